@@ -1,0 +1,117 @@
+// RunConfig: what a training run does, to the last constant. One table (configFields) names every parameter once: key,
+// default, unit, source and a sentence; YAML, the command line's a.b=c, the window's form and the run directory all read it.
+// Keys take verl's names where verl has the concept. No torch, no Qt. A value type: any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/core/failure.h"
+
+namespace cuescope {
+
+struct RunConfig {
+  struct Trainer {
+    std::string name = "run";
+    std::string directory;                  // where run folders go; empty: runs/ under the user's data folder
+    int totalTrainingSteps = 150;
+    int saveFreq = 50;                      // steps between checkpoints, 0: only at the end
+    int testFreq = 25;                      // steps between evaluations, 0: never
+    int maxCkptToKeep = 2;
+    bool valBeforeTrain = true;
+    int probeFreq = 5;                      // steps between probe maps, 0: never
+    int rolloutSaveFreq = 1;
+    std::uint64_t seed = 1;
+    std::string resumeMode = "disable";     // disable, auto, or a checkpoint folder
+    std::string device = "auto";
+    int threads = 0;
+  } trainer;
+
+  struct Student {
+    std::string path;
+    bool cueEnabled = false;                // the cue recovery module
+    int cueInterval = 5;                    // layers l with l mod interval == 0 (paper: 5; demo: 2)
+    std::string cueInit = "zero_o";         // zero_o: identity at step 0; normal: N(0, 0.02^2), the reference
+    bool cueSkipLastLayer = true;           // an injection after the last layer reaches nothing (spec B5)
+    bool freezeVision = false;
+    bool freezeLanguage = false;
+  } student;
+
+  struct Teacher {
+    std::string path;
+    std::string privilege = "none";         // none, hint, cue
+  } teacher;
+
+  struct Data {
+    std::vector<std::string> trainFiles, valFiles;
+    int trainBatchSize = 32;                // prompts a step
+    int maxPromptLength = 1024, maxResponseLength = 40;
+    int valMaxSamples = 256;
+    bool shuffle = true;
+    std::vector<int> probeRows;             // rows of the first validation file whose sink maps are followed
+  } data;
+
+  struct Rollout {
+    int n = 1;
+    double temperature = 1.0, topP = 1.0;
+    int topK = 0;
+  } rollout;
+
+  struct Distillation {
+    std::string lossMode = "forward_kl_topk";   // k1, kl, abs, k2, mse, k3, low_var_kl, forward_kl_topk
+    bool usePolicyGradient = false;
+    int topk = 64;
+    double lossMaxClamp = 10.0;                 // 0: off
+    double logProbMinClamp = -10.0;             // forward_kl_topk only; 0: off
+    double cascadeEpsilon = 0, confidenceAlpha = 0, marginGamma = 0;
+    int cascadeTolerance = 1;
+    bool useTaskRewards = false;
+    double distillationCoef = 1.0;
+  } distillation;
+
+  struct Actor {
+    double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01;
+    int lrWarmupSteps = 5;
+    std::string lrSchedule = "constant";        // constant, linear, cosine
+    double gradClip = 1.0;
+    double clipRatioLow = 0.2, clipRatioHigh = 0.2, clipRatioC = 3.0;
+    std::string lossAggMode = "token-mean";     // token-mean, seq-mean-token-sum, seq-mean-token-mean, seq-mean-token-sum-norm
+    int microBatchTokens = 4096;                // packed tokens in one forward and backward
+    double entropyCoeff = 0.0;
+  } actor;
+};
+
+/// One parameter. `get` and `set` speak the YAML scalar; set throws std::invalid_argument with the rule that was broken.
+struct ConfigField {
+  std::string key;       // "actor.optim.lr"
+  std::string label;     // "Learning rate"
+  std::string unit;      // "", "steps", "tokens", "nats"
+  std::string type;      // "int", "number", "bool", "text", "choice", "paths", "ints"
+  std::vector<std::string> choices;
+  std::string sentence;  // what it does
+  std::string source;    // "verl", "paper", "spec 3.6", "Cuescope"
+  std::function<std::string(const RunConfig&)> get;
+  std::function<void(RunConfig&, const std::string&)> set;
+};
+
+const std::vector<ConfigField>& configFields();
+
+/// One complaint about one field.
+struct ConfigIssue {
+  std::string key, message;
+};
+
+/// Reads YAML text; relative paths are taken from `baseFolder`. Unknown keys are issues that name the nearest known one.
+RunConfig parseConfig(const std::string& yaml, const std::string& baseFolder, std::vector<ConfigIssue>* issues);
+RunConfig readConfig(const std::string& file, std::vector<ConfigIssue>* issues);
+/// Applies "a.b=c".
+void applyOverride(RunConfig& config, const std::string& assignment, std::vector<ConfigIssue>* issues);
+/// The whole config as YAML, keys nested, in table order.
+std::string writeConfig(const RunConfig& config);
+/// All complaints at once; empty means that it may start. Checks values and that the named files exist.
+std::vector<ConfigIssue> validate(const RunConfig& config);
+
+}  // namespace cuescope

@@ -1,0 +1,37 @@
+#include "engine/core/digest.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <cstdio>
+
+namespace cuescope {
+
+namespace {
+
+std::string toHex(XXH128_hash_t hash) {
+  char text[33];
+  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64));
+  return text;
+}
+
+}  // namespace
+
+struct Digest::State {
+  XXH3_state_t xxh;
+};
+
+Digest::Digest() : m_state(std::make_unique<State>()) { XXH3_128bits_reset(&m_state->xxh); }
+Digest::~Digest() = default;
+
+Digest& Digest::add(const void* bytes, std::size_t size) {
+  XXH3_128bits_update(&m_state->xxh, bytes, size);
+  return *this;
+}
+
+std::string Digest::hex() const { return toHex(XXH3_128bits_digest(&m_state->xxh)); }
+
+std::string digest(const void* bytes, std::size_t size) { return toHex(XXH3_128bits(bytes, size)); }
+
+}  // namespace cuescope

@@ -1,0 +1,25 @@
+// Digest: XXH3, 128 bits, as 32 hex digits. For identity (captures, caches, manifests), not for security.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace cuescope {
+
+class Digest {
+ public:
+  Digest();
+  ~Digest();
+  Digest& add(const void* bytes, std::size_t size);
+  Digest& add(const std::string& text) { return add(text.data(), text.size()); }
+  std::string hex() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> m_state;
+};
+
+std::string digest(const void* bytes, std::size_t size);
+
+}  // namespace cuescope

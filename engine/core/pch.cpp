@@ -1,0 +1,1 @@
+// The engine's one precompiled header; see engine/CMakeLists.txt.

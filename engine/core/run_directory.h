@@ -1,0 +1,70 @@
+// RunDirectory: the truth about a run, on disk. The engine writes it, the window and the CLI read it; the same code does both.
+//   config.yaml        resolved configuration
+//   status.json        RunStatus after the last unit of work, replaced atomically
+//   metrics.jsonl      one object a step: {"step": n, "seconds": s, "tokens": t, "phases": {...}, metrics...}
+//   rollouts/N.jsonl   one object a response (engine/distill/rollout_record.h)
+//   probes/N.json      ProbeMap list of a step
+//   checkpoints/step-NNNNNN/   Hugging Face folder, trainer/, manifest.json (written last)
+//   lock               flock-ed by the process that writes
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/core/snapshots.h"
+
+namespace cuescope {
+
+struct CheckpointInfo {
+  int step = 0;
+  std::string folder;
+  std::int64_t bytes = 0;
+  std::map<std::string, double> metrics;
+  bool complete = false;  // manifest.json is there and parses
+};
+
+/// Read side. Every function tolerates a run that is being written: a half-written last line is left for the next call.
+class RunReader {
+ public:
+  explicit RunReader(std::string directory);
+  const std::string& directory() const { return m_directory; }
+  /// Steps that arrived since the last call (all of them at the first), probes attached where they exist.
+  std::vector<StepPtr> newSteps();
+  std::optional<RunStatus> status() const;
+  std::string configYaml() const;
+  std::vector<CheckpointInfo> checkpoints() const;
+  static bool isRunDirectory(const std::string& directory);
+
+ private:
+  std::string m_directory;
+  std::int64_t m_offset = 0;
+};
+
+/// Write side: owns the lock. Throws Error when another process holds it or the disk refuses.
+class RunWriter {
+ public:
+  explicit RunWriter(const std::string& directory);
+  ~RunWriter();
+  RunWriter(const RunWriter&) = delete;
+  RunWriter& operator=(const RunWriter&) = delete;
+
+  const std::string& directory() const { return m_directory; }
+  void writeConfig(const std::string& yaml);
+  void writeStatus(const RunStatus& status);
+  /// Appends the step to metrics.jsonl (and probes/N.json); flushed to the kernel before it returns.
+  void append(const StepSnapshot& step);
+  /// Drops steps after `step` from metrics.jsonl: resuming from an older checkpoint.
+  void truncateAfter(int step);
+  void appendRollouts(int step, const std::string& jsonLines);
+
+ private:
+  std::string m_directory;
+  int m_lock = -1;
+};
+
+/// Replaces a file by write to a neighbour, fsync, rename, fsync of the folder.
+void writeFileDurably(const std::string& path, const std::string& bytes);
+
+}  // namespace cuescope

@@ -1,0 +1,125 @@
+#include "engine/core/worker.h"
+
+#include <algorithm>
+
+#include "engine/engine.h"
+
+namespace cuescope {
+
+Worker::Worker(Open open, OnFailure onFailure)
+    : m_open(std::move(open)), m_onFailure(std::move(onFailure)), m_thread([this](std::stop_token stop) { loop(stop); }) {}
+
+Worker::~Worker() {
+  m_thread.request_stop();
+  {
+    std::lock_guard lock(m_mutex);
+    m_tasks.clear();
+    m_idle = nullptr;
+    if (m_runningStop) m_runningStop->request_stop();
+  }
+  m_wake.notify_all();
+}
+
+void Worker::post(std::string tag, Job job) {
+  {
+    std::lock_guard lock(m_mutex);
+    m_tasks.push_back({std::move(tag), std::move(job)});
+  }
+  m_wake.notify_all();
+}
+
+void Worker::postLatest(std::string tag, Job job) {
+  {
+    std::lock_guard lock(m_mutex);
+    std::erase_if(m_tasks, [&](const Task& task) { return task.tag == tag; });
+    stopRunning(tag);
+    m_tasks.push_back({std::move(tag), std::move(job)});
+  }
+  m_wake.notify_all();
+}
+
+void Worker::cancel(const std::string& tag) {
+  std::lock_guard lock(m_mutex);
+  std::erase_if(m_tasks, [&](const Task& task) { return tag.empty() || task.tag == tag; });
+  if (tag.empty()) {
+    if (m_runningStop && m_running != "idle") m_runningStop->request_stop();
+  } else {
+    stopRunning(tag);
+  }
+}
+
+void Worker::setIdle(IdleWork work, bool interrupt) {
+  {
+    std::lock_guard lock(m_mutex);
+    m_idle = std::move(work);
+    ++m_idleVersion;
+    if (interrupt) stopRunning("idle");
+  }
+  m_wake.notify_all();
+}
+
+std::size_t Worker::waiting() const {
+  std::lock_guard lock(m_mutex);
+  return m_tasks.size();
+}
+
+std::string Worker::runningTag() const {
+  std::lock_guard lock(m_mutex);
+  return m_running;
+}
+
+void Worker::stopRunning(const std::string& tag) {
+  if (m_runningStop && m_running == tag) m_runningStop->request_stop();
+}
+
+void Worker::loop(std::stop_token stop) {
+  std::unique_ptr<Engine> engine;
+  try {
+    engine = m_open();
+  } catch (...) {
+    m_onFailure(currentFailure("opening the engine"), "open");
+  }
+  while (true) {
+    Job job;
+    IdleWork idle;
+    std::string tag;
+    std::uint64_t idleVersion = 0;
+    std::stop_source source;
+    {
+      std::unique_lock lock(m_mutex);
+      m_wake.wait(lock, stop, [&] { return !m_tasks.empty() || (engine && m_idle); });
+      if (stop.stop_requested()) return;
+      if (!m_tasks.empty()) {
+        tag = std::move(m_tasks.front().tag);
+        job = std::move(m_tasks.front().job);
+        m_tasks.pop_front();
+      } else {
+        tag = "idle";
+        idle = m_idle;
+        idleVersion = m_idleVersion;
+      }
+      m_running = tag;
+      m_runningStop = source;
+    }
+    bool more = true;
+    try {
+      if (!engine) throw Error("The engine is not available", "engine", "it could not be opened", "See the first message of this session.");
+      if (job) {
+        job(*engine, source.get_token());
+      } else {
+        more = idle(*engine, source.get_token());
+      }
+    } catch (const Cancelled&) {
+      // Asked for: whoever cancelled knows.
+    } catch (...) {
+      more = false;
+      m_onFailure(currentFailure(tag), tag);
+    }
+    std::lock_guard lock(m_mutex);
+    m_running.clear();
+    m_runningStop.reset();
+    if (!job && !more && idleVersion == m_idleVersion) m_idle = nullptr;
+  }
+}
+
+}  // namespace cuescope

@@ -1,0 +1,36 @@
+// Decoding of untrusted image and video files: sizes are checked before memory is asked for. OpenCV stays in the .cpp.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cuescope {
+
+/// 8-bit RGB, upright.
+struct DecodedImage {
+  int width = 0, height = 0;
+  std::vector<std::uint8_t> rgb;  // [height, width, 3]
+};
+
+/// Largest picture that is decoded, pixels. A header that claims more is refused before decoding.
+inline constexpr std::int64_t kMaxPixels = 178'956'970;
+
+/// PNG, JPEG, WebP, BMP, TIFF; EXIF rotation applied, alpha composited on white, gray and palette expanded, 16 bit scaled to 8.
+/// Throws Error: not an image, truncated, empty, too large; `label` is the name used in the message.
+DecodedImage decodeImage(const std::uint8_t* bytes, std::size_t size, const std::string& label);
+DecodedImage readImage(const std::string& file);
+
+struct VideoFrames {
+  double fps = 0;
+  int totalFrames = 0, width = 0, height = 0;
+  std::vector<int> indices;
+  std::vector<DecodedImage> frames;  // at indices
+};
+/// Frame count and rate without decoding all frames.
+VideoFrames probeVideo(const std::string& file);
+VideoFrames readVideo(const std::string& file, const std::vector<int>& indices);
+
+std::vector<std::uint8_t> encodePng(int width, int height, const std::uint8_t* rgb);
+
+}  // namespace cuescope

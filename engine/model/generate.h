@@ -1,0 +1,34 @@
+// Decoding: prefill once, then one token a row and step. On the CPU the steps run on kernels of our own over the cache; on CUDA
+// on LibTorch with our fused kernels. The numbers are those of a full forward pass (tested).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/model/qwen3_vl.h"
+
+namespace cuescope {
+
+struct Generated {
+  std::vector<std::int64_t> ids;      // the stop token included
+  std::vector<float> logProbs;        // of the model at temperature 1, before penalties and truncation
+  bool stopped = false;               // by a stop token; otherwise by length
+};
+
+/// Called after every step with the row, the id and its log-probability.
+using OnToken = std::function<void(std::int64_t row, std::int64_t id, float logProb)>;
+
+/// Decodes every row until a stop token or maxNew. Ids in `banned` never come out (spec B10). Row r's samples depend only on
+/// (options.seed, seeds[r] or r) and the row itself, not on what it is batched with. Throws Cancelled between two tokens.
+std::vector<Generated> generate(const Qwen3VL& model, const std::vector<RowInput>& rows, const SamplingOptions& options,
+                                const std::vector<std::int64_t>& banned, std::stop_token stop, const OnToken& onToken = {},
+                                const std::vector<std::uint64_t>& seeds = {});
+
+/// The ids that sampling must never produce: vision start, end, image and video pads (spec 2.5, B10).
+std::vector<std::int64_t> visionBans(const Qwen3VLConfig& config);
+
+}  // namespace cuescope

@@ -1,0 +1,80 @@
+// Qwen3VL: the student and the teacher. Registered names are checkpoint key segments ("model.language_model.layers.0.…"), so
+// loading by name is the whole mapping. Weights are const during a forward pass; what a pass needs lives in Rows and KvCache.
+// Sources: spec 1 (cue recovery), 2 (Qwen3-VL). Engine thread only.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/core/events.h"
+#include "engine/model/probe.h"
+#include "engine/model/qwen3_vl_config.h"
+#include "engine/model/rows.h"
+
+namespace cuescope {
+
+class VisionTower;
+class TextDecoder;
+class KvCache;
+
+/// Output of the vision tower for all items of a batch, in order.
+struct VisionFeatures {
+  at::Tensor merged;                  // [V, h]
+  std::vector<at::Tensor> deepstack;  // each [V, h]
+};
+
+struct ForwardOptions {
+  Probe* probe = nullptr;
+  KvCache* cache = nullptr;                  // filled with the keys and values of all rows (prefill)
+  const VisionFeatures* vision = nullptr;    // given: the tower is not run
+  bool checkpointActivations = false;        // recompute decoder layers in backward
+  bool cue = true;                           // false: the module is off
+  bool plainCueForm = false;                 // spec 1.3 step by step instead of the folded form 1.13
+  bool sinkAsRun = false;                    // reserved for parity with the reference's padding rule; uses Rows::sinks
+};
+
+class Qwen3VL : public torch::nn::Module {
+ public:
+  explicit Qwen3VL(const Qwen3VLConfig& config);
+  ~Qwen3VL() override;
+
+  /// Opens an unmodified Hugging Face folder. `dtype` is "float32" or "bfloat16" (storage and, on CUDA, compute; the CPU
+  /// computes in float32). Partial cue recovery weights are an Error that names what is missing; `withoutCue` opens anyway.
+  static std::shared_ptr<Qwen3VL> load(const std::string& folder, const std::string& device, const std::string& dtype,
+                                       const EventSink& sink = {}, bool withoutCue = false);
+  /// Writes config.json and model.safetensors (sharded above 4 GB) under the reference's names. Tokenizer and processor
+  /// files are copied from `filesFrom`.
+  void save(const std::string& folder, const std::string& filesFrom, const std::string& dtype = "float32") const;
+
+  const Qwen3VLConfig& config() const { return m_config; }
+  ModelInfo info() const;
+  at::Device device() const;
+
+  /// Adds cue recovery (spec 1.10): "zero_o" or "normal". Error if the model has it.
+  void addCueRecovery(std::int64_t interval, const std::string& init, bool skipLastLayer, std::uint64_t seed);
+
+  /// pixels float32 [P, 1536].
+  VisionFeatures encodeImages(const at::Tensor& pixels, const std::vector<Grid>& grids, Probe* probe = nullptr) const;
+  /// States after the final norm, [T, h], for every token of `rows`. Differentiable unless grad mode is off.
+  at::Tensor forward(const Rows& rows, const ForwardOptions& options = {}) const;
+  /// Logits of chosen states: [N, h] -> [N, vocabulary] in the compute type.
+  at::Tensor logits(const at::Tensor& states) const;
+  /// [vocabulary, h]; the embedding when tied.
+  const at::Tensor& headWeight() const;
+
+  VisionTower& vision() const { return *m_vision; }
+  TextDecoder& text() const { return *m_text; }
+
+ private:
+  Qwen3VLConfig m_config;
+  std::shared_ptr<VisionTower> m_vision;
+  std::shared_ptr<TextDecoder> m_text;
+  std::string m_folder;
+};
+
+}  // namespace cuescope

@@ -1,0 +1,2 @@
+# CPack: what an installed Cuescope consists of.
+include(GNUInstallDirs)

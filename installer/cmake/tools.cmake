@@ -1,0 +1,22 @@
+# Compiler cache, linker, warnings: one place.
+find_program(CUESCOPE_CCACHE ccache)
+if(CUESCOPE_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${CUESCOPE_CCACHE}")
+endif()
+find_program(CUESCOPE_MOLD mold)
+if(CUESCOPE_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+if(CUESCOPE_SANITIZE)
+  add_compile_options(-fsanitize=${CUESCOPE_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${CUESCOPE_SANITIZE})
+endif()
+
+# Warnings, and includes rooted at the repository.
+function(cuescope_defaults target)
+  target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}")
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wno-unused-parameter>)
+  if(CUESCOPE_DEV)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+  endif()
+endfunction()

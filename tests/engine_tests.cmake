@@ -1,0 +1,1 @@
+# Tests of engine/, in the order of its folders.
