@@ -1,1 +1,2 @@
 # Tests of engine/, in the order of its folders.
+cuescope_test(worker LINK cuescope_core)
