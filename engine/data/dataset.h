@@ -1,0 +1,80 @@
+// Dataset: rows of questions about pictures from parquet or JSONL files, in verl's columns (spec 3.1) and a few of our own.
+// Rows are read when asked for: parquet by row group, JSONL by line offset. Not thread-safe; engine thread.
+//
+// Columns. Required: `prompt`. Known: data_source, teacher_prompt, images [{bytes, path}], reward_model {style, ground_truth},
+// ability, extra_info {index, split, answer, question}. Ours: id, hint, cue, evidence [{image, x, y, w, h, label}] (pixels of the
+// stored picture), kind, layout ("image-first" or "question-first"). In JSONL `bytes` is base64 and `path` is relative to the file.
+// Unknown columns are ignored. A bad row throws Error that names file, row and reason; the caller decides what to do with it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/core/snapshots.h"
+#include "engine/data/processor.h"
+
+namespace cuescope {
+
+/// One row. Empty strings and vectors stand for absent values.
+struct Sample {
+  std::string id;
+  std::string dataSource;
+  std::vector<Turn> prompt;        // text with <image> marks; as many marks as pictures
+  std::vector<Turn> teacherTurns;  // verl's teacher_prompt; empty: the teacher reads `prompt` (and `cue` or `hint`)
+  std::string hint;                // gives the answer away
+  std::string cue;                 // says where to look
+  std::string rewardStyle = "rule", groundTruth;
+  std::string ability;
+  std::string question, answer;    // extra_info: bare question, reference response
+  std::string kind, layout;
+  std::string split;
+  std::int64_t index = -1;
+  std::vector<std::vector<std::uint8_t>> imageBytes;  // encoded files; empty where imagePaths says where the file lies
+  std::vector<std::string> imagePaths;                // same length as imageBytes; absolute or relative to the data file
+  std::vector<PixelBox> evidence;
+
+  std::size_t pictures() const { return imageBytes.size(); }
+};
+
+/// Rows of one file.
+class DatasetFile {
+ public:
+  virtual ~DatasetFile() = default;
+  virtual std::int64_t size() const = 0;
+  virtual Sample row(std::int64_t i) const = 0;
+};
+
+class Dataset {
+ public:
+  /// Files are concatenated; .parquet, .jsonl or .json. Only what is needed to count rows and check columns is read. Throws Error.
+  static Dataset open(const std::vector<std::string>& files);
+
+  std::int64_t size() const { return m_ends.empty() ? 0 : m_ends.back(); }
+  /// Throws Error for a bad row (the caller may skip it) and std::out_of_range for a wrong index.
+  Sample row(std::int64_t i) const;
+  /// File and row inside it, for messages.
+  std::pair<std::string, std::int64_t> origin(std::int64_t i) const;
+
+ private:
+  std::vector<std::string> m_names;
+  std::vector<std::shared_ptr<DatasetFile>> m_files;
+  std::vector<std::int64_t> m_ends;
+};
+
+/// The pictures of a sample, decoded (bytes, or the files named by imagePaths). Throws Error.
+std::vector<Picture> decodePictures(const Sample& sample);
+
+/// Throws Error when marks and pictures of `sample` do not match, a turn has no role, or an evidence box names no picture.
+void checkSample(const Sample& sample, const std::string& file, std::int64_t row);
+
+/// One file of one kind. Parquet is an Error in builds without Arrow.
+std::shared_ptr<DatasetFile> openParquet(const std::string& file);
+std::shared_ptr<DatasetFile> openJsonl(const std::string& file);
+/// Written next to the file and renamed: a reader never sees half a file.
+void writeParquet(const std::string& file, const std::vector<Sample>& samples, std::int64_t rowsPerGroup = 100);
+void writeJsonl(const std::string& file, const std::vector<Sample>& samples);
+
+}  // namespace cuescope
