@@ -1,2 +1,3 @@
 # Tests of engine/, in the order of its folders.
 cuescope_test(worker LINK cuescope_core)
+cuescope_test(golden LINK cuescope_core cuescope::torch)
