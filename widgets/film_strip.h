@@ -1,0 +1,79 @@
+// FilmStrip: the same probe pictures' maps at every n-th step, on one printed scale. Click sets the step, double click opens.
+// One painted widget that scrolls sideways and shows the newest by default. UI thread.
+#pragma once
+
+#include <QAbstractScrollArea>
+#include <QImage>
+#include <QString>
+#include <map>
+#include <vector>
+
+#include "widgets/accessible_cells.h"
+#include "widgets/color_maps.h"
+
+class QPainter;
+
+namespace cuescope {
+
+struct FilmRow {
+  QString label;
+  QImage picture;                           // may be null: the map alone is drawn
+  int gridRows = 0, gridCols = 0;
+  std::map<int, std::vector<float>> maps;   // step -> values
+};
+
+class FilmStrip : public QAbstractScrollArea, public CellSource {
+  Q_OBJECT
+ public:
+  explicit FilmStrip(QWidget* parent = nullptr);
+
+  void setRows(const std::vector<FilmRow>& rows);
+  void setCursorStep(int step);
+  void setColorMap(ColorMap map);
+  void setEmptyText(const QString& text);
+  /// «one scale 0 to .026».
+  QString scaleText() const;
+  std::vector<int> steps() const { return m_steps; }
+  void paintStrip(QPainter& painter, const QRectF& rect, const Colors& colors) const;
+
+  QSize sizeHint() const override { return {900, 226}; }
+  QSize minimumSizeHint() const override { return {240, 80}; }
+  int cellCount() const override { return int(m_steps.size() * m_rows.size()); }
+  QString cellName(int index) const override;
+  QRect cellRect(int index) const override;
+  int currentCell() const override;
+
+ Q_SIGNALS:
+  void stepPicked(int step);
+  void activated(int row, int step);
+
+ protected:
+  void paintEvent(QPaintEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
+  void mousePressEvent(QMouseEvent* event) override;
+  void mouseDoubleClickEvent(QMouseEvent* event) override;
+  void keyPressEvent(QKeyEvent* event) override;
+  bool viewportEvent(QEvent* event) override;
+
+ private:
+  struct Geometry {
+    double cellWidth = 0, cellHeight = 0;
+  };
+  Geometry geometryFor(double height) const;
+  QRectF frame(const Geometry& geometry, int row, int column) const;
+  int cellAt(const QPointF& position) const;
+  int nearestColumn(int step) const;
+  void updateScroll();
+  const QImage& thumbnail(int row, int column, const QSize& size, const Colors& colors) const;
+
+  std::vector<FilmRow> m_rows;
+  std::vector<int> m_steps;
+  double m_high = 0;
+  int m_cursor = -1, m_current = -1;
+  ColorMap m_map = ColorMap::Inferno;
+  QString m_empty;
+  bool m_atEnd = true;
+  mutable std::map<long long, QImage> m_thumbs;
+};
+
+}  // namespace cuescope
