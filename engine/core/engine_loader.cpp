@@ -1,1 +1,105 @@
-// Being written.
+#include "engine/core/engine_loader.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
+#include "engine/core/failure.h"
+#include "engine/engine.h"
+
+namespace cuescope {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path executableFolder() {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  return error ? fs::current_path(error) : self.parent_path();
+}
+
+/// True when a driver for an NVIDIA GPU answers; no CUDA library is loaded for the question.
+bool gpuPresent() {
+  std::error_code error;
+  if (const char* visible = std::getenv("CUDA_VISIBLE_DEVICES"); visible && (*visible == '\0' || std::string(visible) == "-1")) return false;
+  return fs::exists("/proc/driver/nvidia/version", error) || fs::exists("/dev/nvidiactl", error);
+}
+
+std::vector<fs::path> folders() {
+  const fs::path here = executableFolder();
+  return {here, here / "../bin", here / "../lib", here / "../lib/cuescope"};
+}
+
+/// The first that exists, empty if none.
+fs::path findPack(const std::string& name) {
+  std::error_code error;
+  for (const fs::path& folder : folders()) {
+    if (fs::exists(folder / name, error)) return (folder / name).lexically_normal();
+  }
+  return {};
+}
+
+std::unique_ptr<Engine> open(const fs::path& path, const EngineOptions& options) {
+  void* module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!module) {
+    const char* reason = dlerror();
+    throw Error("The engine cannot be loaded", path.string(), reason ? reason : "unknown reason",
+                "Install Cuescope again, or name another engine in CUESCOPE_ENGINE.");
+  }
+  using Create = Engine* (*)(int, const EngineOptions*);
+  const auto create = reinterpret_cast<Create>(dlsym(module, "cuescopeCreateEngine"));
+  if (!create) {
+    throw Error("The engine cannot be loaded", path.string(), "it is a library, but not an engine of Cuescope", "Check CUESCOPE_ENGINE.");
+  }
+  std::unique_ptr<Engine> engine(create(kEngineAbi, &options));
+  if (!engine) {
+    throw Error("The engine does not fit this program", path.string(),
+                "it is another version (this program speaks version " + std::to_string(kEngineAbi) + " of the door)",
+                "Install program and engine from the same release.");
+  }
+  return engine;
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> loadEngine(const EngineOptions& options) {
+  if (const char* named = std::getenv("CUESCOPE_ENGINE"); named && *named) return open(named, options);
+
+  const bool wantsCuda = options.device.rfind("cuda", 0) == 0;
+  const bool mayUseCuda = wantsCuda || (options.device == "auto" && gpuPresent());
+  const fs::path cuda = mayUseCuda ? findPack("libcuescope_engine_cuda.so") : fs::path();
+  if (wantsCuda && cuda.empty()) {
+    throw Error("The CUDA engine is not installed", "libcuescope_engine_cuda.so", "it is not in " + executableFolder().string() + " or next to it",
+                "Use the device «cpu», or build with nvcc (preset cuda).");
+  }
+  const fs::path cpu = findPack("libcuescope_engine.so");
+  if (!cuda.empty()) {
+    // On «auto» a CUDA pack that does not load (no driver, another CUDA) is no reason to have no engine at all.
+    if (wantsCuda || cpu.empty()) return open(cuda, options);
+    try {
+      return open(cuda, options);
+    } catch (const Error&) {
+      return open(cpu, options);
+    }
+  }
+  if (cpu.empty()) {
+    throw Error("The engine was not found", "libcuescope_engine.so", "it is not in " + executableFolder().string() + " or next to it",
+                "Install Cuescope again, or name the engine in CUESCOPE_ENGINE.");
+  }
+  return open(cpu, options);
+}
+
+std::string resourceFolder() {
+  if (const char* named = std::getenv("CUESCOPE_RESOURCES"); named && *named) return named;
+  const fs::path here = executableFolder();
+  std::error_code error;
+  for (const fs::path& folder : {here / "resources", here / "../resources", here / "../share/cuescope"}) {
+    if (fs::is_directory(folder, error)) return folder.lexically_normal().string();
+  }
+  return CUESCOPE_SOURCE_DIR "/resources";
+}
+
+}  // namespace cuescope
