@@ -1,0 +1,266 @@
+#include "fake_engine.h"
+
+#include <cmath>
+
+namespace cuescope {
+namespace {
+
+constexpr int kGrid = 6;
+constexpr int kKeys = kGrid * kGrid;
+constexpr int kPixels = 192;
+
+ModelInfo fakeModel(const std::string& folder) {
+  ModelInfo model;
+  model.folder = folder;
+  model.name = folder.substr(folder.find_last_of('/') + 1);
+  model.parameters = 1'932'992;
+  model.cueParameters = 131'328;
+  model.layers = 4;
+  model.heads = 4;
+  model.hidden = 128;
+  model.vocabulary = 512;
+  model.visionLayers = 3;
+  model.visionHeads = 3;
+  model.injectionLayers = {0, 2};
+  model.dtype = "float32";
+  model.device = "cpu";
+  model.digest = "00000000000000000000000000000000";
+  model.bytes = 8'300'000;
+  return model;
+}
+
+// Shares over the keys that sum to `total`, with a peak that moves with the seed.
+void fillMap(float* map, int seed, float total) {
+  float sum = 0;
+  for (int k = 0; k < kKeys; ++k) {
+    const float row = float(k / kGrid) - float(seed * 5 % kGrid), col = float(k % kGrid) - float(seed * 3 % kGrid);
+    map[k] = 0.2f + std::exp(-(row * row + col * col) / 2);
+    sum += map[k];
+  }
+  for (int k = 0; k < kKeys; ++k) map[k] *= total / sum;
+}
+
+AttentionStack fakeStack(Site site, std::vector<int> layers, int queries) {
+  AttentionStack stack;
+  stack.site = site;
+  stack.layers = std::move(layers);
+  stack.heads = 4;
+  stack.keys = kKeys;
+  for (int q = 0; q < queries; ++q) stack.queries.push_back(60 + q);
+  const std::size_t maps = stack.queries.size() * stack.layers.size() * 4;
+  stack.values.resize(maps * kKeys);
+  const bool self = site == Site::SelfAttention;
+  for (std::size_t m = 0; m < maps; ++m) fillMap(stack.values.data() + m * kKeys, int(m), self ? 0.4f : 1.0f);
+  if (self) {
+    stack.textShare.assign(maps, 0.35f);
+    stack.sinkShare.assign(maps, 0.25f);
+  }
+  return stack;
+}
+
+RenderedPrompt fakePrompt(const std::string& question, const std::string& cue) {
+  RenderedPrompt prompt;
+  const auto word = [&](const std::string& text, bool special = false, int visual = -1) {
+    Token token;
+    token.id = std::int64_t(prompt.tokens.size());
+    token.text = text;
+    token.special = special;
+    token.visual = visual;
+    prompt.tokens.push_back(token);
+  };
+  word("<|im_start|>", true);
+  word("user");
+  word("\n");
+  word("<|vision_start|>", true);
+  for (int k = 0; k < kKeys; ++k) word("<|image_pad|>", true, k);
+  word("<|vision_end|>", true);
+  word(question);
+  prompt.text = "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>" + question;
+  if (!cue.empty()) {
+    prompt.cueBegin = int(prompt.tokens.size());
+    word("\n[Hint]: ");
+    word(cue);
+    prompt.cueEnd = int(prompt.tokens.size());
+    prompt.text += "\n[Hint]: " + cue;
+  }
+  word("<|im_end|>", true);
+  word("\n");
+  word("<|im_start|>", true);
+  word("assistant");
+  word("\n");
+  prompt.text += "<|im_end|>\n<|im_start|>assistant\n";
+  return prompt;
+}
+
+TokenDistributions fakeDistributions(int token) {
+  TokenDistributions d;
+  const std::vector<std::string> words = {"four", " seven", " red", "\n", " two", "."};
+  for (int i = 0; i < 6; ++i) {
+    d.ids.push_back(100 + i);
+    d.texts.push_back(words[std::size_t(i)]);
+  }
+  for (int c = 0; c < kConditions; ++c) {
+    float left = 1;
+    for (int i = 0; i < 6; ++i) {
+      const float p = left * (0.3f + 0.1f * float(c == 1 ? 4 : c)) * (i == 0 ? 1.f : 0.8f);
+      d.logProbs[c].push_back(std::log(p));
+      left -= p;
+    }
+    d.tail[c] = left;
+    d.sampled[c] = -1.2f + 0.25f * float(c == 1 ? 3 : c) - 0.1f * float(token);
+    d.entropy[c] = 1.1f - 0.1f * float(c);
+  }
+  d.klTeacherStudent = 0.31f;
+  d.klStudentTeacher = 0.27f;
+  d.jsd = 0.07f;
+  return d;
+}
+
+class FakeRun : public TrainingRun {
+ public:
+  FakeRun(RunConfig config, EventSink sink, std::shared_ptr<FakeControl> control)
+      : m_config(std::move(config)), m_sink(std::move(sink)), m_control(std::move(control)) {
+    m_status.run = m_config.trainer.name;
+    m_status.directory = m_config.trainer.directory + "/" + m_config.trainer.name;
+    m_status.totalSteps = m_control->runSteps;
+    m_status.state = RunState::Ready;
+    ++m_control->openRuns;
+  }
+  ~FakeRun() override { --m_control->openRuns; }
+
+  bool advance(std::stop_token stop) override {
+    if (stop.stop_requested()) throw Cancelled();
+    m_status.state = RunState::Running;
+    if (++m_unit % m_control->unitsPerStep == 0) {
+      ++m_status.step;
+      if (m_control->failRunAtStep) throw Error("The loss is not finite", "step " + std::to_string(m_status.step), "made up", "Lower the rate.");
+      auto step = std::make_shared<StepSnapshot>();
+      step->run = m_status.run;
+      step->step = m_status.step;
+      step->metrics["actor/distillation_loss"] = 1.0 / m_status.step;
+      step->phaseSeconds["rollout"] = 0.1;
+      m_sink(Event(StepPtr(step)));
+    }
+    const bool more = m_status.step < m_status.totalSteps;
+    if (!more) m_status.state = RunState::Completed;
+    m_sink(Event(m_status));
+    return more;
+  }
+  RunStatus status() const override { return m_status; }
+  std::string checkpoint() override { return m_status.directory + "/checkpoints/step-000001"; }
+  void stop(bool) override { m_status.state = RunState::Stopped; }
+  const RunConfig& config() const override { return m_config; }
+
+ private:
+  RunConfig m_config;
+  EventSink m_sink;
+  std::shared_ptr<FakeControl> m_control;
+  RunStatus m_status;
+  int m_unit = 0;
+};
+
+class FakeEngine : public Engine {
+ public:
+  explicit FakeEngine(std::shared_ptr<FakeControl> control) : m_control(std::move(control)) {}
+
+  std::vector<DoctorLine> doctor() override { return {{"Device", "CPU, 2 cores", "", true}}; }
+  ModelInfo openModel(const std::string& folder, const EventSink&, std::stop_token) override {
+    if (folder.find("broken") != std::string::npos)
+      throw Error("This folder is no model", folder, "it has no config.json", "Choose the folder that holds config.json.");
+    return fakeModel(folder);
+  }
+  void closeModel(const std::string&) override {}
+  std::vector<std::int64_t> tokenize(const std::string&, const std::string&) override { return {}; }
+  std::string detokenize(const std::string&, const std::vector<std::int64_t>&) override { return {}; }
+  RenderedPrompt chat(const std::string&, const std::vector<ChatMessage>&, bool) override { return {}; }
+  void preprocess(const std::string&, const std::vector<std::string>&, const std::string&) override {}
+  void forward(const ForwardRequest&, std::stop_token) override {}
+  std::vector<GeneratedRow> generate(const GenerateRequest&, const EventSink&, std::stop_token) override { return {}; }
+
+  InspectionPtr inspect(const InspectRequest& request, const EventSink& sink, std::stop_token stop) override {
+    {
+      std::unique_lock lock(m_control->mutex);
+      m_control->lastRequest = request;
+      m_control->changed.wait(lock, stop, [&] { return !m_control->holdInspect; });
+      if (stop.stop_requested()) {
+        ++m_control->cancelled;
+        throw Cancelled();
+      }
+      if (!m_control->failInspectWith.empty())
+        throw Error(m_control->failInspectWith, request.images.empty() ? "pasted image" : request.images.front(), "made up",
+                    "Choose another file.");
+      ++m_control->inspections;
+    }
+    auto inspection = std::make_shared<Inspection>(*fakeInspection(request.id, request.question));
+    if (request.teacher.empty()) inspection->hasTeacher = false;
+    for (const Token& token : inspection->response) sink(Event(TokenArrived{request.id, token, -0.5f}));
+    return inspection;
+  }
+  WhatIfPtr whatIf(const WhatIfRequest& request, const EventSink&, std::stop_token) override {
+    auto answer = std::make_shared<WhatIf>();
+    answer->id = request.id;
+    answer->description = "erase " + std::to_string(request.visualTokens.size()) + " patches";
+    answer->token = request.token;
+    answer->before = -0.5f;
+    answer->after = -2.81f;
+    answer->randomMean = -0.11f;
+    answer->randomDeviation = 0.09f;
+    answer->randomRegions = request.randomRegions;
+    answer->answerBefore = "the red circle four";
+    answer->answerAfter = "the red circle seven";
+    return answer;
+  }
+  std::unique_ptr<TrainingRun> openRun(const RunConfig& config, const EventSink& sink, std::stop_token) override {
+    if (m_control->openRuns > 0) throw Error("A run is loaded already", "openRun");
+    return std::make_unique<FakeRun>(config, sink, m_control);
+  }
+  std::vector<SelfcheckLine> selfcheck(const std::string&, const std::string&, const EventSink&) override { return {}; }
+  std::vector<BenchLine> bench(const BenchRequest&, const std::function<void(const BenchLine&)>&) override { return {}; }
+  void makeDemoData(const std::string&, std::uint64_t, const EventSink&, std::stop_token) override {}
+  void trainDemo(const DemoTrainRequest&, const EventSink&, std::stop_token) override {}
+
+ private:
+  std::shared_ptr<FakeControl> m_control;
+};
+
+}  // namespace
+
+InspectionPtr fakeInspection(std::int64_t id, const std::string& question) {
+  auto inspection = std::make_shared<Inspection>();
+  inspection->id = id;
+  inspection->student = fakeModel("/models/weak");
+  inspection->teacher = fakeModel("/models/strong");
+  inspection->hasTeacher = true;
+  inspection->question = question;
+  inspection->cue = "The red circle is at northwest.";
+  inspection->sampleId = "scene-" + std::to_string(id);
+  ImageView view;
+  view.label = "scene.png";
+  view.width = view.height = view.originalWidth = view.originalHeight = kPixels;
+  view.gridRows = view.gridCols = kGrid;
+  view.rgb.resize(std::size_t(kPixels) * kPixels * 3);
+  for (std::size_t i = 0; i < view.rgb.size(); ++i) view.rgb[i] = std::uint8_t(200 + (i / 3 / 32) % 2 * 30);
+  inspection->images.push_back(std::move(view));
+  inspection->evidence.push_back({0, 32, 32, 64, 64, "red circle"});
+  inspection->studentPrompt = fakePrompt(question, "");
+  inspection->teacherPrompt = fakePrompt(question, inspection->cue);
+  for (const char* text : {"the", " red", " circle", " four", "."}) {
+    Token token;
+    token.id = 100 + std::int64_t(inspection->response.size());
+    token.text = text;
+    inspection->response.push_back(token);
+    inspection->answer += text;
+    inspection->distributions.push_back(fakeDistributions(int(inspection->response.size()) - 1));
+  }
+  inspection->finish = "stop";
+  inspection->cueRecovery = fakeStack(Site::CueRecovery, {0, 2}, 1);
+  inspection->selfAttention = fakeStack(Site::SelfAttention, {0, 1, 2, 3}, int(inspection->response.size()));
+  inspection->seconds = 0.01;
+  return inspection;
+}
+
+std::unique_ptr<Engine> makeFakeEngine(std::shared_ptr<FakeControl> control) {
+  return std::make_unique<FakeEngine>(std::move(control));
+}
+
+}  // namespace cuescope

@@ -1,0 +1,155 @@
+// Session: the Qt side of the engine's door. Owns the Worker (and through it the engine, on the engine thread), posts requests,
+// turns the engine's events into signals, and holds what has arrived. Owned by main(); UI thread only. Nothing here waits,
+// except the destructor, for the join.
+// Rules: an inspection is dropped unless it answers the newest request; steps all arrive, in order; progress and run status
+// arrive newest first and may skip. A run is driven as the Worker's idle work, so inspections go in between two units.
+#pragma once
+
+#include <QHash>
+#include <QObject>
+#include <QString>
+#include <QStringList>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/core/config.h"
+#include "engine/core/events.h"
+#include "engine/core/run_directory.h"
+#include "engine/core/worker.h"
+#include "engine/engine.h"
+
+class QFileSystemWatcher;
+
+namespace cuescope {
+
+enum class EngineState { NotStarted, Loading, Ready, Failed };
+enum class RunAction { Start, Pause, Resume, Checkpoint, StopAndSave, Stop, InspectStudent };
+
+/// Why an action is not possible in a state, in words for a tooltip; empty when it is. One table for window, menus and tests.
+QString runRefusal(RunAction action, bool hasRun, RunState state, EngineState engine);
+
+/// A run that the window knows: of this engine, or followed through its directory.
+struct RunRecord {
+  RunStatus status;
+  QString yaml;
+  std::vector<StepPtr> steps;
+  std::vector<CheckpointInfo> checkpoints;
+  bool ours = false;  // driven by this window's engine
+};
+
+class Session : public QObject {
+  Q_OBJECT
+ public:
+  explicit Session(Worker::Open open, QObject* parent = nullptr);
+  ~Session() override;
+
+  /// Opens the engine on its thread; call it after the first paint.
+  void start();
+  EngineState engineState() const { return m_engineState; }
+  const Failure& engineFailure() const { return m_engineFailure; }
+  const std::vector<DoctorLine>& doctorLines() const { return m_doctor; }
+
+  // Models
+  void openModel(const QString& folder);
+  const std::vector<ModelInfo>& models() const { return m_models; }
+  const ModelInfo* model(const QString& folder) const;
+
+  // Looking. The request's id is set here and returned.
+  std::int64_t inspect(InspectRequest request);
+  std::int64_t whatIf(WhatIfRequest request);
+  bool inspecting() const { return m_pendingInspection != 0; }
+  bool asking() const { return m_pendingWhatIf != 0; }
+  const InspectionPtr& inspection() const { return m_inspection; }
+  /// A capture that was read from a file, shown as if it had just arrived.
+  void show(InspectionPtr inspection);
+  /// Cancels what is computed now for the person (inspections, what-ifs, opening); never the run.
+  void cancel();
+
+  // Runs
+  void startRun(const RunConfig& config);
+  void pauseRun();
+  void resumeRun();
+  void checkpointNow();
+  void stopRun(bool save);
+  QString refusal(RunAction action) const;
+  bool allowed(RunAction action) const { return refusal(action).isEmpty(); }
+  /// The run of this engine (loaded or ended), or null.
+  const RunRecord* ownRun() const;
+  const RunRecord* run(const QString& name) const;
+  QStringList runs() const { return m_runOrder; }
+  /// Shows a run folder and follows it while it is written.
+  bool followRun(const QString& directory, Failure* failure = nullptr);
+
+  const Progress& progress() const { return m_progress; }
+  int waiting() const;
+
+ Q_SIGNALS:
+  void engineStateChanged();
+  void doctorArrived();
+  void modelOpened(const cuescope::ModelInfo& model);
+  void modelFailed(const QString& folder, const cuescope::Failure& failure);
+  void inspectionStarted(qint64 id);
+  void tokenArrived(const cuescope::TokenArrived& token);
+  void inspectionArrived(const cuescope::InspectionPtr& inspection);
+  void inspectionFailed(qint64 id, const cuescope::Failure& failure);
+  void inspectionCancelled(qint64 id);
+  void whatIfArrived(const cuescope::WhatIfPtr& whatIf);
+  void whatIfFailed(qint64 id, const cuescope::Failure& failure);
+  void runAdded(const QString& name);
+  void runStatusChanged(const cuescope::RunStatus& status);
+  void stepArrived(const cuescope::StepPtr& step);
+  void checkpointWritten(const QString& run, const QString& folder);
+  void runFailed(const QString& run, const cuescope::Failure& failure);
+  void actionsChanged();  // the table of allowed run actions may have new answers
+  void progressChanged(const cuescope::Progress& progress);
+  void busyChanged();     // what is computed or waiting has changed
+  void logged(const QString& line);
+
+ private:
+  struct RunSlot;  // the loaded run; touched on the engine thread alone
+  struct Mailbox;  // newest progress and status on their way to this thread
+
+  EventSink sink();
+  void receive(const Event& event);
+  void queue(std::function<void()> call);
+  void workerFailed(const Failure& failure, const std::string& tag);
+  void setRunState(RunState state);
+  void advanceRun();
+  void publishStatus(const RunStatus& status);
+  RunRecord& record(const QString& name);
+  void refreshFollowed(const QString& directory);
+  void endInspection();
+
+  Worker::Open m_open;
+  EngineState m_engineState = EngineState::NotStarted;
+  Failure m_engineFailure;
+  std::vector<DoctorLine> m_doctor;
+  std::vector<ModelInfo> m_models;
+  InspectionPtr m_inspection;
+  std::int64_t m_lastId = 0;
+  std::int64_t m_pendingInspection = 0;
+  std::int64_t m_pendingWhatIf = 0;
+  QString m_openingModel;
+  Progress m_progress;
+  QHash<QString, RunRecord> m_records;
+  QStringList m_runOrder;
+  QString m_ownRun;
+  bool m_loadingRun = false;
+  QHash<QString, std::shared_ptr<RunReader>> m_followed;  // by directory
+  QFileSystemWatcher* m_watcher = nullptr;
+  std::shared_ptr<RunSlot> m_slot;
+  std::shared_ptr<Mailbox> m_mail;
+  std::unique_ptr<Worker> m_worker;  // last: joined before anything above goes
+};
+
+}  // namespace cuescope
+
+Q_DECLARE_METATYPE(cuescope::InspectionPtr)
+Q_DECLARE_METATYPE(cuescope::WhatIfPtr)
+Q_DECLARE_METATYPE(cuescope::StepPtr)
+Q_DECLARE_METATYPE(cuescope::ModelInfo)
+Q_DECLARE_METATYPE(cuescope::Failure)
+Q_DECLARE_METATYPE(cuescope::RunStatus)
+Q_DECLARE_METATYPE(cuescope::Progress)
+Q_DECLARE_METATYPE(cuescope::TokenArrived)
