@@ -89,7 +89,7 @@ struct ConfigField {
   std::string key;       // "actor.optim.lr"
   std::string label;     // "Learning rate"
   std::string unit;      // "", "steps", "tokens", "nats"
-  std::string type;      // "int", "number", "bool", "text", "choice", "paths", "ints"
+  std::string type;      // "int", "number", "bool", "text", "path", "choice", "paths", "ints"
   std::vector<std::string> choices;
   std::string sentence;  // what it does
   std::string source;    // "verl", "paper", "spec 3.6", "Cuescope"
@@ -111,6 +111,10 @@ RunConfig readConfig(const std::string& file, std::vector<ConfigIssue>* issues);
 void applyOverride(RunConfig& config, const std::string& assignment, std::vector<ConfigIssue>* issues);
 /// The whole config as YAML, keys nested, in table order.
 std::string writeConfig(const RunConfig& config);
+/// A path as the file system knows it: "demo:x" is x in the demo folder of the resources; others are returned as they are.
+std::string resolvePath(const std::string& path);
+/// Where the folders of runs go: trainer.default_local_dir, else cuescope/runs in the user's data folder.
+std::string runsFolder(const RunConfig& config);
 /// All complaints at once; empty means that it may start. Checks values and that the named files exist.
 std::vector<ConfigIssue> validate(const RunConfig& config);
 

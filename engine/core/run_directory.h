@@ -2,7 +2,7 @@
 //   config.yaml        resolved configuration
 //   status.json        RunStatus after the last unit of work, replaced atomically
 //   metrics.jsonl      one object a step: {"step": n, "seconds": s, "tokens": t, "phases": {...}, metrics...}
-//   rollouts/N.jsonl   one object a response (engine/distill/rollout_record.h)
+//   rollouts/N.jsonl   one object a response (engine/core/rollout_record.h)
 //   probes/N.json      ProbeMap list of a step
 //   checkpoints/step-NNNNNN/   Hugging Face folder, trainer/, manifest.json (written last)
 //   lock               flock-ed by the process that writes
@@ -40,6 +40,7 @@ class RunReader {
  private:
   std::string m_directory;
   std::int64_t m_offset = 0;
+  std::uint64_t m_inode = 0;  // of metrics.jsonl: another one means that it was replaced
 };
 
 /// Write side: owns the lock. Throws Error when another process holds it or the disk refuses.

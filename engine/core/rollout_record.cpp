@@ -1,0 +1,70 @@
+#include "engine/core/rollout_record.h"
+
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "engine/core/failure.h"
+
+namespace cuescope {
+namespace {
+
+using nlohmann::json;
+
+std::vector<float> floats(const json& values) {
+  std::vector<float> out;
+  for (const auto& value : values) out.push_back(value.is_null() ? std::numeric_limits<float>::quiet_NaN() : value.get<float>());
+  return out;
+}
+
+}  // namespace
+
+std::string toJsonLine(const RolloutRecord& r) {
+  nlohmann::ordered_json line = {{"step", r.step},
+                                 {"index", r.index},
+                                 {"request_id", r.sampleId},
+                                 {"input", r.input},
+                                 {"output", r.output},
+                                 {"gts", r.groundTruth},
+                                 {"score", r.score},
+                                 {"acc", r.accuracy},
+                                 {"format", r.format},
+                                 {"stopped", r.stopped},
+                                 {"ids", r.ids},
+                                 {"student_token_logprobs", r.studentLogProbs},
+                                 {"teacher_token_logprobs", r.teacherLogProbs}};
+  return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+std::vector<RolloutRecord> parseRollouts(const std::string& jsonLines) {
+  std::vector<RolloutRecord> records;
+  std::size_t begin = 0;
+  for (int number = 1; begin < jsonLines.size(); ++number) {
+    std::size_t end = jsonLines.find('\n', begin);
+    if (end == std::string::npos) break;  // still being written
+    try {
+      json line = json::parse(jsonLines.begin() + begin, jsonLines.begin() + end);
+      RolloutRecord r;
+      r.step = line.at("step");
+      r.index = line.value("index", number - 1);
+      r.sampleId = line.value("request_id", "");
+      r.input = line.value("input", "");
+      r.output = line.value("output", "");
+      r.groundTruth = line.value("gts", "");
+      r.score = line.value("score", 0.0);
+      r.accuracy = line.value("acc", 0.0);
+      r.format = line.value("format", 0.0);
+      r.stopped = line.value("stopped", false);
+      r.ids = line.value("ids", std::vector<std::int64_t>{});
+      if (line.contains("student_token_logprobs")) r.studentLogProbs = floats(line["student_token_logprobs"]);
+      if (line.contains("teacher_token_logprobs")) r.teacherLogProbs = floats(line["teacher_token_logprobs"]);
+      records.push_back(std::move(r));
+    } catch (const json::exception& error) {
+      throw Error("A saved rollout could not be read", "line " + std::to_string(number), error.what(), "The file was changed by another program; other steps are not affected.");
+    }
+    begin = end + 1;
+  }
+  return records;
+}
+
+}  // namespace cuescope
