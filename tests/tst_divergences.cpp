@@ -1,0 +1,129 @@
+// Full-vocabulary divergences: against the dense expression under autograd, for every kind, chunk size and temperature.
+#include <torch/types.h>
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include "engine/core/failure.h"
+#include "engine/distill/divergences.h"
+
+#include <QtTest>
+
+using namespace cuescope;
+
+namespace {
+
+at::Tensor dense(const at::Tensor& hs, const at::Tensor& ws, const at::Tensor& ht, const at::Tensor& wt, const DivergenceOptions& o) {
+  const at::Tensor lq = at::log_softmax(at::linear(hs, ws) / o.temperature, 1), lp = at::log_softmax(at::linear(ht, wt) / o.temperature, 1);
+  const at::Tensor p = lp.exp(), q = lq.exp();
+  const double c = o.parameter;
+  switch (o.kind) {
+    case Divergence::ForwardKl: return (p * (lp - lq)).sum(1);
+    case Divergence::ReverseKl: return (q * (lq - lp)).sum(1);
+    case Divergence::Jsd: {
+      const at::Tensor lm = (c * p + (1 - c) * q).log();
+      return (c * p * (lp - lm) + (1 - c) * q * (lq - lm)).sum(1);
+    }
+    case Divergence::Alpha: return ((p.pow(c) * q.pow(1 - c)).sum(1) - 1) / (c * (c - 1));
+    case Divergence::SkewForwardKl: return (p * (lp - (c * p + (1 - c) * q).log())).sum(1);
+    case Divergence::SkewReverseKl: return (q * (lq - ((1 - c) * p + c * q).log())).sum(1);
+  }
+  return {};
+}
+
+}  // namespace
+
+class DivergencesTest : public QObject {
+  Q_OBJECT
+ private Q_SLOTS:
+  void valuesAndGradientsEqualTheDenseExpression_data();
+  void valuesAndGradientsEqualTheDenseExpression();
+  void theChunkChangesNothing();
+  void equalModelsHaveNoDivergenceAndNoGradient();
+  void aTiedHeadGetsBothGradients();
+  void alphaApproachesBothKls();
+  void whatDoesNotFitIsRefused();
+};
+
+void DivergencesTest::valuesAndGradientsEqualTheDenseExpression_data() {
+  QTest::addColumn<QString>("name");
+  QTest::addColumn<double>("parameter");
+  QTest::addColumn<double>("temperature");
+  for (double temperature : {1.0, 2.5}) {
+    for (const char* kl : {"forward_kl", "reverse_kl"}) QTest::addRow("%s T=%.1f", kl, temperature) << kl << 0.5 << temperature;
+    for (const char* skew : {"jsd", "skew_forward_kl", "skew_reverse_kl"})
+      for (double c : {0.1, 0.5, 0.9}) QTest::addRow("%s(%.1f) T=%.1f", skew, c, temperature) << skew << c << temperature;
+    for (double a : {-0.5, 0.3, 0.7, 2.0}) QTest::addRow("alpha(%.1f) T=%.1f", a, temperature) << "alpha" << a << temperature;
+  }
+  QTest::addRow("skew_forward_kl(0)") << "skew_forward_kl" << 0.0 << 1.0;
+  QTest::addRow("skew_reverse_kl(0)") << "skew_reverse_kl" << 0.0 << 1.0;
+}
+
+void DivergencesTest::valuesAndGradientsEqualTheDenseExpression() {
+  QFETCH(QString, name);
+  QFETCH(double, parameter);
+  QFETCH(double, temperature);
+  torch::manual_seed(3);
+  const at::Tensor hs = torch::randn({7, 12}), ws = torch::randn({61, 12}) * 0.4, ht = torch::randn({7, 20}), wt = torch::randn({61, 20}) * 0.4;
+  const at::Tensor rowWeights = torch::rand({7});
+  DivergenceOptions options{divergenceFromName(name.toStdString()), parameter, temperature, 17};
+  std::vector<at::Tensor> values, gradients;
+  for (bool chunked : {false, true}) {
+    at::Tensor h = hs.clone().requires_grad_(), w = ws.clone().requires_grad_();
+    at::Tensor value = chunked ? divergence(h, w, ht, wt, options) : dense(h, w, ht, wt, options);
+    auto g = torch::autograd::grad({(value * rowWeights).sum()}, {h, w});
+    values.push_back(value.detach());
+    gradients.insert(gradients.end(), g.begin(), g.end());
+  }
+  QVERIFY2(at::allclose(values[1], values[0], 1e-4, 1e-5), qPrintable(QString::number((values[1] - values[0]).abs().max().item<double>())));
+  QVERIFY(at::allclose(gradients[2], gradients[0], 1e-3, 1e-5));
+  QVERIFY(at::allclose(gradients[3], gradients[1], 1e-3, 1e-5));
+  QVERIFY(gradients[1].abs().max().item<double>() > 1e-4);
+}
+
+void DivergencesTest::theChunkChangesNothing() {
+  torch::manual_seed(4);
+  const at::Tensor h = torch::randn({5, 8}), w = torch::randn({100, 8}), t = torch::randn({5, 8}), v = torch::randn({100, 8});
+  const at::Tensor whole = divergence(h, w, t, v, {Divergence::Jsd, 0.5, 1.0, 1000});
+  for (std::int64_t chunk : {1, 33, 100}) QVERIFY(at::allclose(divergence(h, w, t, v, {Divergence::Jsd, 0.5, 1.0, chunk}), whole, 1e-5, 1e-6));
+}
+
+void DivergencesTest::equalModelsHaveNoDivergenceAndNoGradient() {
+  torch::manual_seed(5);
+  at::Tensor h = torch::randn({4, 8}).requires_grad_(), w = torch::randn({50, 8});
+  for (const char* name : {"forward_kl", "reverse_kl", "jsd", "alpha", "skew_forward_kl", "skew_reverse_kl"}) {
+    at::Tensor value = divergence(h, w, h.detach(), w, {divergenceFromName(name), 0.3});
+    QVERIFY2(value.abs().max().item<double>() < 1e-5, name);
+    QVERIFY2(torch::autograd::grad({value.sum()}, {h})[0].abs().max().item<double>() < 1e-5, name);
+  }
+}
+
+void DivergencesTest::aTiedHeadGetsBothGradients() {
+  torch::manual_seed(6);
+  at::Tensor table = torch::randn({30, 8}).requires_grad_();
+  const at::Tensor ids = torch::tensor({1, 5, 7}), t = torch::randn({3, 8}), v = torch::randn({30, 8});
+  const DivergenceOptions options{Divergence::ForwardKl};
+  const at::Tensor got = torch::autograd::grad({divergence(table.index_select(0, ids), table, t, v, options).sum()}, {table})[0];
+  const at::Tensor want = torch::autograd::grad({dense(table.index_select(0, ids), table, t, v, options).sum()}, {table})[0];
+  QVERIFY(at::allclose(got, want, 1e-4, 1e-5));
+}
+
+void DivergencesTest::alphaApproachesBothKls() {
+  torch::manual_seed(7);
+  const auto f64 = at::kDouble;
+  const at::Tensor h = torch::randn({4, 6}), w = torch::randn({20, 6}), t = torch::randn({4, 6}), v = torch::randn({20, 6});
+  const at::Tensor nearOne = divergence(h, w, t, v, {Divergence::Alpha, 0.99}).to(f64), nearZero = divergence(h, w, t, v, {Divergence::Alpha, 0.01}).to(f64);
+  QVERIFY(at::allclose(nearOne, divergence(h, w, t, v, {Divergence::ForwardKl}).to(f64), 0.08, 0.02));
+  QVERIFY(at::allclose(nearZero, divergence(h, w, t, v, {Divergence::ReverseKl}).to(f64), 0.08, 0.02));
+}
+
+void DivergencesTest::whatDoesNotFitIsRefused() {
+  const at::Tensor h = torch::randn({2, 4}), w = torch::randn({9, 4});
+  QVERIFY_EXCEPTION_THROWN(divergence(h, w, torch::randn({3, 4}), w, {}), Error);
+  QVERIFY_EXCEPTION_THROWN(divergence(h, w, h, torch::randn({8, 4}), {}), Error);
+  QVERIFY_EXCEPTION_THROWN(divergence(h, w, h, w, {Divergence::Jsd, 1.0}), Error);
+  QVERIFY_EXCEPTION_THROWN(divergence(h, w, h, w, {Divergence::Alpha, 1.0}), Error);
+  QVERIFY_EXCEPTION_THROWN(divergenceFromName("kld"), Error);
+}
+
+QTEST_GUILESS_MAIN(DivergencesTest)
+#include "tst_divergences.moc"
