@@ -1,0 +1,12 @@
+// simd.h for what every machine has.
+#include "engine/kernels/simd.h"
+
+namespace cuescope::kernels {
+namespace {
+constexpr int kBytes = 16;
+#include "engine/kernels/simd_body.h"
+}  // namespace
+
+const Simd kSimdBase = {"base", linearF32, linearBf16, addRmsNorm, headNormRope, attend, siluMul, largest, expSum};
+
+}  // namespace cuescope::kernels
