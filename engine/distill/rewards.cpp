@@ -6,6 +6,8 @@
 #include <cmath>
 #include <vector>
 
+#include "engine/distill/math_expression.h"
+
 namespace cuescope {
 namespace {
 
@@ -136,7 +138,8 @@ bool sameAnswer(const std::string& answer, const std::string& groundTruth) {
   if (a.empty() || b.empty()) return false;
   if (a == b) return true;
   auto x = numericValue(answer), y = numericValue(groundTruth);
-  return x && y && std::abs(*x - *y) <= kRelativeTolerance * std::max(1.0, std::abs(*y));
+  if (x && y) return std::abs(*x - *y) <= kRelativeTolerance * std::max(1.0, std::abs(*y));
+  return sameMathematics(a, b);
 }
 
 Reward judge(const std::string& response, const std::string& groundTruth, bool think) {

@@ -11,7 +11,7 @@ namespace cuescope {
 std::optional<std::string> lastBoxed(const std::string& text);
 
 /// True when both say the same: equal text after normalisation (case, spaces, LaTeX wrappers, trailing units of degree and percent),
-/// or equal numbers (fractions, decimals, thousands separators; relative 1e-6).
+/// or equal numbers (fractions, decimals, thousands separators; relative 1e-6), or equal mathematics (math_expression.h).
 bool sameAnswer(const std::string& answer, const std::string& groundTruth);
 
 /// The number that a text states: "3", "-1,200.5", "3/4", "\frac{3}{4}", "50%" (50), "1e-3". None for anything else.
