@@ -70,6 +70,8 @@ std::vector<Picture> decodePictures(const Sample& sample);
 /// Throws Error when marks and pictures of `sample` do not match, a turn has no role, or an evidence box names no picture.
 void checkSample(const Sample& sample, const std::string& file, std::int64_t row);
 
+/// Whether this build reads and writes parquet.
+bool haveParquet();
 /// One file of one kind. Parquet is an Error in builds without Arrow.
 std::shared_ptr<DatasetFile> openParquet(const std::string& file);
 std::shared_ptr<DatasetFile> openJsonl(const std::string& file);

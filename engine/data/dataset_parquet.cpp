@@ -1,1 +1,311 @@
-// Being written.
+#include <arrow/api.h>
+#include <arrow/io/file.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/arrow/writer.h>
+
+#include <filesystem>
+
+#include "engine/core/failure.h"
+#include "engine/data/dataset.h"
+
+namespace cuescope {
+
+namespace {
+
+namespace fs = std::filesystem;
+using ScalarPtr = std::shared_ptr<arrow::Scalar>;
+
+void check(const arrow::Status& status, const std::string& file, const char* what) {
+  if (!status.ok()) throw Error(what, file, status.message());
+}
+
+// Values by name, whatever of Arrow's string, binary and list types a writer chose. Null when absent or null.
+ScalarPtr present(ScalarPtr value) {
+  if (value && value->type->id() == arrow::Type::DICTIONARY) {
+    auto decoded = static_cast<const arrow::DictionaryScalar&>(*value).GetEncodedValue();
+    value = decoded.ok() ? *decoded : nullptr;
+  }
+  return value && value->is_valid ? value : nullptr;
+}
+
+ScalarPtr member(const ScalarPtr& object, const char* name) {
+  if (!object) return nullptr;
+  if (object->type->id() != arrow::Type::STRUCT) throw std::invalid_argument(std::string("«") + name + "» is looked for in a value that is no struct");
+  const auto found = static_cast<const arrow::StructScalar&>(*object).field(arrow::FieldRef(name));
+  return found.ok() ? present(*found) : nullptr;
+}
+
+std::string text(const ScalarPtr& value, const std::string& otherwise = {}) {
+  if (!value) return otherwise;
+  if (arrow::is_base_binary_like(value->type->id()))
+    return std::string(static_cast<const arrow::BaseBinaryScalar&>(*value).view());
+  if (arrow::is_list_like(value->type->id()) || value->type->id() == arrow::Type::STRUCT)
+    throw std::invalid_argument("a column that should be text is a " + value->type->ToString());
+  return value->ToString();
+}
+
+double number(const ScalarPtr& value, const char* name) {
+  if (!value) throw std::invalid_argument(std::string("«") + name + "» is missing");
+  const auto cast = value->CastTo(arrow::float64());
+  if (!cast.ok()) throw std::invalid_argument(std::string("«") + name + "» is no number");
+  return static_cast<const arrow::DoubleScalar&>(**cast).value;
+}
+
+std::vector<ScalarPtr> items(const ScalarPtr& value) {
+  std::vector<ScalarPtr> result;
+  if (!value) return result;
+  if (!arrow::is_list_like(value->type->id())) return {value};  // one struct instead of a list of one (spec 3.1)
+  const auto& list = *static_cast<const arrow::BaseListScalar&>(*value).value;
+  for (std::int64_t i = 0; i < list.length(); ++i) {
+    const auto item = list.GetScalar(i);
+    if (!item.ok()) throw std::invalid_argument(item.status().message());
+    result.push_back(present(*item));
+  }
+  return result;
+}
+
+std::vector<Turn> turns(const ScalarPtr& value) {
+  std::vector<Turn> result;
+  for (const ScalarPtr& turn : items(value)) {
+    if (turn && arrow::is_base_binary_like(turn->type->id())) {
+      result.push_back({"user", text(turn)});
+    } else {
+      result.push_back({text(member(turn, "role")), text(member(turn, "content"))});
+    }
+  }
+  return result;
+}
+
+class ParquetFile : public DatasetFile {
+ public:
+  explicit ParquetFile(const std::string& file) : m_file(file) {
+    constexpr const char* kWhat = "The parquet file could not be opened";
+    try {
+      parquet::arrow::FileReaderBuilder builder;
+      check(builder.OpenFile(file), file, kWhat);
+      check(builder.Build(&m_reader), file, kWhat);
+      std::shared_ptr<arrow::Schema> schema;
+      check(m_reader->GetSchema(&schema), file, kWhat);
+      if (schema->GetFieldIndex("prompt") < 0) throw Error("The data has no column «prompt»", file, {}, "See the columns in resources/demo/README.md.");
+      const auto metadata = m_reader->parquet_reader()->metadata();
+      for (int g = 0; g < metadata->num_row_groups(); ++g) {
+        m_size += metadata->RowGroup(g)->num_rows();
+        m_ends.push_back(m_size);
+      }
+    } catch (const parquet::ParquetException& error) {
+      throw Error(kWhat, file, error.what());
+    }
+    if (m_size == 0) throw Error("The data file has no rows", file);
+  }
+
+  std::int64_t size() const override { return m_size; }
+
+  Sample row(std::int64_t i) const override {
+    const int group = static_cast<int>(std::upper_bound(m_ends.begin(), m_ends.end(), i) - m_ends.begin());
+    const std::string where = m_file + ", row " + std::to_string(i);
+    try {
+      if (group != m_group) {
+        const auto table = m_reader->ReadRowGroup(group);
+        if (!table.ok()) throw std::invalid_argument(table.status().message());
+        m_table = *table;
+        m_group = group;
+      }
+      return read(i - (group == 0 ? 0 : m_ends[static_cast<std::size_t>(group) - 1]));
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw Error("A row of the data could not be read", where, error.what());
+    }
+  }
+
+ private:
+  ScalarPtr column(const char* name, std::int64_t row) const {
+    const auto column = m_table->GetColumnByName(name);
+    if (!column) return nullptr;
+    const auto value = column->GetScalar(row);
+    if (!value.ok()) throw std::invalid_argument(value.status().message());
+    return present(*value);
+  }
+
+  Sample read(std::int64_t row) const {
+    Sample sample;
+    sample.id = text(column("id", row));
+    sample.dataSource = text(column("data_source", row));
+    sample.prompt = turns(column("prompt", row));
+    sample.teacherTurns = turns(column("teacher_prompt", row));
+    sample.hint = text(column("hint", row));
+    sample.cue = text(column("cue", row));
+    sample.ability = text(column("ability", row));
+    sample.kind = text(column("kind", row));
+    sample.layout = text(column("layout", row));
+    const ScalarPtr reward = column("reward_model", row), extra = column("extra_info", row);
+    sample.rewardStyle = text(member(reward, "style"), "rule");
+    sample.groundTruth = text(member(reward, "ground_truth"));
+    sample.split = text(member(extra, "split"));
+    sample.answer = text(member(extra, "answer"));
+    sample.question = text(member(extra, "question"));
+    if (const ScalarPtr index = member(extra, "index"); index && arrow::is_integer(index->type->id()))
+      sample.index = static_cast<std::int64_t>(number(index, "index"));
+    for (const ScalarPtr& image : items(column("images", row))) {
+      const bool bare = image && arrow::is_base_binary_like(image->type->id());
+      const std::string bytes = bare ? text(image) : text(member(image, "bytes")), path = bare ? "" : text(member(image, "path"));
+      sample.imageBytes.emplace_back(bytes.begin(), bytes.end());
+      sample.imagePaths.push_back(path.empty() || fs::path(path).is_absolute() ? path : (fs::path(m_file).parent_path() / path).string());
+    }
+    for (const ScalarPtr& box : items(column("evidence", row))) {
+      PixelBox out;
+      out.image = static_cast<int>(number(member(box, "image"), "image"));
+      out.x = static_cast<float>(number(member(box, "x"), "x"));
+      out.y = static_cast<float>(number(member(box, "y"), "y"));
+      out.width = static_cast<float>(number(member(box, "w"), "w"));
+      out.height = static_cast<float>(number(member(box, "h"), "h"));
+      out.label = text(member(box, "label"));
+      sample.evidence.push_back(out);
+    }
+    return sample;
+  }
+
+  std::string m_file;
+  std::unique_ptr<parquet::arrow::FileReader> m_reader;
+  std::int64_t m_size = 0;
+  std::vector<std::int64_t> m_ends;
+  mutable int m_group = -1;                      // the row group that m_table holds
+  mutable std::shared_ptr<arrow::Table> m_table;
+};
+
+// Columns are built row by row through Arrow's generic builder of the schema.
+class Writer {
+ public:
+  Writer() {
+    const auto turn = arrow::struct_({arrow::field("role", arrow::utf8()), arrow::field("content", arrow::utf8())});
+    const auto image = arrow::struct_({arrow::field("bytes", arrow::binary()), arrow::field("path", arrow::utf8())});
+    const auto box = arrow::struct_({arrow::field("image", arrow::int32()), arrow::field("x", arrow::float32()), arrow::field("y", arrow::float32()),
+                                     arrow::field("w", arrow::float32()), arrow::field("h", arrow::float32()), arrow::field("label", arrow::utf8())});
+    const auto reward = arrow::struct_({arrow::field("style", arrow::utf8()), arrow::field("ground_truth", arrow::utf8())});
+    const auto extra = arrow::struct_({arrow::field("index", arrow::int64()), arrow::field("split", arrow::utf8()), arrow::field("answer", arrow::utf8()),
+                                       arrow::field("question", arrow::utf8())});
+    schema = arrow::schema({arrow::field("id", arrow::utf8()), arrow::field("data_source", arrow::utf8()), arrow::field("prompt", arrow::list(turn)),
+                            arrow::field("teacher_prompt", arrow::list(turn)), arrow::field("images", arrow::list(image)),
+                            arrow::field("reward_model", reward), arrow::field("ability", arrow::utf8()), arrow::field("extra_info", extra),
+                            arrow::field("hint", arrow::utf8()), arrow::field("cue", arrow::utf8()), arrow::field("evidence", arrow::list(box)),
+                            arrow::field("kind", arrow::utf8()), arrow::field("layout", arrow::utf8())});
+    for (const auto& f : schema->fields()) {
+      std::unique_ptr<arrow::ArrayBuilder> builder;
+      fail(arrow::MakeBuilder(arrow::default_memory_pool(), f->type(), &builder));
+      m_builders.push_back(std::move(builder));
+    }
+  }
+
+  void add(const Sample& s) {
+    addText(top(0), s.id);
+    addText(top(1), s.dataSource);
+    addTurns(top(2), s.prompt);
+    addTurns(top(3), s.teacherTurns);
+    auto& images = open<arrow::ListBuilder>(top(4));
+    auto& image = as<arrow::StructBuilder>(images.value_builder());
+    for (std::size_t i = 0; i < s.pictures(); ++i) {
+      fail(image.Append());
+      auto& bytes = as<arrow::BinaryBuilder>(image.field_builder(0));
+      fail(s.imageBytes[i].empty() ? bytes.AppendNull() : bytes.Append(s.imageBytes[i].data(), static_cast<std::int32_t>(s.imageBytes[i].size())));
+      addText(image.field_builder(1), i < s.imagePaths.size() ? s.imagePaths[i] : std::string());
+    }
+    auto& reward = open<arrow::StructBuilder>(top(5));
+    addText(reward.field_builder(0), s.rewardStyle);
+    addText(reward.field_builder(1), s.groundTruth);
+    addText(top(6), s.ability);
+    auto& extra = open<arrow::StructBuilder>(top(7));
+    fail(as<arrow::Int64Builder>(extra.field_builder(0)).Append(s.index));
+    addText(extra.field_builder(1), s.split);
+    addText(extra.field_builder(2), s.answer);
+    addText(extra.field_builder(3), s.question);
+    addText(top(8), s.hint);
+    addText(top(9), s.cue);
+    auto& boxes = open<arrow::ListBuilder>(top(10));
+    auto& box = as<arrow::StructBuilder>(boxes.value_builder());
+    for (const PixelBox& b : s.evidence) {
+      fail(box.Append());
+      fail(as<arrow::Int32Builder>(box.field_builder(0)).Append(b.image));
+      const float values[4] = {b.x, b.y, b.width, b.height};
+      for (int k = 0; k < 4; ++k) fail(as<arrow::FloatBuilder>(box.field_builder(k + 1)).Append(values[k]));
+      addText(box.field_builder(5), b.label);
+    }
+    addText(top(11), s.kind);
+    addText(top(12), s.layout);
+  }
+
+  std::shared_ptr<arrow::Table> finish() {
+    std::vector<std::shared_ptr<arrow::Array>> arrays;
+    for (auto& builder : m_builders) {
+      arrays.emplace_back();
+      fail(builder->Finish(&arrays.back()));
+    }
+    return arrow::Table::Make(schema, arrays);
+  }
+
+  std::shared_ptr<arrow::Schema> schema;
+
+ private:
+  static void fail(const arrow::Status& status) {
+    if (!status.ok()) throw std::runtime_error(status.message());
+  }
+  arrow::ArrayBuilder* top(std::size_t i) { return m_builders[i].get(); }
+  template <typename B>
+  static B& as(arrow::ArrayBuilder* builder) {
+    return static_cast<B&>(*builder);
+  }
+  template <typename B>
+  static B& open(arrow::ArrayBuilder* builder) {
+    B& b = as<B>(builder);
+    fail(b.Append());
+    return b;
+  }
+  // Empty text is null: «there is no cue».
+  static void addText(arrow::ArrayBuilder* builder, const std::string& value) {
+    auto& b = as<arrow::StringBuilder>(builder);
+    fail(value.empty() ? b.AppendNull() : b.Append(value));
+  }
+  static void addTurns(arrow::ArrayBuilder* builder, const std::vector<Turn>& turns) {
+    auto& list = as<arrow::ListBuilder>(builder);
+    if (turns.empty()) {
+      fail(list.AppendNull());
+      return;
+    }
+    fail(list.Append());
+    auto& turn = as<arrow::StructBuilder>(list.value_builder());
+    for (const Turn& t : turns) {
+      fail(turn.Append());
+      addText(turn.field_builder(0), t.role);
+      addText(turn.field_builder(1), t.text);
+    }
+  }
+
+  std::vector<std::unique_ptr<arrow::ArrayBuilder>> m_builders;
+};
+
+}  // namespace
+
+bool haveParquet() { return true; }
+
+std::shared_ptr<DatasetFile> openParquet(const std::string& file) { return std::make_shared<ParquetFile>(file); }
+
+void writeParquet(const std::string& file, const std::vector<Sample>& samples, std::int64_t rowsPerGroup) {
+  constexpr const char* kWhat = "The parquet file could not be written";
+  const std::string part = file + ".part";
+  try {
+    Writer writer;
+    for (const Sample& sample : samples) writer.add(sample);
+    auto sink = arrow::io::FileOutputStream::Open(part);
+    check(sink.status(), file, kWhat);
+    const auto properties = parquet::WriterProperties::Builder().compression(parquet::Compression::ZSTD)->build();
+    const auto arrowProperties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
+    check(parquet::arrow::WriteTable(*writer.finish(), arrow::default_memory_pool(), *sink, rowsPerGroup, properties, arrowProperties), file, kWhat);
+    check((*sink)->Close(), file, kWhat);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(kWhat, file, error.what());
+  }
+  fs::rename(part, file);
+}
+
+}  // namespace cuescope
