@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/core/failure.h"
+#include "engine/tokenizer/chat_template.h"
 
 namespace cuescope {
 
@@ -69,35 +70,6 @@ constexpr const char* kPattern =
 
 const std::vector<std::string> kSpecial{"<|endoftext|>",  "<|im_start|>",  "<|im_end|>",   "<|vision_start|>",
                                         "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"};
-
-// The Qwen3-VL chat format without its tools block.
-constexpr const char* kChatTemplate = R"({%- set seen = namespace(images=0, videos=0) %}
-{%- macro render(content) %}
-    {%- if content is string %}
-        {{- content }}
-    {%- else %}
-        {%- for part in content %}
-            {%- if part.type == 'image' or 'image' in part or 'image_url' in part %}
-                {%- set seen.images = seen.images + 1 %}
-                {%- if add_vision_id %}{{- 'Picture ' ~ seen.images ~ ': ' }}{%- endif %}
-                {{- '<|vision_start|><|image_pad|><|vision_end|>' }}
-            {%- elif part.type == 'video' or 'video' in part %}
-                {%- set seen.videos = seen.videos + 1 %}
-                {%- if add_vision_id %}{{- 'Video ' ~ seen.videos ~ ': ' }}{%- endif %}
-                {{- '<|vision_start|><|video_pad|><|vision_end|>' }}
-            {%- elif 'text' in part %}
-                {{- part.text }}
-            {%- endif %}
-        {%- endfor %}
-    {%- endif %}
-{%- endmacro %}
-{%- for message in messages %}
-    {{- '<|im_start|>' + message.role + '\n' }}{{- render(message.content) }}{{- '<|im_end|>\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\n' }}
-{%- endif %}
-)";
 
 Json addedToken(const std::string& text) {
   return {{"content", text},       {"single_word", false}, {"lstrip", false},
@@ -182,7 +154,7 @@ void writeDemoProcessor(const std::string& folder) {
       {"added_tokens_decoder", decoder},
       {"additional_special_tokens", std::vector<std::string>(kSpecial.begin() + 1, kSpecial.end())},
       {"bos_token", nullptr},
-      {"chat_template", kChatTemplate},
+      {"chat_template", std::string(plainChatTemplate())},
       {"clean_up_tokenization_spaces", false},
       {"eos_token", "<|im_end|>"},
       {"errors", "replace"},
@@ -193,7 +165,7 @@ void writeDemoProcessor(const std::string& folder) {
       {"unk_token", nullptr},
   };
   writeFile(path / "tokenizer_config.json", config.dump(1) + "\n");
-  writeFile(path / "chat_template.json", Json{{"chat_template", kChatTemplate}}.dump(1) + "\n");
+  writeFile(path / "chat_template.json", Json{{"chat_template", std::string(plainChatTemplate())}}.dump(1) + "\n");
   const Json generation = {{"eos_token_id", {firstSpecial + 2, firstSpecial}}, {"pad_token_id", firstSpecial}, {"do_sample", false}};
   writeFile(path / "generation_config.json", generation.dump(1) + "\n");
   // The stock minimum of 65,536 pixels would enlarge the pictures; at most 1,024 visual tokens for a photograph.

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <string_view>
 
 #include "engine/core/digest.h"
 #include "engine/core/failure.h"
@@ -32,6 +33,37 @@ constexpr std::array kKnownLines = {
     "8a75a758", "ff5c96ec", "ad6e6391", "712f1ad0", "a81cedfc", "c8be9c20", "d4a8cbed", "37e8c970", "4cb404f9", "b7f85410",
     "0349a329", "df19ea86", "8a8d3f2b", "b551ac6e", "0349a329", "92f70b18", "414f3e17", "9fdc005d", "a6cfdcc2", "5b2a85ea"
 };
+
+/// What plainChatTemplate() returns.
+constexpr std::string_view kPlainTemplate = R"({%- set seen = namespace(images=0, videos=0) %}
+{%- macro render(content) %}
+    {%- if content is string %}
+        {{- content }}
+    {%- else %}
+        {%- for part in content %}
+            {%- if part.type == 'image' or 'image' in part or 'image_url' in part %}
+                {%- set seen.images = seen.images + 1 %}
+                {%- if add_vision_id %}{{- 'Picture ' ~ seen.images ~ ': ' }}{%- endif %}
+                {{- '<|vision_start|><|image_pad|><|vision_end|>' }}
+            {%- elif part.type == 'video' or 'video' in part %}
+                {%- set seen.videos = seen.videos + 1 %}
+                {%- if add_vision_id %}{{- 'Video ' ~ seen.videos ~ ': ' }}{%- endif %}
+                {{- '<|vision_start|><|video_pad|><|vision_end|>' }}
+            {%- elif 'text' in part %}
+                {{- part.text }}
+            {%- endif %}
+        {%- endfor %}
+    {%- endif %}
+{%- endmacro %}
+{%- for message in messages %}
+    {%- if message.role != 'system' or loop.first %}
+        {{- '<|im_start|>' + message.role + '\n' }}{{- render(message.content) }}{{- '<|im_end|>\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\n' }}
+{%- endif %}
+)";
 
 /// JSON with ", " and ": ", keys in their order, nothing escaped that need not be: what the template's tojson filter gives.
 void writeJson(const ordered_json& value, std::string& out) {
@@ -85,6 +117,7 @@ std::string templateInJson(const std::filesystem::path& file) {
 
 /// Throws when the template is not the one that render() speaks.
 void check(const std::string& text, const std::string& file) {
+  if (text == kPlainTemplate) return;
   std::istringstream lines(text);
   std::string line;
   std::vector<std::string> all;
@@ -167,6 +200,8 @@ class Renderer {
 };
 
 }  // namespace
+
+std::string_view plainChatTemplate() { return kPlainTemplate; }
 
 ChatTemplate ChatTemplate::load(const std::string& folder) {
   const std::filesystem::path base(folder);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cuescope {
@@ -22,6 +23,10 @@ struct ChatTurn {
   std::vector<ChatPart> parts;
   std::vector<ToolCall> toolCalls = {};  // assistant turns
 };
+
+/// A Jinja template of our own that renders the same format without tools, for model folders that the project writes. load()
+/// knows it too.
+std::string_view plainChatTemplate();
 
 class ChatTemplate {
  public:
