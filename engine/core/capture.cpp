@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "engine/core/tensor_file.h"
+#include "engine/core/array_file.h"
 #include "engine/engine.h"
 
 namespace cuescope {
@@ -127,7 +127,7 @@ PixelBox boxFrom(const Json& json) {
 
 // --- attention stacks ---------------------------------------------------------------------------------------------------
 
-Json stackToJson(const AttentionStack& stack, const std::string& name, TensorFileWriter& file) {
+Json stackToJson(const AttentionStack& stack, const std::string& name, ArrayFileWriter& file) {
   if (stack.empty()) return nullptr;
   const auto queries = static_cast<std::int64_t>(stack.queries.size()), layers = static_cast<std::int64_t>(stack.layers.size());
   file.addFloats(name + ".values", {queries, layers, stack.heads, stack.keys}, stack.values);
@@ -136,7 +136,7 @@ Json stackToJson(const AttentionStack& stack, const std::string& name, TensorFil
   return {{"layers", stack.layers}, {"queries", stack.queries}, {"headsAveraged", stack.headsAveraged}};
 }
 
-AttentionStack stackFrom(const Json& json, Site site, const std::string& name, const TensorFile& file) {
+AttentionStack stackFrom(const Json& json, Site site, const std::string& name, const ArrayFile& file) {
   AttentionStack stack;
   stack.site = site;
   if (json.is_null()) return stack;
@@ -162,7 +162,7 @@ AttentionStack stackFrom(const Json& json, Site site, const std::string& name, c
 
 // --- distributions ------------------------------------------------------------------------------------------------------
 
-Json distributionsToJson(const std::vector<TokenDistributions>& all, TensorFileWriter& file) {
+Json distributionsToJson(const std::vector<TokenDistributions>& all, ArrayFileWriter& file) {
   std::vector<std::int64_t> offsets{0}, ids;
   for (const auto& one : all) {
     ids.insert(ids.end(), one.ids.begin(), one.ids.end());
@@ -192,7 +192,7 @@ Json distributionsToJson(const std::vector<TokenDistributions>& all, TensorFileW
   return {{"texts", texts}};
 }
 
-std::vector<TokenDistributions> distributionsFrom(const Json& json, std::size_t rows, const TensorFile& file) {
+std::vector<TokenDistributions> distributionsFrom(const Json& json, std::size_t rows, const ArrayFile& file) {
   std::vector<TokenDistributions> all;
   if (json.is_null()) return all;
   const auto offsets = file.read<std::int64_t>("distributions.offsets", "I64");
@@ -258,7 +258,7 @@ CaptureInfo captureInfo(const Inspection& inspection, const InspectRequest& requ
 }
 
 void writeCapture(const std::string& file, const Inspection& inspection, const CaptureInfo& info) {
-  TensorFileWriter out;
+  ArrayFileWriter out;
   Json images = Json::array(), evidence = Json::array();
   for (std::size_t i = 0; i < inspection.images.size(); ++i) {
     const ImageView& image = inspection.images[i];
@@ -288,7 +288,7 @@ void writeCapture(const std::string& file, const Inspection& inspection, const C
 }
 
 Capture readCapture(const std::string& file) {
-  const TensorFile in(file);
+  const ArrayFile in(file);
   const auto found = in.metadata().find(kKey);
   if (found == in.metadata().end()) damaged(file, "it is a tensor file, but not a capture of Cuescope");
   const Json root = Json::parse(found->second, nullptr, false);

@@ -1,4 +1,4 @@
-// Capture: an Inspection kept as one file, which opens again without the model. A safetensors container (tensor_file.h):
+// Capture: an Inspection kept as one file, which opens again without the model. A safetensors container (array_file.h):
 //   metadata  "cuescope.capture"  JSON: {"format": 1, "inspection": {...structure...}, "recipe": {...CaptureInfo...}}
 //   arrays    images.N.rgb U8 [h, w, 3]
 //             cue_recovery.values, self_attention.values F32 [queries, layers, heads, keys]; self_attention.text_share,

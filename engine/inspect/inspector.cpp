@@ -1,1 +1,203 @@
-// Being written.
+#include "engine/inspect/inspector.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+
+#include "engine/core/digest.h"
+#include "engine/inspect/attention_maps.h"
+#include "engine/inspect/token_gap.h"
+#include "engine/media/decode.h"
+#include "engine/model/generate.h"
+
+namespace cuescope {
+
+namespace {
+
+constexpr std::int64_t kMerge = 2;  // patches of a merged token along each side, in every Qwen3-VL
+
+bool isVideo(const std::string& file) {
+  std::string ending = std::filesystem::path(file).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  static constexpr std::array<const char*, 7> kEndings = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg"};
+  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
+}
+
+Picture toPicture(DecodedImage image, std::string label) { return {std::move(label), image.width, image.height, std::move(image.rgb)}; }
+
+std::string fileName(const std::string& path) { return std::filesystem::path(path).filename().string(); }
+
+/// Views over the processed pixels: one for an image, one for each pair of frames of a video.
+void addViews(std::vector<ImageView>& views, const VisualInput& visual, const std::string& label, int& firstVisual) {
+  for (std::int64_t slice = 0; slice < visual.grid.t; ++slice) {
+    ImageView view;
+    const auto frame = std::min<std::size_t>(static_cast<std::size_t>(visual.grid.video ? 2 * slice : slice), visual.processed.size() - 1);
+    const Picture& picture = visual.processed.at(frame);
+    view.label = label;
+    if (visual.grid.video) {
+      char when[32] = "";
+      if (static_cast<std::size_t>(slice) < visual.timestamps.size()) std::snprintf(when, sizeof when, ", %.1f s", visual.timestamps[static_cast<std::size_t>(slice)]);
+      view.label += " frame " + std::to_string(frame + 1) + when;
+    }
+    view.width = picture.width;
+    view.height = picture.height;
+    view.rgb = picture.rgb;
+    view.gridRows = static_cast<int>(visual.grid.h / kMerge);
+    view.gridCols = static_cast<int>(visual.grid.w / kMerge);
+    view.firstVisual = firstVisual;
+    view.originalWidth = visual.originalWidth;
+    view.originalHeight = visual.originalHeight;
+    firstVisual += view.gridRows * view.gridCols;
+    views.push_back(std::move(view));
+  }
+}
+
+std::vector<Token> responseTokens(const Tokenizer& tokenizer, const std::vector<std::int64_t>& ids) {
+  std::vector<Token> tokens;
+  for (const std::int64_t id : ids) tokens.push_back({id, tokenizer.bytes(id), tokenizer.isSpecial(id), -1});
+  return tokens;
+}
+
+/// The states that predict the response, of a row that ends with it. [R, h]
+at::Tensor predictingStates(const at::Tensor& states, std::size_t responseLength) {
+  const auto count = static_cast<std::int64_t>(responseLength);
+  return states.narrow(0, states.size(0) - count - 1, count);
+}
+
+struct Steps {
+  const EventSink& sink;
+  std::stop_token stop;
+  double total = 0, done = 0;
+
+  void next(const std::string& what) {
+    if (stop.stop_requested()) throw Cancelled();
+    if (sink) sink(Progress{what, done, total, -1});
+    done += 1;
+  }
+};
+
+/// The teacher's pass over its prompt and the response.
+at::Tensor teacherStates(const Qwen3VL& teacher, const RowInput& prompt, const std::vector<std::int64_t>& response) {
+  const Rows rows = packRows(teacher.config(), {withResponse(prompt, response)});
+  return predictingStates(teacher.forward(rows), response.size());
+}
+
+void addTeacher(std::vector<ConditionStates>& conditions, Inspection& look, const InspectModels& models, const InspectRequest& request,
+                const std::vector<std::int64_t>& response, Steps& steps) {
+  const Qwen3VL& teacher = *models.teacher;
+  look.hasTeacher = true;
+  look.teacher = teacher.info();
+  steps.next("Teacher reads the response with the cue");
+  LookedAt privileged = lookAt(*models.teacherProcessor, request, request.cue);
+  look.teacherPrompt = privileged.prompt.rendered;
+  if (response.empty()) return;
+  const at::Tensor withCue = teacherStates(teacher, privileged.prompt.row, response);
+  conditions.push_back({Condition::TeacherCue, &teacher, withCue});
+  steps.next("Teacher reads the response without the cue");
+  const at::Tensor plain = request.cue.empty() ? withCue : teacherStates(teacher, lookAt(*models.teacherProcessor, request, {}).prompt.row, response);
+  conditions.push_back({Condition::TeacherPlain, &teacher, plain});
+  if (privileged.prompt.row.pixelValues.defined()) {
+    steps.next("Teacher reads the response with the image erased");
+    RowInput erased = privileged.prompt.row;
+    erased.pixelValues = at::zeros_like(erased.pixelValues);  // normalised pixels: 0 is the mean
+    conditions.push_back({Condition::TeacherErased, &teacher, teacherStates(teacher, erased, response)});
+  }
+}
+
+}  // namespace
+
+RowInput withResponse(const RowInput& prompt, const std::vector<std::int64_t>& response) {
+  RowInput row = prompt;
+  row.ids.insert(row.ids.end(), response.begin(), response.end());
+  return row;
+}
+
+VisualInput readVisual(const Processor& processor, const std::string& file, const std::string& label) {
+  return isVideo(file) ? processor.video(file) : processor.image(toPicture(readImage(file), label));
+}
+
+LookedAt lookAt(const Processor& processor, const InspectRequest& request, const std::string& privilege) {
+  LookedAt result;
+  std::vector<VisualInput> visuals;
+  std::vector<std::string> labels;
+  std::string marks;
+  if (!request.imageBytes.empty()) {
+    labels.push_back(request.imageLabel.empty() ? "pasted image" : request.imageLabel);
+    visuals.push_back(processor.image(toPicture(decodeImage(request.imageBytes.data(), request.imageBytes.size(), labels.back()), labels.back())));
+    marks += "<image>";
+  }
+  for (const std::string& file : request.images) {
+    labels.push_back(request.images.size() == 1 && request.imageBytes.empty() && !request.imageLabel.empty() ? request.imageLabel : fileName(file));
+    visuals.push_back(readVisual(processor, file, labels.back()));
+    marks += visuals.back().grid.video ? "<video>" : "<image>";
+  }
+  const bool marked = request.question.find("<image>") != std::string::npos || request.question.find("<video>") != std::string::npos;
+  result.prompt = processor.prompt({{"user", marked ? request.question : marks + request.question}}, visuals, privilege);
+  int firstVisual = 0;
+  for (std::size_t i = 0; i < visuals.size(); ++i) addViews(result.views, visuals[i], labels[i], firstVisual);
+  return result;
+}
+
+InspectionPtr inspect(const InspectModels& models, const InspectRequest& request, const EventSink& sink, std::stop_token stop) {
+  const at::NoGradGuard noGrad;
+  const auto start = std::chrono::steady_clock::now();
+  const Qwen3VL& student = *models.student;
+  const Tokenizer& tokenizer = models.studentProcessor->tokenizer();
+  auto look = std::make_shared<Inspection>();
+  look->id = request.id;
+  look->step = models.step;
+  look->student = student.info();
+  look->question = request.question;
+  look->cue = request.cue;
+  look->sampleId = request.sampleId;
+  look->evidence = request.evidence;
+
+  Steps steps{sink, stop, models.teacher ? 7.0 : 4.0};
+  steps.next("Image to patches");
+  LookedAt seen = lookAt(*models.studentProcessor, request, {});
+  look->images = std::move(seen.views);
+  look->studentPrompt = seen.prompt.rendered;
+  const RowInput& prompt = seen.prompt.row;
+  if (prompt.pixelValues.defined()) {
+    const at::Tensor pixels = prompt.pixelValues.to(at::kCPU).contiguous();
+    look->studentImageDigest = digest(pixels.const_data_ptr(), pixels.nbytes());
+  }
+
+  steps.next("Student answers");
+  std::vector<std::int64_t> response = request.responseIds;
+  look->finish = "given";
+  if (response.empty() && !request.response.empty()) response = tokenizer.encode(request.response);
+  if (response.empty()) {
+    const OnToken onToken = [&](std::int64_t, std::int64_t id, float logProb) {
+      if (sink) sink(TokenArrived{request.id, {id, tokenizer.bytes(id), tokenizer.isSpecial(id), -1}, logProb});
+    };
+    const auto generated = generate(student, {prompt}, request.sampling, visionBans(student.config()), stop, onToken).at(0);
+    response = generated.ids;
+    look->finish = generated.stopped ? "stop" : "length";
+  }
+  look->response = responseTokens(tokenizer, response);
+  look->answer = tokenizer.decode(response, true);
+
+  steps.next("Student's attention");
+  const Rows rows = packRows(student.config(), {withResponse(prompt, response)});
+  MapProbe probe(student.config(), rows, static_cast<std::int64_t>(prompt.ids.size()), request.attentionBudgetBytes);
+  ForwardOptions options;
+  options.probe = &probe;
+  const at::Tensor states = student.forward(rows, options);
+  look->cueRecovery = probe.cueRecovery();
+  look->selfAttention = probe.selfAttention();
+
+  std::vector<ConditionStates> conditions;
+  if (!response.empty()) conditions.push_back({Condition::Student, &student, predictingStates(states, response.size())});
+  if (models.teacher) addTeacher(conditions, *look, models, request, response, steps);
+  steps.next("Distributions");
+  look->distributions = tokenDistributions(conditions, response, request.topTokens, tokenizer, stop);
+  look->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return look;
+}
+
+}  // namespace cuescope

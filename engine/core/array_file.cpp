@@ -1,4 +1,4 @@
-#include "engine/core/tensor_file.h"
+#include "engine/core/array_file.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -18,7 +18,7 @@ constexpr const char* kNext = "Make the file again; the copy may be incomplete."
   throw Error("The tensor file cannot be used", path, why, kNext);
 }
 
-std::uint64_t byteCount(const std::string& path, const std::string& name, const TensorEntry& entry) {
+std::uint64_t byteCount(const std::string& path, const std::string& name, const ArrayEntry& entry) {
   std::uint64_t count = elementSize(entry.dtype);
   for (const std::int64_t extent : entry.shape) {
     if (extent < 0) damaged(path, "«" + name + "» has a negative size");
@@ -39,7 +39,7 @@ std::size_t elementSize(const std::string& dtype) {
   return found == sizes.end() ? 0 : found->second;
 }
 
-TensorFile::TensorFile(const std::string& path) : m_path(path) {
+ArrayFile::ArrayFile(const std::string& path) : m_path(path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) throw Error("A file was expected and this is a folder", path, {}, "Name the file itself.");
   std::ifstream in(path, std::ios::binary | std::ios::ate);
@@ -77,7 +77,7 @@ TensorFile::TensorFile(const std::string& path) : m_path(path) {
       }
       continue;
     }
-    TensorEntry entry;
+    ArrayEntry entry;
     try {
       entry.dtype = value.at("dtype").get<std::string>();
       entry.shape = value.at("shape").get<std::vector<std::int64_t>>();
@@ -104,45 +104,45 @@ TensorFile::TensorFile(const std::string& path) : m_path(path) {
   }
 }
 
-const TensorEntry& TensorFile::entry(const std::string& name) const {
+const ArrayEntry& ArrayFile::entry(const std::string& name) const {
   const auto found = m_entries.find(name);
   if (found == m_entries.end()) damaged(m_path, "it has no array «" + name + "»");
   return found->second;
 }
 
-void TensorFile::readInto(const std::string& name, void* out) const {
-  const TensorEntry& found = entry(name);
+void ArrayFile::readInto(const std::string& name, void* out) const {
+  const ArrayEntry& found = entry(name);
   std::ifstream in(m_path, std::ios::binary);
   in.seekg(static_cast<std::streamoff>(m_dataBegin + found.begin));
   in.read(static_cast<char*>(out), static_cast<std::streamsize>(found.end - found.begin));
   if (!in) damaged(m_path, "«" + name + "» cannot be read");
 }
 
-void TensorFile::refuseType(const std::string& name, const char* dtype) const {
+void ArrayFile::refuseType(const std::string& name, const char* dtype) const {
   damaged(m_path, "«" + name + "» is " + entry(name).dtype + " and should be " + dtype);
 }
 
-void TensorFileWriter::add(const std::string& name, const std::string& dtype, const std::vector<std::int64_t>& shape, const void* bytes) {
+void ArrayFileWriter::add(const std::string& name, const std::string& dtype, const std::vector<std::int64_t>& shape, const void* bytes) {
   std::size_t count = elementSize(dtype);
   for (const std::int64_t extent : shape) count *= static_cast<std::size_t>(extent);
   m_items.push_back({name, dtype, shape, std::string(static_cast<const char*>(bytes), count)});
 }
 
-void TensorFileWriter::addFloats(const std::string& name, const std::vector<std::int64_t>& shape, const std::vector<float>& values) {
+void ArrayFileWriter::addFloats(const std::string& name, const std::vector<std::int64_t>& shape, const std::vector<float>& values) {
   std::size_t count = 1;
   for (const std::int64_t extent : shape) count *= static_cast<std::size_t>(extent);
   if (count != values.size()) throw Error("An array does not have its shape's size", name);
   add(name, "F32", shape, values.data());
 }
 
-void TensorFileWriter::addInts(const std::string& name, const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& values) {
+void ArrayFileWriter::addInts(const std::string& name, const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& values) {
   std::size_t count = 1;
   for (const std::int64_t extent : shape) count *= static_cast<std::size_t>(extent);
   if (count != values.size()) throw Error("An array does not have its shape's size", name);
   add(name, "I64", shape, values.data());
 }
 
-void TensorFileWriter::write(const std::string& path) const {
+void ArrayFileWriter::write(const std::string& path) const {
   nlohmann::ordered_json header;
   if (!m_metadata.empty()) header["__metadata__"] = m_metadata;
   std::uint64_t offset = 0;

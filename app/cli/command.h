@@ -1,0 +1,62 @@
+// What the subcommands of cuescope-cli share: the engine, the stop token, printing. One file a subcommand; each registers itself
+// and says what is to run. Main thread only.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stop_token>
+#include <string>
+
+#include "engine/core/events.h"
+#include "engine/engine.h"
+
+namespace cuescope::cli {
+
+/// Exit codes of every verb.
+inline constexpr int kOk = 0, kFailed = 1, kBadUsage = 2;
+
+struct Context {
+  EngineOptions options;
+  std::stop_token stop;
+  bool json = false;
+  std::function<int()> run;  // set by the subcommand that was chosen
+
+  /// Loads the engine at the first call.
+  Engine& engine();
+  /// Progress with the time left on stderr, on a terminal only; log lines on stderr.
+  EventSink progress() const;
+
+ private:
+  std::unique_ptr<Engine> m_engine;
+};
+
+/// Prints one line of JSON; bytes that are no UTF-8 become U+FFFD.
+void printJson(const nlohmann::ordered_json& value);
+/// All of standard input.
+std::string readInput();
+/// Ends the progress line, if there is one on the terminal.
+void clearProgress();
+
+/// --greedy, --temperature, --top-k, ...; any of the sampling options turns greedy decoding off unless --greedy is given.
+/// The returned function is called after parsing.
+std::function<SamplingOptions()> addSampling(CLI::App& command);
+/// --json.
+void addJson(CLI::App& command, Context& context);
+
+void addDoctor(CLI::App& app, Context& context);
+void addSelfcheck(CLI::App& app, Context& context);
+void addTokenize(CLI::App& app, Context& context);
+void addChat(CLI::App& app, Context& context);
+void addPreprocess(CLI::App& app, Context& context);
+void addForward(CLI::App& app, Context& context);
+void addGenerate(CLI::App& app, Context& context);
+void addInspect(CLI::App& app, Context& context);
+void addDump(CLI::App& app, Context& context);
+void addTrain(CLI::App& app, Context& context);
+void addBench(CLI::App& app, Context& context);
+void addDemo(CLI::App& app, Context& context);
+void addRender(CLI::App& app, Context& context);
+
+}  // namespace cuescope::cli

@@ -1,0 +1,91 @@
+// cuescope-cli: the engine without a window. This file parses, catches and exits; app/cli/ has one file a subcommand.
+#include <csignal>
+#include <cstdio>
+#include <stop_token>
+#include <thread>
+#include <unistd.h>
+
+#include "app/cli/command.h"
+
+namespace {
+
+using namespace cuescope;
+
+/// The first Ctrl+C (or SIGTERM) asks to stop, the second ends the process. A thread waits for them, because a stop token may
+/// not be touched in a signal handler; the mask must be set before any other thread starts.
+std::thread waitForSignals(std::stop_source stop) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return std::thread([signals, stop]() mutable {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    stop.request_stop();
+    if (isatty(STDERR_FILENO)) std::fputs("\nStopping at the next token or unit; once more ends at once.\n", stderr);
+    sigwait(&signals, &signal);
+    _exit(128 + signal);
+  });
+}
+
+int runCommand(const cli::Context& context) {
+  try {
+    const int code = context.run();
+    cli::clearProgress();
+    return code;
+  } catch (const Cancelled&) {
+    cli::clearProgress();
+    std::fputs("Stopped, as asked.\n", stderr);
+  } catch (...) {
+    const Failure failure = currentFailure("cuescope-cli");
+    cli::clearProgress();
+    if (context.json) {
+      cli::printJson({{"error", {{"what", failure.what}, {"where", failure.where}, {"why", failure.why}, {"next", failure.nextStep}}}});
+    }
+    std::fprintf(stderr, "%s\n", failure.text().c_str());
+  }
+  return cli::kFailed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::stop_source stop;
+  waitForSignals(stop).detach();
+
+  CLI::App app("Cuescope without a window: look inside Qwen3-VL students and teachers, and run ViCuR distillation.", "cuescope-cli");
+  app.set_version_flag("--version", CUESCOPE_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  cli::Context context;
+  context.stop = stop.get_token();
+  app.add_option("--device", context.options.device, "cpu, cuda, cuda:N or auto")->capture_default_str();
+  app.add_option("--dtype", context.options.dtype, "Compute type: float32, bfloat16 or auto")->check(CLI::IsMember({"auto", "float32", "bfloat16"}))->capture_default_str();
+  app.add_option("--threads", context.options.threads, "CPU threads; 0: all cores of this process")->check(CLI::Range(0, 4096))->capture_default_str();
+
+  cli::addDoctor(app, context);
+  cli::addSelfcheck(app, context);
+  cli::addTokenize(app, context);
+  cli::addChat(app, context);
+  cli::addPreprocess(app, context);
+  cli::addForward(app, context);
+  cli::addGenerate(app, context);
+  cli::addInspect(app, context);
+  cli::addDump(app, context);
+  cli::addTrain(app, context);
+  cli::addBench(app, context);
+  cli::addDemo(app, context);
+  cli::addRender(app, context);
+  for (CLI::App* command : app.get_subcommands({})) command->fallthrough();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? cli::kOk : cli::kBadUsage;  // prints help, version or what is wrong
+  }
+  std::fflush(stdout);
+  const int code = runCommand(context);
+  std::fflush(stdout);
+  return code;
+}
