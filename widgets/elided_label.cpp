@@ -1,1 +1,71 @@
-// Being written.
+#include "widgets/elided_label.h"
+
+#include <QFontMetrics>
+#include <QPainter>
+#include <cmath>
+
+#include "widgets/theme.h"
+
+namespace cuescope {
+
+ElidedLabel::ElidedLabel(const QString& text, QWidget* parent) : QWidget(parent), m_text(text) {
+  setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
+  setAccessibleName(text);
+  connect(&Theme::instance(), &Theme::changed, this, qOverload<>(&QWidget::update));
+}
+
+void ElidedLabel::setText(const QString& text, const QString& dim) {
+  if (text == m_text && dim == m_dim) return;
+  m_text = text, m_dim = dim;
+  setAccessibleName(dim.isEmpty() ? text : text + QLatin1Char(' ') + dim);
+  setToolTip(isElided() ? accessibleName() : QString());
+  updateGeometry();
+  update();
+}
+void ElidedLabel::setElide(Qt::TextElideMode mode) { m_mode = mode, update(); }
+void ElidedLabel::setAlignment(Qt::Alignment alignment) { m_alignment = alignment, update(); }
+void ElidedLabel::setPixelSize(int pixels, QFont::Weight weight) {
+  m_pixels = pixels, m_weight = weight;
+  updateGeometry();
+  update();
+}
+void ElidedLabel::setMono(bool mono) {
+  m_mono = mono;
+  updateGeometry();
+}
+void ElidedLabel::setTone(Tone tone) { m_tone = tone, update(); }
+
+QFont ElidedLabel::labelFont() const { return m_mono ? monoFont(m_pixels, m_weight) : uiFont(m_pixels, m_weight); }
+QFont ElidedLabel::dimFont() const { return m_mono ? monoFont(m_pixels) : uiFont(std::min(m_pixels, 12)); }
+
+QSize ElidedLabel::sizeHint() const {
+  const QFontMetricsF metrics(labelFont());
+  double width = metrics.horizontalAdvance(m_text);
+  if (!m_dim.isEmpty()) width += 8 + QFontMetricsF(dimFont()).horizontalAdvance(m_dim);
+  return {int(std::ceil(width)) + 1, int(std::ceil(metrics.height())) + 2};
+}
+QSize ElidedLabel::minimumSizeHint() const { return {std::min(24, sizeHint().width()), sizeHint().height()}; }
+bool ElidedLabel::isElided() const { return sizeHint().width() > width() + 1; }
+void ElidedLabel::resizeEvent(QResizeEvent*) { setToolTip(isElided() ? accessibleName() : QString()); }
+
+void ElidedLabel::paintEvent(QPaintEvent*) {
+  const Colors& c = colors();
+  QPainter painter(this);
+  const QFont font = labelFont();
+  const QFontMetricsF metrics(font);
+  const QString shown = metrics.elidedText(m_text, m_mode, width());
+  painter.setFont(font);
+  painter.setPen(!isEnabled() || m_tone == Tone::Text3 ? c.text3 : m_tone == Tone::Text2 ? c.text2 : c.text);
+  const QFontMetricsF dims(dimFont());
+  const double first = metrics.horizontalAdvance(shown), rest = width() - first - 8;
+  const QString dim = m_dim.isEmpty() || rest < 12 ? QString() : dims.elidedText(m_dim, Qt::ElideRight, rest);
+  const double total = first + (dim.isEmpty() ? 0 : 8 + dims.horizontalAdvance(dim));
+  const double x = m_alignment & Qt::AlignRight ? width() - total : m_alignment & Qt::AlignHCenter ? (width() - total) / 2 : 0;
+  painter.drawText(QRectF(x, 0, first + 1, height()), Qt::AlignLeft | Qt::AlignVCenter, shown);
+  if (dim.isEmpty()) return;
+  painter.setFont(dimFont());
+  painter.setPen(c.text3);
+  painter.drawText(QRectF(x + first + 8, 0, rest + 1, height()), Qt::AlignLeft | Qt::AlignVCenter, dim);
+}
+
+}  // namespace cuescope

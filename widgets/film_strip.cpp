@@ -1,1 +1,270 @@
-// Being written.
+#include "widgets/film_strip.h"
+
+#include <QHelpEvent>
+#include <QKeyEvent>
+#include <QMouseEvent>
+#include <QPainter>
+#include <QScrollBar>
+#include <QToolTip>
+#include <algorithm>
+#include <cmath>
+
+#include "widgets/empty_panel.h"
+#include "widgets/heatmap_layer.h"
+
+namespace cuescope {
+namespace {
+constexpr double kLabel = 80, kHead = 20, kGap = 4, kBottom = 6;
+}
+
+FilmStrip::FilmStrip(QWidget* parent) : QAbstractScrollArea(parent) {
+  setFrameShape(QFrame::NoFrame);
+  setFocusPolicy(Qt::StrongFocus);
+  setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  setAccessibleName(tr("Probe images by step"));
+  connect(horizontalScrollBar(), &QScrollBar::valueChanged, this, [this](int value) { m_atEnd = value >= horizontalScrollBar()->maximum(); });
+  connect(&Theme::instance(), &Theme::changed, this, [this] {
+    m_thumbs.clear();
+    viewport()->update();
+  });
+}
+
+void FilmStrip::setRows(const std::vector<FilmRow>& rows) {
+  m_rows = rows;
+  m_steps.clear();
+  std::vector<float> all;
+  for (const FilmRow& row : rows)
+    for (const auto& [step, map] : row.maps) {
+      m_steps.push_back(step);
+      all.insert(all.end(), map.begin(), map.end());
+    }
+  std::sort(m_steps.begin(), m_steps.end());
+  m_steps.erase(std::unique(m_steps.begin(), m_steps.end()), m_steps.end());
+  std::erase_if(all, [](float v) { return !std::isfinite(v); });
+  const double before = m_high;
+  m_high = 0;
+  if (!all.empty()) {
+    const std::size_t at = std::min(all.size() - 1, std::size_t(double(all.size()) * 0.9995));
+    std::nth_element(all.begin(), all.begin() + long(at), all.end());
+    m_high = all[at];
+  }
+  // One scale for all pictures: when it moves, all thumbnails are made again; else only new columns are.
+  if (std::abs(m_high - before) > 1e-9) m_thumbs.clear();
+  updateScroll();
+  viewport()->update();
+}
+
+void FilmStrip::setCursorStep(int step) {
+  m_cursor = step;
+  viewport()->update();
+}
+void FilmStrip::setColorMap(ColorMap map) {
+  m_map = map;
+  m_thumbs.clear();
+  viewport()->update();
+}
+void FilmStrip::setEmptyText(const QString& text) {
+  m_empty = text;
+  viewport()->update();
+}
+QString FilmStrip::scaleText() const {
+  return m_steps.empty() ? QString() : QStringLiteral("one scale 0 to %1").arg(shareText(m_high, m_high < 0.01 ? 4 : 3));
+}
+
+FilmStrip::Geometry FilmStrip::geometryFor(double height) const {
+  Geometry g;
+  if (m_rows.empty()) return g;
+  g.cellHeight = std::clamp((height - kHead - kBottom) / double(m_rows.size()) - kGap, 16.0, 160.0);
+  double aspect = 1;
+  for (const FilmRow& row : m_rows)
+    if (row.gridRows > 0) aspect = std::max(aspect, double(row.gridCols) / row.gridRows);
+  g.cellWidth = std::floor(std::max(24.0, g.cellHeight * aspect));
+  g.cellHeight = std::floor(g.cellHeight);
+  return g;
+}
+
+QRectF FilmStrip::frame(const Geometry& g, int row, int column) const {
+  return {kLabel + column * (g.cellWidth + kGap), kHead + row * (g.cellHeight + kGap), g.cellWidth, g.cellHeight};
+}
+
+void FilmStrip::updateScroll() {
+  const Geometry g = geometryFor(viewport()->height());
+  const bool end = m_atEnd;
+  const int content = int(kLabel + double(m_steps.size()) * (g.cellWidth + kGap) + 8);
+  horizontalScrollBar()->setRange(0, std::max(0, content - viewport()->width()));
+  horizontalScrollBar()->setPageStep(viewport()->width());
+  horizontalScrollBar()->setSingleStep(int(g.cellWidth + kGap));
+  if (end) horizontalScrollBar()->setValue(horizontalScrollBar()->maximum());
+}
+void FilmStrip::resizeEvent(QResizeEvent*) { updateScroll(); }
+
+int FilmStrip::nearestColumn(int step) const {
+  if (m_steps.empty() || step < 0) return -1;
+  const auto after = std::upper_bound(m_steps.begin(), m_steps.end(), step);
+  return after == m_steps.begin() ? 0 : int(after - m_steps.begin()) - 1;
+}
+
+const QImage& FilmStrip::thumbnail(int row, int column, const QSize& size, const Colors& colors) const {
+  const int step = m_steps[std::size_t(column)];
+  QImage& image = m_thumbs[(static_cast<long long>(row) << 32) | static_cast<unsigned>(step)];
+  if (image.size() == size) return image;
+  const FilmRow& film = m_rows[std::size_t(row)];
+  HeatmapScene scene;
+  scene.picture = film.picture;
+  if (scene.picture.isNull()) {
+    scene.picture = QImage(std::max(1, film.gridCols) * 8, std::max(1, film.gridRows) * 8, QImage::Format_RGB32);
+    scene.picture.fill(Qt::white);
+  }
+  scene.map = {film.gridRows, film.gridCols, film.maps.at(step), film.gridRows * film.gridCols > 0 ? 1.0 / (film.gridRows * film.gridCols) : 0};
+  scene.style.map = m_map;
+  scene.style.high = m_high;
+  image = renderHeatmap(scene, QRectF(QPointF(0, 0), QSizeF(scene.picture.size())), size, colors);
+  return image;
+}
+
+void FilmStrip::paintStrip(QPainter& painter, const QRectF& rect, const Colors& c) const {
+  if (m_rows.empty() || m_steps.empty()) return;
+  painter.save();
+  const Geometry g = geometryFor(rect.height());
+  const double scroll = rect.size() == QSizeF(viewport()->size()) ? horizontalScrollBar()->value() : 0;
+  const double ratio = painter.device() ? painter.device()->devicePixelRatioF() : 1;
+  painter.translate(rect.topLeft());
+  painter.save();
+  painter.setClipRect(QRectF(kLabel - 3, 0, rect.width() - kLabel + 3, rect.height()));
+  painter.translate(-scroll, 0);
+  const int chosen = nearestColumn(m_cursor);
+  for (int column = 0; column < int(m_steps.size()); ++column) {
+    const QRectF top = frame(g, 0, column);
+    if (top.right() - scroll < kLabel - 4 || top.left() - scroll > rect.width()) continue;
+    const QRectF head(top.left(), 0, top.width(), kHead - 4);
+    painter.setFont(monoFont(10, column == chosen ? QFont::Medium : QFont::Normal));
+    const QString text = QString::number(m_steps[std::size_t(column)]);
+    if (column == chosen) {
+      const double width = QFontMetricsF(painter.font()).horizontalAdvance(text) + 10;
+      const QRectF flag(head.center().x() - width / 2, 1, width, kHead - 5);
+      painter.fillRect(flag, c.accentFill);
+      painter.setPen(c.onAccentFill);
+      painter.drawText(flag, Qt::AlignCenter, text);
+    } else {
+      painter.setPen(c.text3);
+      painter.drawText(head, Qt::AlignCenter, text);
+    }
+    for (int row = 0; row < int(m_rows.size()); ++row) {
+      const FilmRow& film = m_rows[std::size_t(row)];
+      QRectF place = frame(g, row, column);
+      if (!film.maps.count(m_steps[std::size_t(column)])) {
+        painter.setPen(c.text3);
+        painter.setFont(uiFont(10));
+        painter.drawText(place, Qt::AlignCenter | Qt::TextWordWrap, tr("not saved"));
+        continue;
+      }
+      // Each picture keeps its own shape inside the common frame.
+      const double aspect = film.gridRows > 0 ? double(film.gridCols) / film.gridRows : 1;
+      QSizeF size = QSizeF(aspect, 1).scaled(place.size(), Qt::KeepAspectRatio);
+      place = QRectF(std::round(place.center().x() - size.width() / 2), std::round(place.center().y() - size.height() / 2), std::round(size.width()), std::round(size.height()));
+      const QSize pixels(int(std::lround(place.width() * ratio)), int(std::lround(place.height() * ratio)));
+      painter.drawImage(place, thumbnail(row, column, pixels, c));
+      if (column == chosen) paintInkOutline(painter, place, c);
+    }
+  }
+  painter.restore();
+  painter.setFont(monoFont(11));
+  for (int row = 0; row < int(m_rows.size()); ++row) {
+    const QRectF place = frame(g, row, 0);
+    painter.setPen(c.text2);
+    painter.drawText(QRectF(8, place.top(), kLabel - 14, place.height()), Qt::AlignLeft | Qt::AlignVCenter,
+                     QFontMetricsF(painter.font()).elidedText(m_rows[std::size_t(row)].label, Qt::ElideMiddle, kLabel - 14));
+  }
+  painter.restore();
+}
+
+void FilmStrip::paintEvent(QPaintEvent*) {
+  QPainter painter(viewport());
+  painter.fillRect(viewport()->rect(), colors().panel);
+  if (m_steps.empty()) {
+    paintEmpty(painter, viewport()->rect(), m_empty, {}, colors());
+    return;
+  }
+  paintStrip(painter, viewport()->rect(), colors());
+  if (hasFocus() && m_current >= 0) {
+    painter.setPen(QPen(colors().accent, 2));
+    painter.drawRect(QRectF(cellRect(m_current).translated(-viewport()->pos())).adjusted(-2, -2, 2, 2));
+  }
+}
+
+int FilmStrip::cellAt(const QPointF& position) const {
+  const Geometry g = geometryFor(viewport()->height());
+  if (g.cellWidth <= 0 || position.x() < kLabel - 2) return -1;
+  const double x = position.x() + horizontalScrollBar()->value() - kLabel, y = position.y() - kHead;
+  const int column = int(x / (g.cellWidth + kGap)), row = std::clamp(int(y / (g.cellHeight + kGap)), 0, int(m_rows.size()) - 1);
+  return x >= 0 && column < int(m_steps.size()) && y < double(m_rows.size()) * (g.cellHeight + kGap) ? column * int(m_rows.size()) + row : -1;
+}
+
+void FilmStrip::mousePressEvent(QMouseEvent* event) {
+  const int cell = cellAt(event->position());
+  if (event->button() != Qt::LeftButton || cell < 0) return;
+  m_current = cell;
+  m_cursor = m_steps[std::size_t(cell) / m_rows.size()];
+  viewport()->update();
+  Q_EMIT stepPicked(m_cursor);
+}
+void FilmStrip::mouseDoubleClickEvent(QMouseEvent* event) {
+  const int cell = cellAt(event->position());
+  if (cell >= 0) Q_EMIT activated(cell % int(m_rows.size()), m_steps[std::size_t(cell) / m_rows.size()]);
+}
+void FilmStrip::keyPressEvent(QKeyEvent* event) {
+  if (m_steps.empty()) return QAbstractScrollArea::keyPressEvent(event);
+  const int rows = int(m_rows.size());
+  int column = m_current >= 0 ? m_current / rows : std::max(0, nearestColumn(m_cursor)), row = m_current >= 0 ? m_current % rows : 0;
+  switch (event->key()) {
+    case Qt::Key_Left: --column; break;
+    case Qt::Key_Right: ++column; break;
+    case Qt::Key_Up: --row; break;
+    case Qt::Key_Down: ++row; break;
+    case Qt::Key_Home: column = 0; break;
+    case Qt::Key_End: column = int(m_steps.size()) - 1; break;
+    case Qt::Key_Return:
+    case Qt::Key_Enter:
+      if (m_current >= 0) Q_EMIT activated(row, m_steps[std::size_t(column)]);
+      return;
+    default: return QAbstractScrollArea::keyPressEvent(event);
+  }
+  column = std::clamp(column, 0, int(m_steps.size()) - 1), row = std::clamp(row, 0, rows - 1);
+  m_current = column * rows + row;
+  const Geometry g = geometryFor(viewport()->height());
+  const QRectF place = frame(g, row, column).translated(-horizontalScrollBar()->value(), 0);
+  if (place.left() < kLabel) horizontalScrollBar()->setValue(horizontalScrollBar()->value() - int(kLabel - place.left()) - 4);
+  if (place.right() > viewport()->width()) horizontalScrollBar()->setValue(horizontalScrollBar()->value() + int(place.right() - viewport()->width()) + 8);
+  const bool moved = m_steps[std::size_t(column)] != m_cursor;
+  m_cursor = m_steps[std::size_t(column)];
+  viewport()->update();
+  announceCell(this);
+  if (moved) Q_EMIT stepPicked(m_cursor);
+}
+
+bool FilmStrip::viewportEvent(QEvent* event) {
+  if (event->type() == QEvent::ToolTip) {
+    const auto* help = static_cast<QHelpEvent*>(event);
+    const int cell = cellAt(help->pos());
+    cell < 0 ? QToolTip::hideText() : QToolTip::showText(help->globalPos(), cellName(cell), viewport());
+    return true;
+  }
+  return QAbstractScrollArea::viewportEvent(event);
+}
+
+QString FilmStrip::cellName(int index) const {
+  if (index < 0 || index >= cellCount()) return {};
+  const FilmRow& row = m_rows[std::size_t(index) % m_rows.size()];
+  const int step = m_steps[std::size_t(index) / m_rows.size()];
+  const auto map = row.maps.find(step);
+  if (map == row.maps.end() || map->second.empty()) return tr("%1, step %2, not saved").arg(row.label).arg(step);
+  return tr("%1, step %2, largest %3").arg(row.label).arg(step).arg(number(*std::max_element(map->second.begin(), map->second.end()), 4));
+}
+QRect FilmStrip::cellRect(int index) const {
+  if (m_rows.empty()) return {};
+  return frame(geometryFor(viewport()->height()), index % int(m_rows.size()), index / int(m_rows.size()))
+      .translated(-horizontalScrollBar()->value(), 0).toRect().translated(viewport()->pos());
+}
+int FilmStrip::currentCell() const { return m_current; }
+
+}  // namespace cuescope

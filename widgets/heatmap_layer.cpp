@@ -1,1 +1,233 @@
-// Being written.
+#include "widgets/heatmap_layer.h"
+
+#include <QPainter>
+#include <algorithm>
+
+namespace cuescope {
+namespace {
+
+constexpr double kInkFloor = 0.12;  // the darkest ink still lets the map's hue be seen
+
+/// Luma at which the picture counts as paper: its median. What is darker is ink.
+int paperLevel(const QImage& picture) {
+  std::array<int, 256> histogram{};
+  int count = 0;
+  const int stepX = std::max(1, picture.width() / 160), stepY = std::max(1, picture.height() / 160);
+  for (int y = 0; y < picture.height(); y += stepY)
+    for (int x = 0; x < picture.width(); x += stepX) ++histogram[std::size_t(qGray(picture.pixel(x, y)))], ++count;
+  int seen = 0;
+  for (int level = 0; level < 256; ++level)
+    if ((seen += histogram[std::size_t(level)]) * 2 >= count) return std::max(level, 1);
+  return 255;
+}
+
+/// `source` of the picture at `size`, smooth in both directions.
+QImage resampled(const QImage& picture, const QRectF& source, const QSize& size) {
+  const double shrink = source.width() / std::max(1, size.width());
+  if (shrink > 1.5) {
+    const QRect whole = source.toAlignedRect() & picture.rect();
+    QImage small = picture.copy(whole).scaled(QSize(std::max(1, int(std::lround(whole.width() / shrink))), std::max(1, int(std::lround(whole.height() / shrink)))),
+                                              Qt::IgnoreAspectRatio, Qt::SmoothTransformation);
+    const QRectF rest((source.x() - whole.x()) / shrink, (source.y() - whole.y()) / shrink, source.width() / shrink, source.height() / shrink);
+    return resampled(small, rest, size);
+  }
+  QImage out(size, QImage::Format_RGB32);
+  out.fill(Qt::black);
+  QPainter painter(&out);
+  painter.setRenderHint(QPainter::SmoothPixmapTransform);
+  painter.drawImage(QRectF(QPointF(0, 0), QSizeF(size)), picture, source);
+  return out;
+}
+
+struct Painted {
+  int r = 0, g = 0, b = 0;
+  double alpha = 0;
+};
+Painted painted(const QColor& c, double opacity) { return {c.red(), c.green(), c.blue(), c.alphaF() * opacity}; }
+
+double bilinear(const PatchMap& map, double row, double col) {
+  row = std::clamp(row, 0.0, map.rows - 1.0), col = std::clamp(col, 0.0, map.cols - 1.0);
+  const int r0 = int(row), c0 = int(col), r1 = std::min(r0 + 1, map.rows - 1), c1 = std::min(c0 + 1, map.cols - 1);
+  const double fr = row - r0, fc = col - c0;
+  const auto at = [&](int r, int c) { return double(map.values[std::size_t(r) * std::size_t(map.cols) + std::size_t(c)]); };
+  return (1 - fr) * ((1 - fc) * at(r0, c0) + fc * at(r0, c1)) + fr * ((1 - fc) * at(r1, c0) + fc * at(r1, c1));
+}
+
+bool usable(const PatchMap& map) {
+  return map.rows > 0 && map.cols > 0 && map.values.size() >= std::size_t(map.rows) * std::size_t(map.cols);
+}
+
+}  // namespace
+
+MapRange resolveRange(const PatchMap& map, const HeatmapStyle& style) {
+  MapRange range;
+  std::vector<float> finite;
+  finite.reserve(map.values.size());
+  for (const float v : map.values)
+    if (std::isfinite(v)) finite.push_back(v);
+  if (style.maskOutliers && finite.size() >= 8) {
+    std::sort(finite.begin(), finite.end());
+    const double q1 = finite[finite.size() / 4], q3 = finite[finite.size() * 3 / 4];
+    range.maskAbove = q3 + 8 * std::max(q3 - q1, 1e-12);
+    const auto end = std::upper_bound(finite.begin(), finite.end(), range.maskAbove);
+    range.masked = int(finite.end() - end);
+    finite.erase(end, finite.end());
+  }
+  double largest = 0, smallest = std::numeric_limits<double>::infinity();
+  for (const float v : finite) {
+    largest = std::max(largest, style.signedValues ? std::abs(double(v)) : double(v));
+    if (v > 0) smallest = std::min(smallest, double(v));
+  }
+  range.high = std::isnan(style.high) ? largest : style.high;
+  if (!(range.high > 0)) range.high = 1e-6;
+  range.low = style.signedValues ? -range.high : style.low;
+  if (style.logScale && !style.signedValues && !(range.low > 0))
+    range.low = std::isfinite(smallest) ? std::max(smallest, range.high * 1e-4) : range.high * 1e-4;
+  if (range.low >= range.high) range.low = std::min(0.0, range.high - 1e-6);
+  return range;
+}
+
+double legendPosition(double value, const MapRange& range, const HeatmapStyle& style) {
+  if (style.signedValues) return (gapPosition(value, range.high) + 1) / 2;
+  if (style.logScale && range.low > 0)
+    return value <= range.low ? 0 : std::clamp(std::log(value / range.low) / std::log(range.high / range.low), 0.0, 1.0);
+  return std::clamp((value - range.low) / (range.high - range.low), 0.0, 1.0);
+}
+
+QColor valueColor(double value, double uniform, const MapRange& range, const HeatmapStyle& style, const Colors& colors) {
+  if (!std::isfinite(value) || value > range.maskAbove) return QColor(0, 0, 0, 0);
+  if (style.signedValues) {
+    QColor end = value < 0 ? colors.gapLow : colors.gapHigh;
+    end.setAlphaF(float(std::abs(gapPosition(value, range.high))));
+    return end;
+  }
+  QColor color(mapColor(style.map, legendPosition(value, range, style)));
+  if (style.fade && uniform > 0) color.setAlphaF(float(fadeOpacity(value / uniform)));
+  return color;
+}
+
+int patchAt(const HeatmapScene& scene, const QPointF& pixel) {
+  const PatchMap& map = scene.map;
+  if (scene.picture.isNull() || map.rows <= 0 || map.cols <= 0) return -1;
+  if (pixel.x() < 0 || pixel.y() < 0 || pixel.x() >= scene.picture.width() || pixel.y() >= scene.picture.height()) return -1;
+  const int col = std::min(map.cols - 1, int(pixel.x() * map.cols / scene.picture.width()));
+  const int row = std::min(map.rows - 1, int(pixel.y() * map.rows / scene.picture.height()));
+  return row * map.cols + col;
+}
+
+QRectF patchPixels(const HeatmapScene& scene, int patch) {
+  const PatchMap& map = scene.map;
+  if (patch < 0 || map.cols <= 0 || patch >= map.rows * map.cols) return {};
+  const double w = double(scene.picture.width()) / map.cols, h = double(scene.picture.height()) / map.rows;
+  return {(patch % map.cols) * w, (patch / map.cols) * h, w, h};
+}
+
+QImage renderHeatmap(const HeatmapScene& scene, const QRectF& source, const QSize& size, const Colors& colors) {
+  QImage image = resampled(scene.picture, source, size);
+  if (!scene.showMap || !usable(scene.map)) return image;
+  const HeatmapStyle& style = scene.style;
+  const MapRange range = resolveRange(scene.map, style);
+  const int paper = paperLevel(scene.picture);
+  const double dim = colors.dark ? 0.84 : 1.0;
+  std::vector<Painted> patches;
+  patches.reserve(scene.map.values.size());
+  for (const float v : scene.map.values) patches.push_back(painted(valueColor(v, scene.map.uniform, range, style, colors), style.opacity));
+
+  const double width = scene.picture.width(), height = scene.picture.height();
+  std::vector<double> colAt(std::size_t(size.width()));
+  for (int x = 0; x < size.width(); ++x) colAt[std::size_t(x)] = (source.x() + (x + 0.5) * source.width() / size.width()) * scene.map.cols / width;
+  std::array<double, 256> inkOf{};
+  for (int g = 0; g < 256; ++g) inkOf[std::size_t(g)] = std::clamp(double(g) / paper, kInkFloor, 1.0);
+
+  for (int y = 0; y < size.height(); ++y) {
+    auto* line = reinterpret_cast<QRgb*>(image.scanLine(y));
+    const double rowAt = (source.y() + (y + 0.5) * source.height() / size.height()) * scene.map.rows / height;
+    const int row = std::clamp(int(rowAt), 0, scene.map.rows - 1);
+    for (int x = 0; x < size.width(); ++x) {
+      const int gray = qGray(line[x]);
+      const double base = gray * dim;
+      Painted p;
+      if (style.smooth)
+        p = painted(valueColor(bilinear(scene.map, rowAt - 0.5, colAt[std::size_t(x)] - 0.5), scene.map.uniform, range, style, colors), style.opacity);
+      else
+        p = patches[std::size_t(row * scene.map.cols + std::clamp(int(colAt[std::size_t(x)]), 0, scene.map.cols - 1))];
+      const double ink = inkOf[std::size_t(gray)];
+      const auto mix = [&](int over) { return int(std::lround(base * (1 - p.alpha) + over * ink * p.alpha)); };
+      line[x] = qRgb(mix(p.r), mix(p.g), mix(p.b));
+    }
+  }
+  return image;
+}
+
+void paintHeatmapOutlines(QPainter& painter, const QRectF& target, const HeatmapScene& scene, const Colors& colors, int hover) {
+  if (scene.picture.isNull()) return;
+  const double sx = target.width() / scene.picture.width(), sy = target.height() / scene.picture.height();
+  const auto place = [&](const QRectF& pixels) {
+    return QRectF(target.x() + pixels.x() * sx, target.y() + pixels.y() * sy, pixels.width() * sx, pixels.height() * sy);
+  };
+  painter.save();
+  painter.setRenderHint(QPainter::Antialiasing);
+  if (scene.showGrid && scene.map.rows > 0) {
+    painter.setRenderHint(QPainter::Antialiasing, false);
+    QColor line = colors.control;
+    line.setAlphaF(0.45f);
+    painter.setPen(QPen(line, 0));
+    for (int c = 1; c < scene.map.cols; ++c) {
+      const double x = target.x() + target.width() * c / scene.map.cols;
+      painter.drawLine(QPointF(x, target.top()), QPointF(x, target.bottom()));
+    }
+    for (int r = 1; r < scene.map.rows; ++r) {
+      const double y = target.y() + target.height() * r / scene.map.rows;
+      painter.drawLine(QPointF(target.left(), y), QPointF(target.right(), y));
+    }
+    painter.setRenderHint(QPainter::Antialiasing);
+  }
+  for (const int patch : scene.chosenPatches) paintInkOutline(painter, place(patchPixels(scene, patch)), colors, true);
+  painter.setFont(uiFont(11, QFont::Medium));
+  const QFontMetricsF metrics(painter.font());
+  std::vector<QRectF> taken;
+  for (const RegionBox& box : scene.boxes) {
+    const QRectF rect = place(box.pixels);
+    paintInkOutline(painter, rect, colors, box.dashed);
+    if (box.label.isEmpty()) continue;
+    const QSizeF size(metrics.horizontalAdvance(box.label) + 6, metrics.height() + 1);
+    QRectF tag = box.dashed ? QRectF(rect.left() - 1, rect.bottom() + 2, size.width(), size.height())
+                            : QRectF(rect.left() - size.width() - 2, rect.top() - 1, size.width(), size.height());
+    if (tag.left() < target.left()) tag.moveTopLeft({rect.left() - 1, rect.top() - size.height() - 2});
+    if (tag.top() < target.top()) tag.moveTop(rect.bottom() + 2);
+    tag.moveLeft(std::clamp(tag.left(), target.left(), std::max(target.left(), target.right() - tag.width())));
+    if (std::any_of(taken.begin(), taken.end(), [&](const QRectF& t) { return t.intersects(tag); })) continue;  // the next evidence box says the same
+    taken.push_back(tag);
+    painter.fillRect(tag, colors.dark ? colors.casing : colors.ink);
+    painter.setPen(colors.dark ? colors.ink : colors.casing);
+    painter.drawText(tag, Qt::AlignCenter, box.label);
+  }
+  if (hover >= 0 && hover != scene.selectedPatch) {
+    painter.setBrush(Qt::NoBrush);
+    painter.setPen(QPen(colors.casing, 2));
+    painter.drawRect(place(patchPixels(scene, hover)));
+    painter.setPen(QPen(colors.ink, 1));
+    painter.drawRect(place(patchPixels(scene, hover)));
+  }
+  if (scene.selectedPatch >= 0) paintInkOutline(painter, place(patchPixels(scene, scene.selectedPatch)), colors);
+  painter.restore();
+}
+
+void paintHeatmap(QPainter& painter, const QRectF& target, const HeatmapScene& scene, const Colors& colors) {
+  if (scene.picture.isNull() || target.isEmpty()) return;
+  // Enough pixels that patch edges stay sharp on paper, never fewer than the picture has.
+  const double scale = std::max({1.0, scene.picture.width() / target.width(), painter.device() ? painter.device()->devicePixelRatioF() : 1.0});
+  const QSize size(std::max(1, int(std::lround(target.width() * scale))), std::max(1, int(std::lround(target.height() * scale))));
+  painter.drawImage(target, renderHeatmap(scene, QRectF(QPointF(0, 0), QSizeF(scene.picture.size())), size, colors));
+  paintHeatmapOutlines(painter, target, scene, colors);
+}
+
+QString patchSentence(const HeatmapScene& scene, int patch) {
+  if (patch < 0 || std::size_t(patch) >= scene.map.values.size()) return QStringLiteral("no patch");
+  const double value = scene.map.values[std::size_t(patch)];
+  QString text = QStringLiteral("row %1, column %2, %3").arg(patch / scene.map.cols).arg(patch % scene.map.cols).arg(number(value, 4));
+  if (scene.map.uniform > 0 && std::isfinite(value)) text += QStringLiteral(", %1 times uniform").arg(number(value / scene.map.uniform, 1));
+  return text;
+}
+
+}  // namespace cuescope

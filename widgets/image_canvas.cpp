@@ -1,1 +1,247 @@
-// Being written.
+#include "widgets/image_canvas.h"
+
+#include <QPainter>
+#include <algorithm>
+#include <cmath>
+
+#include "widgets/empty_panel.h"
+
+namespace cuescope {
+namespace {
+constexpr double kLegend = 88, kPad = 8;
+}
+
+QString PatchReadout::place() const { return patch < 0 ? QString() : QStringLiteral("row %1, column %2").arg(row).arg(col); }
+QString PatchReadout::pixelText() const {
+  if (patch < 0) return {};
+  return QStringLiteral("pixels x %1–%2, y %3–%4").arg(pixels.x()).arg(pixels.x() + pixels.width()).arg(pixels.y()).arg(pixels.y() + pixels.height());
+}
+QString PatchReadout::valueText() const { return patch < 0 ? QString() : number(value, 4) + (smoothed ? QStringLiteral(" smoothed") : QString()); }
+QString PatchReadout::timesText() const {
+  return patch < 0 || !std::isfinite(timesUniform) ? QString() : QStringLiteral("= %1 × uniform").arg(number(timesUniform, 1));
+}
+
+ImageCanvas::ImageCanvas(QWidget* parent) : QWidget(parent) {
+  setFocusPolicy(Qt::StrongFocus);
+  setMouseTracking(true);
+  setAttribute(Qt::WA_OpaquePaintEvent);
+  setAccessibleName(tr("Picture with attention map"));
+  setToolTip({});
+  connect(&Theme::instance(), &Theme::changed, this, [this] { invalidate(); });
+}
+
+void ImageCanvas::setScene(const HeatmapScene& scene) {
+  const bool otherPicture = scene.picture.size() != m_a.picture.size();
+  m_a = scene;
+  if (otherPicture) m_fit = true, m_pan = {};
+  if (m_keyPatch >= m_a.map.rows * m_a.map.cols) m_keyPatch = -1;
+  if (m_hover >= m_a.map.rows * m_a.map.cols) m_hover = -1;
+  invalidate();
+  if (m_hover >= 0) Q_EMIT hovered(readout(m_hover, m_hoverSecond));
+}
+
+void ImageCanvas::setSecond(std::optional<HeatmapScene> scene, const QString& labelA, const QString& labelB) {
+  m_b = std::move(scene);
+  m_labelA = labelA, m_labelB = labelB;
+  if (!m_b && m_compare != Compare::Single) {
+    m_compare = Compare::Single;
+    Q_EMIT compareChanged();
+  }
+  invalidate();
+}
+
+void ImageCanvas::setCompare(Compare compare) {
+  if (!m_b) compare = Compare::Single;
+  if (compare == m_compare) return;
+  m_compare = compare;
+  invalidate();
+  Q_EMIT compareChanged();
+}
+
+void ImageCanvas::setSwipe(double position) {
+  m_swipe = std::clamp(position, 0.0, 1.0);
+  update();
+}
+
+void ImageCanvas::swapMaps() {
+  if (!m_b) return;
+  std::swap(m_a, *m_b);
+  std::swap(m_labelA, m_labelB);
+  invalidate();
+  Q_EMIT compareChanged();
+}
+
+void ImageCanvas::setTool(Tool tool) {
+  m_tool = tool;
+  setCursor(tool == Tool::Move ? Qt::ArrowCursor : Qt::CrossCursor);
+}
+
+void ImageCanvas::setBrushPatches(const std::vector<int>& patches) {
+  m_a.chosenPatches = patches;
+  update();
+}
+
+void ImageCanvas::setOpacity(double opacity) {
+  opacity = std::clamp(opacity, 0.0, 1.0);
+  if (opacity == m_a.style.opacity) return;
+  m_a.style.opacity = opacity;
+  if (m_b) m_b->style.opacity = opacity;
+  invalidate();
+  Q_EMIT opacityChanged(opacity);
+}
+
+void ImageCanvas::setShowLegend(bool show) {
+  m_legend = show;
+  invalidate();
+}
+
+void ImageCanvas::setMapShown(bool shown) {
+  m_a.showMap = shown;
+  if (m_b) m_b->showMap = shown;
+  invalidate();
+}
+
+void ImageCanvas::setSelectedPatch(int patch) {
+  m_a.selectedPatch = patch;
+  if (m_b) m_b->selectedPatch = patch;
+  update();
+}
+
+void ImageCanvas::setEmptyText(const QString& text, const QString& hint) {
+  m_emptyText = text, m_emptyHint = hint;
+  update();
+}
+
+QRectF ImageCanvas::canvasArea() const {
+  QRectF area(rect());
+  if (m_legend && m_a.showMap && !m_a.map.empty()) area.setRight(area.right() - kLegend);
+  return area;
+}
+
+QRectF ImageCanvas::viewArea(bool second) const {
+  const QRectF area = canvasArea();
+  if (m_compare != Compare::SideBySide) return area;
+  const double half = (area.width() - 1) / 2;
+  return {second ? area.left() + half + 1 : area.left(), area.top(), half, area.height()};
+}
+
+double ImageCanvas::zoom() const {
+  if (!m_fit || m_a.picture.isNull()) return m_zoom;
+  const QRectF view = viewArea(false).adjusted(kPad, kPad, -kPad, -kPad);
+  return std::max(1e-3, std::min(view.width() / m_a.picture.width(), view.height() / m_a.picture.height()));
+}
+
+QRectF ImageCanvas::pictureRect(bool second) const {
+  const QRectF view = viewArea(second);
+  const QSizeF size = QSizeF(m_a.picture.size()) * zoom();
+  const QPointF centre = view.center() + (m_fit ? QPointF() : m_pan);
+  return {std::round(centre.x() - size.width() / 2), std::round(centre.y() - size.height() / 2), size.width(), size.height()};
+}
+
+QPointF ImageCanvas::toWidget(const QPointF& pixel) const { return pictureRect(false).topLeft() + pixel * zoom(); }
+QPointF ImageCanvas::toPicture(const QPointF& position) const { return (position - pictureRect(false).topLeft()) / zoom(); }
+
+QPointF ImageCanvas::pictureAt(const QPointF& position, bool* second) const {
+  bool b = false;
+  if (m_compare == Compare::SideBySide) b = position.x() >= viewArea(true).left();
+  if (m_compare == Compare::Swipe) b = position.x() >= pictureRect(false).left() + m_swipe * pictureRect(false).width();
+  if (second) *second = b;
+  return (position - pictureRect(b && m_compare == Compare::SideBySide).topLeft()) / zoom();
+}
+
+PatchReadout ImageCanvas::readout(int patch, bool second) const {
+  PatchReadout r;
+  const HeatmapScene& scene = second && m_b ? *m_b : m_a;
+  if (patch < 0 || patch >= scene.map.rows * scene.map.cols) return r;
+  r.patch = patch, r.row = patch / scene.map.cols, r.col = patch % scene.map.cols;
+  r.pixels = patchPixels(scene, patch).toRect();
+  r.value = std::size_t(patch) < scene.map.values.size() ? double(scene.map.values[std::size_t(patch)]) : std::nan("");
+  r.timesUniform = scene.map.uniform > 0 ? r.value / scene.map.uniform : std::nan("");
+  r.smoothed = scene.style.smooth;
+  r.second = second;
+  return r;
+}
+
+void ImageCanvas::invalidate() {
+  m_cache[0] = m_cache[1] = {};
+  update();
+}
+
+void ImageCanvas::paintScene(QPainter& painter, bool second, const QRectF& clip) {
+  const HeatmapScene& scene = second ? *m_b : m_a;
+  const QRectF whole = pictureRect(second && m_compare == Compare::SideBySide);
+  const QRectF visible = whole & clip;
+  if (visible.isEmpty() || scene.picture.isNull()) return;
+  painter.save();
+  painter.setClipRect(clip);
+  // Only what is seen is made, at the screen's own pixels; the cache survives hovering and selecting.
+  const double z = zoom(), ratio = devicePixelRatioF();
+  const QRectF full = whole & viewArea(second && m_compare == Compare::SideBySide);
+  const QRectF source((full.x() - whole.x()) / z * scene.picture.width() / m_a.picture.width(), (full.y() - whole.y()) / z * scene.picture.height() / m_a.picture.height(),
+                      full.width() / z * scene.picture.width() / m_a.picture.width(), full.height() / z * scene.picture.height() / m_a.picture.height());
+  const QSize size(std::max(1, int(std::lround(full.width() * ratio))), std::max(1, int(std::lround(full.height() * ratio))));
+  Cache& cache = m_cache[second];
+  if (cache.image.isNull() || cache.source != source || cache.size != size)
+    cache = {renderHeatmap(scene, source, size, colors()), source, size};
+  painter.drawImage(full, cache.image);
+  paintHeatmapOutlines(painter, whole, scene, colors(), m_hoverSecond == second || m_compare != Compare::Single ? m_hover : -1);
+  painter.restore();
+}
+
+void ImageCanvas::paintEvent(QPaintEvent*) {
+  const Colors& c = colors();
+  QPainter painter(this);
+  painter.fillRect(rect(), c.well);
+  if (m_a.picture.isNull()) {
+    paintEmpty(painter, rect(), m_emptyText, m_emptyHint, c);
+    return;
+  }
+  const auto tag = [&](const QString& text, QPointF corner, bool right) {
+    if (text.isEmpty()) return;
+    painter.setFont(uiFont(11, QFont::Medium));
+    const double width = std::min(QFontMetricsF(painter.font()).horizontalAdvance(text) + 8, 220.0);
+    const QRectF box(right ? corner.x() - width : corner.x(), corner.y(), width, 18);
+    painter.fillRect(box, c.window);
+    painter.setPen(c.text);
+    painter.drawText(box.adjusted(4, 0, -4, 0), Qt::AlignVCenter | Qt::AlignLeft, QFontMetricsF(painter.font()).elidedText(text, Qt::ElideMiddle, width - 8));
+  };
+  if (m_compare == Compare::Swipe && m_b) {
+    const QRectF whole = pictureRect(false), view = viewArea(false);
+    const double x = std::round(whole.left() + m_swipe * whole.width());
+    paintScene(painter, false, QRectF(view.topLeft(), QPointF(x, view.bottom())));
+    paintScene(painter, true, QRectF(QPointF(x, view.top()), view.bottomRight()));
+    painter.fillRect(QRectF(x - 1.5, view.top(), 3, view.height()), c.casing);
+    painter.fillRect(QRectF(x - 0.75, view.top(), 1.5, view.height()), c.ink);
+    painter.fillRect(QRectF(x - 4, view.center().y() - 11, 8, 22), c.ink);
+    tag(m_labelA, {x - 8, view.top() + 6}, true);
+    tag(m_labelB, {x + 8, view.top() + 6}, false);
+  } else if (m_compare == Compare::SideBySide && m_b) {
+    paintScene(painter, false, viewArea(false));
+    paintScene(painter, true, viewArea(true));
+    painter.fillRect(QRectF(viewArea(true).left() - 1, 0, 1, height()), c.lineStrong);
+    tag(m_labelA, viewArea(false).topLeft() + QPointF(6, 6), false);
+    tag(m_labelB, viewArea(true).topLeft() + QPointF(6, 6), false);
+  } else {
+    paintScene(painter, false, viewArea(false));
+  }
+  if (!m_rubber.isEmpty()) {
+    paintInkOutline(painter, QRectF(toWidget(m_rubber.topLeft()), toWidget(m_rubber.bottomRight())), c, true);
+  }
+  if (hasFocus() && m_keyPatch >= 0) {
+    const QRectF cell = patchPixels(m_a, m_keyPatch);
+    painter.setPen(QPen(c.accent, 2));
+    painter.setBrush(Qt::NoBrush);
+    painter.drawRect(QRectF(toWidget(cell.topLeft()), toWidget(cell.bottomRight())).adjusted(-2, -2, 2, 2));
+  }
+  if (m_legend && m_a.showMap && !m_a.map.empty())
+    paintHeatmapLegend(painter, QRectF(width() - kLegend + 2, kPad, kLegend - 4, height() - 2 * kPad), m_a, c);
+}
+
+int ImageCanvas::cellCount() const { return m_a.map.rows * m_a.map.cols; }
+QString ImageCanvas::cellName(int index) const { return patchSentence(m_a, index); }
+QRect ImageCanvas::cellRect(int index) const {
+  const QRectF cell = patchPixels(m_a, index);
+  return QRectF(toWidget(cell.topLeft()), toWidget(cell.bottomRight())).toRect();
+}
+
+}  // namespace cuescope

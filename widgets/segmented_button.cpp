@@ -1,1 +1,116 @@
-// Being written.
+#include "widgets/segmented_button.h"
+
+#include <QFontMetrics>
+#include <QHelpEvent>
+#include <QKeyEvent>
+#include <QMouseEvent>
+#include <QPainter>
+#include <QToolTip>
+
+#include "widgets/theme.h"
+
+namespace cuescope {
+
+SegmentedButton::SegmentedButton(const QStringList& labels, QWidget* parent) : QWidget(parent) {
+  setFocusPolicy(Qt::StrongFocus);
+  setMouseTracking(true);
+  setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
+  connect(&Theme::instance(), &Theme::changed, this, qOverload<>(&QWidget::update));
+  setLabels(labels);
+}
+
+void SegmentedButton::setLabels(const QStringList& labels) {
+  m_labels = labels;
+  m_enabled.assign(std::size_t(labels.size()), true);
+  m_reasons = QStringList(labels.size(), QString());
+  m_current = 0;
+  updateGeometry();
+  update();
+}
+void SegmentedButton::setCurrent(int index) {
+  if (index < 0 || index >= m_labels.size()) return;
+  m_current = index;
+  setAccessibleDescription(m_labels[index]);
+  update();
+}
+void SegmentedButton::setChoiceEnabled(int index, bool enabled, const QString& reason) {
+  if (index < 0 || index >= m_labels.size()) return;
+  m_enabled[std::size_t(index)] = enabled;
+  m_reasons[index] = reason;
+  update();
+}
+void SegmentedButton::setMono(bool mono) {
+  m_mono = mono;
+  updateGeometry();
+}
+
+QSize SegmentedButton::sizeHint() const {
+  const QFontMetrics metrics(m_mono ? monoFont(11) : uiFont(12, QFont::DemiBold));
+  int width = 1;
+  for (const QString& label : m_labels) width += metrics.horizontalAdvance(label) + 18;
+  return {width, 22};
+}
+
+QRect SegmentedButton::segment(int index) const {
+  const QFontMetrics metrics(m_mono ? monoFont(11) : uiFont(12, QFont::DemiBold));
+  int x = 0;
+  for (int i = 0; i < index; ++i) x += metrics.horizontalAdvance(m_labels[i]) + 18;
+  return {x, (height() - 22) / 2, metrics.horizontalAdvance(m_labels[index]) + 19, 22};
+}
+int SegmentedButton::at(const QPoint& position) const {
+  for (int i = 0; i < m_labels.size(); ++i)
+    if (segment(i).contains(position)) return i;
+  return -1;
+}
+
+void SegmentedButton::paintEvent(QPaintEvent*) {
+  const Colors& c = colors();
+  QPainter painter(this);
+  for (int i = 0; i < m_labels.size(); ++i) {
+    const QRect place = segment(i);
+    const bool on = i == m_current, enabled = isEnabled() && m_enabled[std::size_t(i)];
+    painter.fillRect(place, on ? c.selection : !enabled ? c.panel : i == m_hover ? c.hover : c.raised);
+    painter.setPen(QPen(c.lineStrong, 1));
+    painter.drawRect(place.adjusted(0, 0, -1, -1));
+    painter.setFont(m_mono ? monoFont(11) : uiFont(12, on ? QFont::DemiBold : QFont::Normal));
+    painter.setPen(!enabled ? c.text3 : on ? c.accent : c.text2);
+    painter.drawText(place, Qt::AlignCenter, m_labels[i]);
+  }
+}
+
+void SegmentedButton::mousePressEvent(QMouseEvent* event) {
+  const int index = at(event->position().toPoint());
+  if (event->button() != Qt::LeftButton || index < 0 || !m_enabled[std::size_t(index)] || index == m_current) return;
+  setCurrent(index);
+  Q_EMIT currentChanged(index);
+}
+void SegmentedButton::mouseMoveEvent(QMouseEvent* event) {
+  const int index = at(event->position().toPoint());
+  if (index != m_hover) m_hover = index, update();
+}
+void SegmentedButton::leaveEvent(QEvent*) {
+  m_hover = -1;
+  update();
+}
+void SegmentedButton::keyPressEvent(QKeyEvent* event) {
+  const int direction = event->key() == Qt::Key_Left ? -1 : event->key() == Qt::Key_Right ? 1 : 0;
+  if (!direction) return QWidget::keyPressEvent(event);
+  for (int i = m_current + direction; i >= 0 && i < m_labels.size(); i += direction)
+    if (m_enabled[std::size_t(i)]) {
+      setCurrent(i);
+      Q_EMIT currentChanged(i);
+      return;
+    }
+}
+bool SegmentedButton::event(QEvent* event) {
+  if (event->type() == QEvent::ToolTip) {
+    const auto* help = static_cast<QHelpEvent*>(event);
+    const int index = at(help->pos());
+    const QString text = index >= 0 && !m_reasons[index].isEmpty() ? m_reasons[index] : toolTip();
+    text.isEmpty() ? QToolTip::hideText() : QToolTip::showText(help->globalPos(), text, this);
+    return true;
+  }
+  return QWidget::event(event);
+}
+
+}  // namespace cuescope
