@@ -164,6 +164,9 @@ class Engine {
   virtual std::vector<SelfcheckLine> selfcheck(const std::string& device, const std::string& goldensFolder, const EventSink& sink) = 0;
   virtual std::vector<BenchLine> bench(const BenchRequest& request, const std::function<void(const BenchLine&)>& onLine) = 0;
 
+  /// Rows first .. first + count - 1 of a data file (parquet or JSONL). A bad row is a row with a problem, not an Error.
+  virtual DataRows readRows(const std::string& file, std::int64_t first, int count) = 0;
+
   virtual void makeDemoData(const std::string& outputFolder, std::uint64_t seed, const EventSink& sink, std::stop_token stop) = 0;
   virtual void trainDemo(const DemoTrainRequest& request, const EventSink& sink, std::stop_token stop) = 0;
 };

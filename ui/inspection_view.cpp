@@ -4,6 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "widgets/theme.h"
+#include "widgets/token_strip.h"
+
 namespace cuescope {
 namespace {
 
@@ -25,9 +28,9 @@ std::vector<float> reduced(const AttentionStack& stack, std::size_t query, std::
   for (int h = 0; h < stack.heads; ++h) {
     const float* map = stack.map(query, layer, static_cast<std::size_t>(h));
     for (int k = 0; k < stack.keys; ++k)
-      values[std::size_t(k)] = head == kMaxHead ? std::max(values[std::size_t(k)], map[k]) : values[std::size_t(k)] + map[k];
+      values[std::size_t(k)] = head == kHeadMax ? std::max(values[std::size_t(k)], map[k]) : values[std::size_t(k)] + map[k];
   }
-  if (head == kMeanHead)
+  if (head == kHeadMean)
     for (float& value : values) value /= float(stack.heads);
   return values;
 }
@@ -37,10 +40,6 @@ float meanShare(const std::vector<float>& shares, const AttentionStack& stack, s
   const float* at = shares.data() + (query * stack.layers.size() + layer) * std::size_t(stack.heads);
   if (head >= 0) return at[std::min(head, stack.heads - 1)];
   return std::accumulate(at, at + stack.heads, 0.f) / float(stack.heads);
-}
-
-QString plural(int n, const char* one, const char* many) {
-  return QStringLiteral("%1 %2").arg(n).arg(QString::fromUtf8(n == 1 ? one : many));
 }
 
 }  // namespace
@@ -94,26 +93,26 @@ MapSlice sliceMap(const Inspection& inspection, const SelectionState& selection,
     query = std::size_t(selection.token);
   }
   const std::size_t layer = layerIndex(*stack, selection.layer);
-  const int head = stack->headsAveraged ? kMeanHead : selection.head;
+  const int head = stack->headsAveraged ? kHeadMean : selection.head;
   const std::vector<float> all = reduced(*stack, query, layer, head);
   slice.values = sliceValues(*stack, view, query, layer, head);
   slice.visualTokens = stack->keys;
   slice.imageShare = std::accumulate(all.begin(), all.end(), 0.f);
   slice.textShare = meanShare(stack->textShare, *stack, query, layer, head);
   slice.sinkShare = meanShare(stack->sinkShare, *stack, query, layer, head);
-  slice.uniform = (self && head != kMaxHead ? slice.imageShare : 1.f) / float(stack->keys);
-  const QString heads = head == kMeanHead  ? (stack->headsAveraged ? QStringLiteral("mean of heads")
+  slice.uniform = (self && head != kHeadMax ? slice.imageShare : 1.f) / float(stack->keys);
+  const QString heads = head == kHeadMean  ? (stack->headsAveraged ? QStringLiteral("mean of heads")
                                                                    : QStringLiteral("mean of %1 heads").arg(stack->heads))
-                        : head == kMaxHead ? QStringLiteral("max of %1 heads").arg(stack->heads)
+                        : head == kHeadMax ? QStringLiteral("max of %1 heads").arg(stack->heads)
                                            : QStringLiteral("head %1").arg(std::min(head, stack->heads - 1));
   const QString where = QStringLiteral("layer %1, %2").arg(stack->layers[layer]).arg(heads);
   if (self) {
     slice.claim = QStringLiteral("Token %1 “%2” to %3 visual tokens, %4")
                       .arg(selection.token)
-                      .arg(visibleToken(inspection.response[query].text))
+                      .arg(tokenWords(inspection.response[query]))
                       .arg(stack->keys)
                       .arg(where);
-    slice.depends = head == kMaxHead ? QStringLiteral("of this token alone")
+    slice.depends = head == kHeadMax ? QStringLiteral("of this token alone")
                                      : QStringLiteral("of this token alone · image share %1").arg(number(slice.imageShare, 2));
   } else {
     slice.claim = QStringLiteral("Sink to %1 visual tokens, %2").arg(stack->keys).arg(where);
@@ -125,7 +124,7 @@ MapSlice sliceMap(const Inspection& inspection, const SelectionState& selection,
 float imageShare(const Inspection& inspection, int token, int layer) {
   const AttentionStack* stack = stackOf(inspection, Site::SelfAttention);
   if (!stack || token < 0 || token >= int(stack->queries.size())) return kNotComputed;
-  const std::vector<float> all = reduced(*stack, std::size_t(token), layerIndex(*stack, layer), kMeanHead);
+  const std::vector<float> all = reduced(*stack, std::size_t(token), layerIndex(*stack, layer), kHeadMean);
   return std::accumulate(all.begin(), all.end(), 0.f);
 }
 
@@ -138,7 +137,7 @@ SelectionState fitted(const Inspection& inspection, SelectionState selection) {
   if (!sites.empty() && std::find(sites.begin(), sites.end(), selection.site) == sites.end()) selection.site = sites.front();
   if (const AttentionStack* stack = stackOf(inspection, selection.site)) {
     selection.layer = stack->layers[layerIndex(*stack, selection.layer)];
-    if (stack->headsAveraged) selection.head = kMeanHead;
+    if (stack->headsAveraged) selection.head = kHeadMean;
     if (selection.head >= stack->heads) selection.head = stack->heads - 1;
   }
   return selection;
@@ -264,27 +263,8 @@ FoldedPrompt foldedPrompt(const RenderedPrompt& prompt) {
   return folded;
 }
 
-QString visibleToken(const std::string& bytes) {
-  QString text;
-  for (QChar ch : QString::fromUtf8(bytes.data(), qsizetype(bytes.size()))) {
-    if (ch == u' ') text += u'·';
-    else if (ch == u'\n') text += QStringLiteral("\\n");
-    else if (ch == u'\t') text += QStringLiteral("\\t");
-    else if (ch.unicode() < 0x20) text += QStringLiteral("\\x%1").arg(int(ch.unicode()), 2, 16, QLatin1Char('0'));
-    else text += ch;
-  }
-  return text;
-}
-
-QString number(double value, int decimals) {
-  if (std::isnan(value)) return QStringLiteral("not computed");
-  if (std::isinf(value)) return QStringLiteral("not finite");
-  QString text = QString::number(value, 'f', decimals);
-  if (text.startsWith(u'-')) {
-    const bool zero = std::all_of(text.begin() + 1, text.end(), [](QChar c) { return c == u'0' || c == u'.'; });
-    text = zero ? text.mid(1) : QChar(0x2212) + text.mid(1);
-  }
-  return text;
+QString tokenWords(const Token& token) {
+  return tokenText(QByteArray::fromStdString(token.text), token.special);
 }
 
 QString signedNumber(double value, int decimals) {

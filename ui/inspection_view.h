@@ -72,10 +72,9 @@ struct FoldedPrompt {
 };
 FoldedPrompt foldedPrompt(const RenderedPrompt& prompt);
 
-/// Token text for people: a leading space as ·, a line end as \n, other control bytes as \xNN.
-QString visibleToken(const std::string& bytes);
-/// «0.0176», «−2.31»: fixed decimals, true minus; «not finite» and «not computed» in words.
-QString number(double value, int decimals);
+/// A token as the strip writes it (widgets/token_strip.h).
+QString tokenWords(const Token& token);
+/// «+0.47», «−2.31»; words when it is no number.
 QString signedNumber(double value, int decimals);
 
 }  // namespace cuescope

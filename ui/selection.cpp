@@ -80,8 +80,8 @@ void Selection::apply(const SelectionState& state) {
 }
 
 QString headName(int head) {
-  if (head == kMeanHead) return QStringLiteral("mean");
-  if (head == kMaxHead) return QStringLiteral("max");
+  if (head == kHeadMean) return QStringLiteral("mean");
+  if (head == kHeadMax) return QStringLiteral("max");
   return QString::number(head);
 }
 

@@ -11,8 +11,9 @@
 
 namespace cuescope {
 
-inline constexpr int kMeanHead = -1;
-inline constexpr int kMaxHead = -2;
+/// The values of widgets/matrix_view.h, under names of their own: this header needs no widgets.
+inline constexpr int kHeadMean = -1;
+inline constexpr int kHeadMax = -2;
 
 /// One state of the selection. `step`, `token` and `layer` are -1 when there is none.
 struct SelectionState {
@@ -22,7 +23,7 @@ struct SelectionState {
   int token = -1;  // response position
   Site site = Site::CueRecovery;
   int layer = -1;  // decoder layer, not its place in the stack
-  int head = kMeanHead;
+  int head = kHeadMean;
 
   bool operator==(const SelectionState&) const = default;
 };

@@ -160,6 +160,22 @@ struct StepSnapshot {
 };
 using StepPtr = std::shared_ptr<const StepSnapshot>;
 
+/// One row of a data file, for people. Texts of absent columns are empty.
+struct DataRow {
+  std::int64_t index = -1;
+  std::string id, question, prompt, answer, cue, hint, kind, layout;
+  std::vector<std::uint8_t> image;  // first picture, encoded; empty without one
+  int pictures = 0;
+  std::vector<PixelBox> evidence;   // pixels of the stored picture
+  std::string problem;              // why this row cannot be read; empty otherwise
+};
+/// Some rows of a data file, in its order.
+struct DataRows {
+  std::string file;
+  std::int64_t total = 0, first = 0;
+  std::vector<DataRow> rows;
+};
+
 enum class RunState { Ready, Running, Paused, Stopping, Completed, Stopped, Failed };
 const char* runStateName(RunState state);
 

@@ -1,5 +1,6 @@
 #include "fake_engine.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace cuescope {
@@ -216,6 +217,21 @@ class FakeEngine : public Engine {
   }
   std::vector<SelfcheckLine> selfcheck(const std::string&, const std::string&, const EventSink&) override { return {}; }
   std::vector<BenchLine> bench(const BenchRequest&, const std::function<void(const BenchLine&)>&) override { return {}; }
+  DataRows readRows(const std::string& file, std::int64_t first, int count) override {
+    DataRows rows;
+    rows.file = file;
+    rows.total = 3;
+    for (std::int64_t i = first; i < std::min<std::int64_t>(3, first + count); ++i) {
+      DataRow row;
+      row.index = i;
+      row.id = "scene-" + std::to_string(i);
+      row.question = "What digit is on the red circle?";
+      row.answer = "four";
+      row.cue = "The red circle is at northwest.";
+      rows.rows.push_back(row);
+    }
+    return rows;
+  }
   void makeDemoData(const std::string&, std::uint64_t, const EventSink&, std::stop_token) override {}
   void trainDemo(const DemoTrainRequest&, const EventSink&, std::stop_token) override {}
 

@@ -21,6 +21,7 @@ class NullEngine : public Engine {
   std::unique_ptr<TrainingRun> openRun(const RunConfig& config, const EventSink&, std::stop_token) override { refuse(config.trainer.name); }
   std::vector<SelfcheckLine> selfcheck(const std::string& device, const std::string&, const EventSink&) override { refuse(device); }
   std::vector<BenchLine> bench(const BenchRequest& request, const std::function<void(const BenchLine&)>&) override { refuse(request.model); }
+  DataRows readRows(const std::string&, std::int64_t, int) override { return {}; }
   void makeDemoData(const std::string& folder, std::uint64_t, const EventSink&, std::stop_token) override { refuse(folder); }
   void trainDemo(const DemoTrainRequest& request, const EventSink&, std::stop_token) override { refuse(request.outputFolder); }
 

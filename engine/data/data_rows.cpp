@@ -1,0 +1,59 @@
+#include "engine/data/data_rows.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "engine/core/failure.h"
+#include "engine/data/dataset.h"
+
+namespace cuescope {
+
+namespace {
+
+std::vector<std::uint8_t> firstPicture(const Sample& sample, const std::string& dataFile) {
+  if (sample.pictures() == 0) return {};
+  if (!sample.imageBytes.front().empty()) return sample.imageBytes.front();
+  std::filesystem::path path = sample.imagePaths.empty() ? std::string() : sample.imagePaths.front();
+  if (path.is_relative()) path = std::filesystem::path(dataFile).parent_path() / path;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw Error("A picture of this row is missing", path.string(), "the file cannot be opened", "Put the picture there, or store it in the row.");
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
+DataRows readRows(const std::string& file, std::int64_t first, int count) {
+  const Dataset dataset = Dataset::open({file});
+  DataRows out;
+  out.file = file;
+  out.total = dataset.size();
+  out.first = std::clamp<std::int64_t>(first, 0, out.total);
+  const std::int64_t end = std::min(out.total, out.first + std::max(0, count));
+  for (std::int64_t i = out.first; i < end; ++i) {
+    DataRow row;
+    row.index = i;
+    try {
+      const Sample sample = dataset.row(i);
+      row.id = sample.id;
+      row.question = sample.question;
+      for (const Turn& turn : sample.prompt)
+        if (turn.role == "user") row.prompt = turn.text;
+      row.answer = sample.answer.empty() ? sample.groundTruth : sample.answer;
+      row.cue = sample.cue;
+      row.hint = sample.hint;
+      row.kind = sample.kind;
+      row.layout = sample.layout;
+      row.pictures = static_cast<int>(sample.pictures());
+      row.evidence = sample.evidence;
+      row.image = firstPicture(sample, file);
+    } catch (const Error& error) {
+      row.problem = error.failure().text();
+    }
+    out.rows.push_back(std::move(row));
+  }
+  return out;
+}
+
+}  // namespace cuescope

@@ -1,0 +1,284 @@
+#include "ui/export.h"
+
+#include <QBuffer>
+#include <QFile>
+#include <QFileInfo>
+#include <QImage>
+#include <QJsonDocument>
+#include <QPainter>
+#include <QPdfWriter>
+#include <QRegularExpression>
+#include <QSaveFile>
+#include <QSvgGenerator>
+#include <algorithm>
+
+#include "engine/core/capture.h"
+#include "engine/core/dump.h"
+#include "ui/panels/distributions_panel.h"
+
+namespace cuescope {
+namespace {
+
+constexpr int kPngScale = 2;
+constexpr int kPdfDpi = 72;
+
+QByteArray pngBytes(const Figure& figure) {
+  QImage image((figure.size * kPngScale).toSize(), QImage::Format_RGB32);
+  image.fill(Qt::white);
+  image.setDotsPerMeterX(7559);  // 192 dots an inch, whatever the screen has
+  image.setDotsPerMeterY(7559);
+  QPainter painter(&image);
+  painter.setRenderHints(QPainter::Antialiasing | QPainter::TextAntialiasing);
+  painter.scale(kPngScale, kPngScale);
+  figure.paint(painter, QRectF(QPointF(), figure.size));
+  painter.end();
+  QByteArray bytes;
+  QBuffer buffer(&bytes);
+  buffer.open(QIODevice::WriteOnly);
+  image.save(&buffer, "PNG");
+  return bytes;
+}
+
+QByteArray svgBytes(const Figure& figure) {
+  QByteArray bytes;
+  QBuffer buffer(&bytes);
+  buffer.open(QIODevice::WriteOnly);
+  QSvgGenerator generator;
+  generator.setOutputDevice(&buffer);
+  generator.setSize(figure.size.toSize());
+  generator.setViewBox(QRectF(QPointF(), figure.size));
+  generator.setResolution(96);
+  generator.setTitle(figure.title);
+  generator.setDescription(QStringLiteral("Cuescope"));
+  QPainter painter(&generator);
+  painter.setRenderHints(QPainter::Antialiasing | QPainter::TextAntialiasing);
+  figure.paint(painter, QRectF(QPointF(), figure.size));
+  painter.end();
+  return bytes;
+}
+
+QByteArray pdfBytes(const Figure& figure) {
+  QByteArray bytes;
+  QBuffer buffer(&bytes);
+  buffer.open(QIODevice::WriteOnly);
+  {
+    QPdfWriter writer(&buffer);
+    writer.setTitle(figure.title);
+    writer.setCreator(QStringLiteral("Cuescope"));
+    writer.setResolution(kPdfDpi);
+    writer.setPageSize(QPageSize(figure.size, QPageSize::Point, QString(), QPageSize::ExactMatch));
+    writer.setPageMargins(QMarginsF());
+    QPainter painter(&writer);
+    painter.setRenderHints(QPainter::Antialiasing | QPainter::TextAntialiasing);
+    figure.paint(painter, QRectF(QPointF(), figure.size));
+  }
+  // The writer puts the clock and a random id into the file; replaced at the same length, because the cross-reference table
+  // counts bytes.
+  static const QRegularExpression kDate(QStringLiteral("\\(D:\\d{14}[^)]*\\)"));
+  QString text = QString::fromLatin1(bytes);
+  qsizetype at = 0;
+  for (auto match = kDate.match(text); match.hasMatch(); match = kDate.match(text, at)) {
+    QByteArray fixed("(D:20000101000000Z");
+    fixed = fixed.left(match.capturedLength() - 1).leftJustified(match.capturedLength() - 1, ' ') + ')';
+    bytes.replace(match.capturedStart(), match.capturedLength(), fixed);
+    at = match.capturedEnd();
+  }
+  static const QRegularExpression kUuid(QStringLiteral("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"));
+  auto uuids = kUuid.globalMatch(text);
+  while (uuids.hasNext()) {
+    const auto match = uuids.next();
+    bytes.replace(match.capturedStart(), match.capturedLength(), "00000000-0000-0000-0000-000000000000");
+  }
+  return bytes;
+}
+
+const char* whatName(ExportChoice::What what) {
+  return what == ExportChoice::What::Map ? "map" : what == ExportChoice::What::Tokens ? "tokens" : "distributions";
+}
+
+FigureText figureText(const Inspection& inspection, const MapSlice& slice, const ExportChoice& choice) {
+  FigureText text;
+  text.title = slice.exists() ? slice.claim : slice.why;
+  text.dependsOn = slice.depends;
+  text.causal = choice.causal;
+  QString model = QString::fromStdString(inspection.student.name);
+  if (inspection.step >= 0) model += QStringLiteral(", step %1").arg(inspection.step);
+  text.footer << QStringLiteral("%1 · weights %2 · image %3").arg(model, QString::fromStdString(inspection.student.digest).left(12), QString::fromStdString(inspection.studentImageDigest).left(12));
+  text.footer << QStringLiteral("question: %1").arg(QString::fromStdString(inspection.question).simplified());
+  if (!inspection.cue.empty()) text.footer << QStringLiteral("cue: %1").arg(QString::fromStdString(inspection.cue).simplified());
+  if (choice.demo) text.demoMark = QStringLiteral("Demo model and drawn scenes");
+  return text;
+}
+
+// Caption lines above and below strips and bars, so that no figure leaves without saying what it is.
+Figure captioned(const QString& title, const QStringList& footer, double width, double contentHeight, bool dark,
+                 std::function<void(QPainter&, const QRectF&, const Colors&)> content) {
+  constexpr double kMargin = 16, kTitle = 26, kLine = 16;
+  Figure figure;
+  figure.title = title;
+  figure.size = QSizeF(width + 2 * kMargin, std::ceil(contentHeight) + 2 * kMargin + kTitle + 8 + kLine * double(footer.size()));
+  figure.paint = [=, content = std::move(content)](QPainter& painter, const QRectF& rect) {
+    const Colors& c = dark ? darkColors() : lightColors();
+    painter.fillRect(rect, c.panel);
+    painter.setFont(uiFont(13, QFont::DemiBold));
+    painter.setPen(c.text);
+    painter.drawText(QRectF(kMargin, kMargin, width, kTitle), Qt::AlignTop | Qt::AlignLeft, title);
+    content(painter, QRectF(kMargin, kMargin + kTitle, width, contentHeight), c);
+    painter.setFont(uiFont(11));
+    painter.setPen(c.text3);
+    double y = kMargin + kTitle + contentHeight + 8;
+    for (const QString& line : footer) {
+      painter.drawText(QRectF(kMargin, y, width, kLine), Qt::AlignVCenter | Qt::AlignLeft,
+                       QFontMetricsF(painter.font()).elidedText(line, Qt::ElideRight, width));
+      y += kLine;
+    }
+  };
+  return figure;
+}
+
+}  // namespace
+
+QStringList figureFormats() {
+  return {QStringLiteral("png"), QStringLiteral("svg"), QStringLiteral("pdf")};
+}
+
+QByteArray figureBytes(const Figure& figure, const QString& format) {
+  if (format == u"png") return pngBytes(figure);
+  if (format == u"svg") return svgBytes(figure);
+  if (format == u"pdf") return pdfBytes(figure);
+  throw Error("This is no picture format", format.toStdString(), "pictures are written as png, svg or pdf", "Choose one of the three.");
+}
+
+QJsonObject ExportChoice::json() const {
+  return {{"what", whatName(what)},
+          {"site", siteName(selection.site)},
+          {"layer", selection.layer},
+          {"head", headName(selection.head)},
+          {"token", selection.token},
+          {"color_map", colorMapName(view.map)},
+          {"opacity", view.opacity},
+          {"smooth", view.smooth},
+          {"fade", view.fade},
+          {"log", view.logScale},
+          {"mask_outliers", view.maskOutliers},
+          {"grid", view.grid},
+          {"image", view.image},
+          {"theme", dark ? "dark" : "light"},
+          {"token_value", int(tokenValue)},
+          {"top_tokens", topTokens},
+          {"causal", causal},
+          {"demo", demo}};
+}
+
+ExportChoice exportChoiceFromJson(const QJsonObject& json) {
+  ExportChoice choice;
+  const QString what = json.value("what").toString("map");
+  choice.what = what == u"tokens" ? ExportChoice::What::Tokens : what == u"distributions" ? ExportChoice::What::Distributions : ExportChoice::What::Map;
+  for (int s = 0; s <= int(Site::Occlusion); ++s)
+    if (json.value("site").toString() == QLatin1String(siteName(Site(s)))) choice.selection.site = Site(s);
+  choice.selection.layer = json.value("layer").toInt(-1);
+  const QString head = json.value("head").toString("mean");
+  choice.selection.head = head == u"mean" ? kHeadMean : head == u"max" ? kHeadMax : head.toInt();
+  choice.selection.token = json.value("token").toInt(-1);
+  choice.dark = json.value("theme").toString("dark") == u"dark";
+  choice.view.map = json.contains("color_map") ? colorMapFromName(json.value("color_map").toString()) : defaultColorMap(choice.dark);
+  choice.view.opacity = json.value("opacity").toDouble(1);
+  choice.view.smooth = json.value("smooth").toBool(false);
+  choice.view.fade = json.value("fade").toBool(true);
+  choice.view.logScale = json.value("log").toBool(false);
+  choice.view.maskOutliers = json.value("mask_outliers").toBool(false);
+  choice.view.grid = json.value("grid").toBool(false);
+  choice.view.image = json.value("image").toInt(0);
+  choice.tokenValue = TokenValue(std::clamp(json.value("token_value").toInt(0), 0, kTokenValues - 1));
+  choice.topTokens = json.value("top_tokens").toInt(6);
+  choice.causal = json.value("causal").toString();
+  choice.demo = json.value("demo").toBool(false);
+  return choice;
+}
+
+Figure figureOf(const Inspection& inspection, const ExportChoice& choice) {
+  const Colors& colors = choice.dark ? darkColors() : lightColors();
+  const SelectionState selection = fitted(inspection, choice.selection);
+  const MapSlice slice = sliceMap(inspection, selection, choice.view.image);
+  const FigureText text = figureText(inspection, slice, choice);
+  if (choice.what == ExportChoice::What::Map) {
+    const HeatmapScene scene = mapScene(inspection, slice, choice.view);
+    Figure figure;
+    figure.title = text.title;
+    figure.size = QSizeF(heatmapFigureSize(scene, text));
+    figure.paint = [scene, text, &colors](QPainter& painter, const QRectF& rect) { paintHeatmapFigure(painter, rect, scene, text, colors); };
+    return figure;
+  }
+  if (choice.what == ExportChoice::What::Tokens) {
+    // The strip is a widget that knows how to paint itself at any width; it is never shown here.
+    auto strip = std::make_shared<TokenStrip>();
+    strip->setPrompt(promptTokens(inspection.studentPrompt, !inspection.cueRecovery.empty()));
+    std::vector<StripToken> response;
+    for (const Token& token : inspection.response) response.push_back(stripToken(token));
+    strip->setResponse(response);
+    strip->setColoring(coloringOf(choice.tokenValue), tokenValues(inspection, choice.tokenValue, selection.layer));
+    constexpr double kWidth = 720;
+    QImage probe(1, 1, QImage::Format_RGB32);
+    QPainter measure(&probe);
+    const double height = strip->paintStrip(measure, QRectF(0, 0, kWidth, 10000), colors);
+    measure.end();
+    return captioned(QStringLiteral("Tokens, coloured by %1").arg(tokenValueTitle(choice.tokenValue)), text.footer, kWidth, height, choice.dark,
+                     [strip](QPainter& painter, const QRectF& rect, const Colors& c) { strip->paintStrip(painter, rect, c); });
+  }
+  if (selection.token < 0 || selection.token >= int(inspection.distributions.size()))
+    throw Error("There are no distributions to draw", "token " + std::to_string(selection.token), "this inspection has none for it", "Choose a token of the response.");
+  const TokenDistributions& d = inspection.distributions[std::size_t(selection.token)];
+  const Token& token = inspection.response[std::size_t(selection.token)];
+  const DistributionSet set = distributionSet(d, token.id, choice.topTokens);
+  const double height = DistributionBars::heightFor(set, true);
+  return captioned(QStringLiteral("Token “%1”, response %2 of %3").arg(tokenWords(token)).arg(selection.token + 1).arg(inspection.response.size()), text.footer,
+                   480, height, choice.dark,
+                   [set](QPainter& painter, const QRectF& rect, const Colors& c) { DistributionBars::paintBars(painter, rect, set, c, true); });
+}
+
+QByteArray csvOf(const Inspection& inspection, const ExportChoice& choice) {
+  const SelectionState selection = fitted(inspection, choice.selection);
+  DumpChoice dump;
+  if (choice.what == ExportChoice::What::Tokens) {
+    dump.site = "tokens";
+  } else if (choice.what == ExportChoice::What::Distributions) {
+    dump.site = "distributions";
+    dump.token = selection.token;
+  } else {
+    dump.site = siteName(selection.site);
+    dump.layer = selection.layer;
+    dump.head = selection.head == kHeadMean ? DumpChoice::kMean : selection.head == kHeadMax ? DumpChoice::kMax : selection.head;
+    dump.token = selection.site == Site::SelfAttention ? selection.token : DumpChoice::kAll;
+  }
+  return QByteArray::fromStdString(dumpCsv(inspection, dump));
+}
+
+QByteArray recipeOf(const Inspection& inspection, const InspectRequest& request, const ExportChoice& choice) {
+  const CaptureInfo info = captureInfo(inspection, request);
+  QJsonObject recipe{{"format", 1},
+                     {"student_digest", QString::fromStdString(info.studentDigest)},
+                     {"teacher_digest", QString::fromStdString(info.teacherDigest)},
+                     {"image_digest", QString::fromStdString(info.imageDigest)},
+                     {"step", info.step},
+                     {"choice", choice.json()},
+                     {"request", QJsonDocument::fromJson(QByteArray::fromStdString(info.requestJson)).object()}};
+  return QJsonDocument(recipe).toJson(QJsonDocument::Indented);
+}
+
+void writeBytes(const QString& file, const QByteArray& bytes) {
+  QSaveFile out(file);
+  if (!out.open(QIODevice::WriteOnly) || out.write(bytes) != bytes.size() || !out.commit())
+    throw Error("This file could not be written", file.toStdString(), out.errorString().toStdString(), "Choose another folder.");
+}
+
+void exportTo(const QString& file, const Inspection& inspection, const InspectRequest& request, const ExportChoice& choice) {
+  const QString suffix = QFileInfo(file).suffix().toLower();
+  if (suffix == u"csv") return writeBytes(file, csvOf(inspection, choice));
+  if (suffix == u"capture") return writeCapture(file.toStdString(), inspection, captureInfo(inspection, request));
+  if (!figureFormats().contains(suffix))
+    throw Error("This ending names no format", file.toStdString(), "figures end in .png, .svg or .pdf, numbers in .csv, captures in .capture", "Give the file one of these endings.");
+  writeBytes(file, figureBytes(figureOf(inspection, choice), suffix));
+  writeBytes(file + QStringLiteral(".recipe.json"), recipeOf(inspection, request, choice));
+}
+
+}  // namespace cuescope

@@ -1,0 +1,166 @@
+#include "ui/panels/alignment_panel.h"
+
+#include <QHBoxLayout>
+#include <QPainter>
+#include <QPlainTextEdit>
+#include <QTextCursor>
+#include <QVBoxLayout>
+
+#include "ui/panels/fact_table.h"
+#include "ui/panels/panel.h"
+#include "widgets/elided_label.h"
+#include "widgets/empty_panel.h"
+#include "widgets/theme.h"
+
+namespace cuescope {
+
+SequenceBar::SequenceBar(QWidget* parent) : QWidget(parent) {
+  setFixedHeight(10);
+}
+
+void SequenceBar::setPrompt(const RenderedPrompt& prompt, int responseTokens) {
+  m_parts.clear();
+  for (std::size_t i = 0; i < prompt.tokens.size(); ++i) {
+    const bool cue = int(i) >= prompt.cueBegin && int(i) < prompt.cueEnd;
+    const int kind = prompt.tokens[i].visual >= 0 ? 1 : cue ? 2 : 0;
+    if (m_parts.empty() || m_parts.back().kind != kind) m_parts.push_back({0, kind});
+    ++m_parts.back().tokens;
+  }
+  if (responseTokens > 0) m_parts.push_back({responseTokens, 3});
+  update();
+}
+
+void SequenceBar::paintEvent(QPaintEvent*) {
+  const Colors& c = colors();
+  QPainter painter(this);
+  int total = 0;
+  for (const Part& part : m_parts) total += part.tokens;
+  double x = 0;
+  for (const Part& part : m_parts) {
+    const double w = double(width()) * part.tokens / std::max(1, total);
+    const QColor fill = part.kind == 0 ? c.control : part.kind == 1 ? c.lineStrong : part.kind == 2 ? c.conditions[1] : c.conditions[0];
+    painter.fillRect(QRectF(x, 0, std::max(1.0, w - 1), height()), fill);
+    x += w;
+  }
+}
+
+AlignmentPanel::AlignmentPanel(QWidget* parent) : QWidget(parent) {
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(8, 6, 8, 0);
+  column->setSpacing(4);
+  m_verdict = new ElidedLabel;
+  m_verdict->setPixelSize(12, QFont::DemiBold);
+  column->addWidget(m_verdict);
+  for (int i = 0; i < 2; ++i) {
+    m_titles[i] = new ElidedLabel;
+    m_titles[i]->setPixelSize(11);
+    m_titles[i]->setTone(ElidedLabel::Tone::Text2);
+    m_bars[i] = new SequenceBar;
+    column->addWidget(m_titles[i]);
+    column->addWidget(m_bars[i]);
+  }
+  auto* legend = new ElidedLabel({}, this);
+  legend->setText(QString(), tr("grey text · dark image · orange cue · blue response"));
+  legend->setPixelSize(11);
+  column->addWidget(legend);
+  auto* texts = new QHBoxLayout;
+  texts->setSpacing(4);
+  for (int i = 0; i < 2; ++i) {
+    m_texts[i] = new QPlainTextEdit;
+    m_texts[i]->setReadOnly(true);
+    m_texts[i]->setFont(monoFont(11));
+    m_texts[i]->setTabChangesFocus(true);
+    m_texts[i]->setMinimumHeight(60);
+    m_texts[i]->setAccessibleName(i == 0 ? tr("Prompt of the student") : tr("Prompt of the teacher with the cue"));
+    texts->addWidget(m_texts[i]);
+  }
+  column->addLayout(texts, 1);
+  m_table = new FactTable;
+  m_table->setHeader({tr("Check"), tr("Student"), tr("Teacher")});
+  m_table->setAccessibleName(tr("Alignment of the prompts"));
+  auto* tableRow = new QHBoxLayout;
+  tableRow->setContentsMargins(0, 0, 0, 0);
+  tableRow->addWidget(m_table);
+  column->addLayout(tableRow);
+  setInspection({});
+}
+
+QString AlignmentPanel::verdict() const {
+  return m_verdict->text();
+}
+
+void AlignmentPanel::showPrompt(QPlainTextEdit* view, const RenderedPrompt& prompt) {
+  const FoldedPrompt folded = foldedPrompt(prompt);
+  view->setPlainText(folded.text + tr("▏response →"));
+  QList<QTextEdit::ExtraSelection> marks;
+  if (folded.cueBegin >= 0) {
+    QTextEdit::ExtraSelection mark;
+    mark.cursor = QTextCursor(view->document());
+    mark.cursor.setPosition(folded.cueBegin);
+    mark.cursor.setPosition(folded.cueEnd, QTextCursor::KeepAnchor);
+    mark.format.setBackground(colors().gapHigh);
+    mark.format.setForeground(colors().text);
+    marks << mark;
+  }
+  view->setExtraSelections(marks);
+}
+
+void AlignmentPanel::setInspection(const InspectionPtr& inspection) {
+  m_inspection = inspection;
+  if (!inspection) {
+    m_verdict->setText(tr("No answer yet"), tr("the prompts appear with it"));
+    m_table->setRows({});
+    for (int i = 0; i < 2; ++i) {
+      m_titles[i]->setText({});
+      m_texts[i]->setPlainText({});
+      m_bars[i]->setPrompt({}, 0);
+    }
+    return;
+  }
+  const Alignment alignment = alignmentOf(*inspection);
+  const int n = int(inspection->response.size());
+  m_verdict->setText(alignment.verdict, inspection->hasTeacher ? tr("%1 response ids in both prompts").arg(n) : tr("choose a teacher to compare prompts"));
+  m_titles[0]->setText(tr("Student, prompt %1 tokens").arg(inspection->studentPrompt.responseBegin()));
+  m_titles[1]->setText(inspection->hasTeacher ? tr("Teacher + cue, prompt %1 tokens").arg(inspection->teacherPrompt.responseBegin()) : tr("No teacher"));
+  m_bars[0]->setPrompt(inspection->studentPrompt, n);
+  m_bars[1]->setPrompt(inspection->hasTeacher ? inspection->teacherPrompt : RenderedPrompt{}, inspection->hasTeacher ? n : 0);
+  showPrompt(m_texts[0], inspection->studentPrompt);
+  if (inspection->hasTeacher) showPrompt(m_texts[1], inspection->teacherPrompt);
+  else m_texts[1]->setPlainText(tr("No teacher was asked."));
+  std::vector<FactRow> rows;
+  for (const AlignmentRow& row : alignment.rows) rows.push_back({row.check, {row.student, row.teacher}, row.ok, {}});
+  m_table->setRows(rows);
+}
+
+void AlignmentPanel::changeEvent(QEvent* event) {
+  if (event->type() == QEvent::PaletteChange && m_inspection) setInspection(m_inspection);
+  QWidget::changeEvent(event);
+}
+
+CueScorePanel::CueScorePanel(QWidget* parent) : QWidget(parent) {
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  m_table = new FactTable;
+  m_table->setHeader({tr("Measure"), tr("This map"), tr("Uniform")});
+  m_table->setAccessibleName(tr("Cue score"));
+  m_empty = new EmptyPanel;
+  m_empty->setText(tr("No evidence boxes in this row."), tr("The demo's scenes have them; a picture of your own has none."));
+  column->addWidget(m_table);
+  column->addWidget(m_empty);
+  column->addStretch(1);
+  setMap({}, {});
+}
+
+void CueScorePanel::setMap(const InspectionPtr& inspection, const MapSlice& map) {
+  const auto score = inspection ? cueScore(*inspection, map) : std::nullopt;
+  m_table->setVisible(score.has_value());
+  m_empty->setVisible(!score.has_value());
+  if (!score) return;
+  m_table->setRows(
+      {{tr("Mass in evidence"), {number(double(score->mass), 2), number(double(score->uniformMass), 3)}, {}, tr("Share of the map inside the %1 evidence patches").arg(score->patches)},
+       {tr("Pointing hit"), {score->hit ? tr("yes") : tr("no"), number(double(score->uniformHit), 3)}, {}, tr("Does the largest patch lie in the evidence?")},
+       {tr("IoU, top %1 patches").arg(score->patches), {number(double(score->iou), 2), number(double(score->uniformIou), 3)}, {}, tr("Overlap of the largest patches with the evidence patches")}});
+}
+
+}  // namespace cuescope

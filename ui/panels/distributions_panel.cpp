@@ -1,0 +1,162 @@
+#include "ui/panels/distributions_panel.h"
+
+#include <QComboBox>
+#include <QHBoxLayout>
+#include <QPainter>
+#include <QScrollArea>
+#include <QVBoxLayout>
+#include <algorithm>
+#include <cmath>
+
+#include "ui/panels/fact_table.h"
+#include "ui/panels/panel.h"
+#include "widgets/elided_label.h"
+#include "widgets/theme.h"
+#include "widgets/token_strip.h"
+
+namespace cuescope {
+
+DistributionSet distributionSet(const TokenDistributions& d, std::int64_t responseId, int rows) {
+  DistributionSet set;
+  const std::size_t shown = std::min(d.ids.size(), std::size_t(std::max(1, rows)));
+  for (int c = 0; c < kConditions; ++c) {
+    set.present[c] = !d.logProbs[c].empty();
+    set.tail[c] = double(d.tail[c]);
+    for (std::size_t i = shown; i < d.logProbs[c].size(); ++i) set.tail[c] += std::exp(double(d.logProbs[c][i]));
+  }
+  for (std::size_t i = 0; i < shown; ++i) {
+    DistributionRow row;
+    row.token = tokenText(QByteArray::fromStdString(d.texts[i]));
+    for (int c = 0; c < kConditions; ++c)
+      row.probability[c] = i < d.logProbs[c].size() ? std::exp(double(d.logProbs[c][i])) : std::nan("");
+    if (d.ids[i] == responseId) set.chosen = int(i);
+    set.rows.push_back(row);
+  }
+  return set;
+}
+
+GapSplit::GapSplit(QWidget* parent) : QWidget(parent) {
+  setFixedHeight(34);
+  setToolTip(tr("gap = (teacher without cue − student) + (teacher with cue − teacher without cue)"));
+}
+
+void GapSplit::setParts(float weights, float cue) {
+  m_weights = weights;
+  m_cue = cue;
+  setAccessibleName(tr("teacher weights %1, cue %2, gap %3 nats").arg(signedNumber(double(weights), 2), signedNumber(double(cue), 2), signedNumber(double(weights + cue), 2)));
+  update();
+}
+
+// Both parts grow from a zero line: with opposite signs they would otherwise look as if they added up.
+void GapSplit::paintEvent(QPaintEvent*) {
+  const Colors& c = colors();
+  QPainter painter(this);
+  const int left = 8, right = width() - 8;
+  const bool known = std::isfinite(m_weights) && std::isfinite(m_cue);
+  if (known) {
+    const double low = std::min({0.0, double(m_weights), double(m_weights + m_cue)});
+    const double high = std::max({0.0, double(m_weights), double(m_weights + m_cue)});
+    const double span = std::max(high - low, 1e-6);
+    const auto x = [&](double v) { return left + (v - low) / span * (right - left); };
+    const auto bar = [&](double from, double to, int condition) {
+      const double a = x(std::min(from, to)), b = x(std::max(from, to));
+      if (b - a >= 0.5) paintConditionBar(painter, QRectF(a, 2, b - a, 9), condition, c);
+    };
+    bar(0, double(m_weights), 2);
+    bar(double(m_weights), double(m_weights + m_cue), 1);
+    painter.fillRect(QRectF(x(0) - 0.5, 0, 1, 13), c.ink);
+  }
+  painter.setFont(uiFont(11));
+  const auto part = [&](const QString& words, float value, Qt::Alignment where) {
+    const QString text = known ? signedNumber(double(value), 2) : tr("not computed");
+    painter.setPen(c.text2);
+    painter.drawText(QRect(left, 14, right - left, 18), int(Qt::AlignVCenter) | int(where), words + u' ' + text);
+  };
+  part(tr("teacher weights"), m_weights, Qt::AlignLeft);
+  part(tr("cue"), m_cue, Qt::AlignHCenter);
+  part(tr("gap"), m_weights + m_cue, Qt::AlignRight);
+}
+
+DistributionsPanel::DistributionsPanel(Selection& selection, QWidget* parent) : QWidget(parent), m_selection(selection) {
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  auto* head = new Strip(32, Strip::Ground::Panel, this);
+  m_title = new ElidedLabel;
+  m_title->setPixelSize(13, QFont::Medium);
+  m_top = new QComboBox;
+  m_top->setAccessibleName(tr("How many tokens"));
+  for (int n : {3, 6, 10}) m_top->addItem(tr("Top %1").arg(n), n);
+  m_top->setCurrentIndex(1);
+  head->row()->addWidget(m_title, 1);
+  head->row()->addWidget(m_top);
+  m_bars = new DistributionBars;
+  m_bars->setAccessibleName(tr("Next-token distributions"));
+  m_bars->setEmptyText(tr("No distributions yet. They come with the answer."));
+  auto* area = new QScrollArea;
+  area->setWidgetResizable(true);
+  area->setFrameShape(QFrame::NoFrame);
+  area->setWidget(m_bars);
+  area->setFocusPolicy(Qt::NoFocus);
+  m_gapTitle = new ElidedLabel;
+  m_gapTitle->setPixelSize(11);
+  m_gapTitle->setTone(ElidedLabel::Tone::Text2);
+  auto* gapLine = new Strip(24, Strip::Ground::Panel, this);
+  gapLine->row()->addWidget(m_gapTitle, 1);
+  m_split = new GapSplit;
+  m_table = new FactTable;
+  m_table->setHeader({QString(), tr("Stud."), tr("T + cue"), tr("T"), tr("T erased")});
+  m_table->setAccessibleName(tr("Log-probability and entropy by condition"));
+  m_divergences = new FactTable;
+  m_divergences->setAccessibleName(tr("Divergences"));
+  column->addWidget(head);
+  column->addWidget(area, 1);
+  column->addWidget(gapLine);
+  column->addWidget(m_split);
+  column->addWidget(m_table);
+  column->addWidget(m_divergences);
+  connect(m_top, &QComboBox::currentIndexChanged, this, &DistributionsPanel::refresh);
+  refresh();
+}
+
+void DistributionsPanel::setInspection(InspectionPtr inspection) {
+  m_inspection = std::move(inspection);
+  refresh();
+}
+
+void DistributionsPanel::refresh() {
+  const int token = m_selection.token();
+  const bool there = m_inspection && token >= 0 && token < int(m_inspection->distributions.size());
+  m_gapTitle->setText(tr("Gap: log p(teacher + cue) − log p(student), nats"));
+  if (!there) {
+    m_title->setText(tr("No token chosen"));
+    m_bars->setDistributions({});
+    m_split->setParts(kNotComputed, kNotComputed);
+    m_table->setRows({});
+    m_divergences->setRows({});
+    return;
+  }
+  const TokenDistributions& d = m_inspection->distributions[std::size_t(token)];
+  const Token& response = m_inspection->response[std::size_t(token)];
+  m_title->setText(tr("Token “%1”").arg(tokenWords(response)),
+                   tr("response %1 of %2, id %3").arg(token + 1).arg(m_inspection->response.size()).arg(response.id));
+  m_bars->setDistributions(distributionSet(d, response.id, m_top->currentData().toInt()));
+  m_split->setParts(d.gapFromWeights(), d.gapFromCue());
+  QStringList logProbs, entropies;
+  for (int c = 0; c < kConditions; ++c) {
+    const auto text = [](float value) { return std::isnan(value) ? QObject::tr("none") : number(double(value), 2); };
+    logProbs << text(d.sampled[c]);
+    entropies << text(d.entropy[c]);
+  }
+  m_table->setRows({{tr("log p, nats"), logProbs, {}, tr("Log-probability of the response token")},
+                    {tr("Entropy, nats"), entropies, {}, tr("Of the next-token distribution over the whole vocabulary")}});
+  if (m_inspection->hasTeacher) {
+    m_divergences->setRows({{tr("KL(T + cue ∥ S), whole vocabulary"), {number(double(d.klTeacherStudent), 3)}, {}, {}},
+                            {tr("KL(S ∥ T + cue)"), {number(double(d.klStudentTeacher), 3)}, {}, {}},
+                            {tr("Jensen-Shannon divergence"), {number(double(d.jsd), 3)}, {}, {}}});
+  } else {
+    m_divergences->setRows({{tr("Divergences need a teacher"), {tr("choose one above the map")}, {}, {}}});
+  }
+}
+
+}  // namespace cuescope

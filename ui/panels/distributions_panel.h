@@ -1,0 +1,56 @@
+// DistributionsPanel: what each of the four conditions would have said at the chosen token; the gap split into what the cue
+// brings and what the teacher's weights bring; divergences. UI thread.
+#pragma once
+
+#include <QWidget>
+
+#include "ui/inspection_view.h"
+#include "widgets/distribution_bars.h"
+
+class QComboBox;
+
+namespace cuescope {
+
+class ElidedLabel;
+class FactTable;
+
+/// The first `rows` of the union's tokens as bars; what is left joins the tail.
+DistributionSet distributionSet(const TokenDistributions& d, std::int64_t responseId, int rows);
+
+/// The gap as two parts that add up to it, painted as one bar.
+class GapSplit : public QWidget {
+  Q_OBJECT
+ public:
+  explicit GapSplit(QWidget* parent = nullptr);
+  void setParts(float weights, float cue);
+  QSize sizeHint() const override { return {300, 34}; }
+
+ protected:
+  void paintEvent(QPaintEvent* event) override;
+
+ private:
+  float m_weights = kNotComputed, m_cue = kNotComputed;
+};
+
+class DistributionsPanel : public QWidget {
+  Q_OBJECT
+ public:
+  DistributionsPanel(Selection& selection, QWidget* parent = nullptr);
+  void setInspection(InspectionPtr inspection);
+  void refresh();
+  DistributionBars* bars() const { return m_bars; }
+  FactTable* table() const { return m_table; }
+
+ private:
+  Selection& m_selection;
+  InspectionPtr m_inspection;
+  ElidedLabel* m_title = nullptr;
+  QComboBox* m_top = nullptr;
+  DistributionBars* m_bars = nullptr;
+  ElidedLabel* m_gapTitle = nullptr;
+  GapSplit* m_split = nullptr;
+  FactTable* m_table = nullptr;
+  FactTable* m_divergences = nullptr;
+};
+
+}  // namespace cuescope

@@ -1,0 +1,118 @@
+#include "ui/panels/fact_table.h"
+
+#include <QApplication>
+#include <QClipboard>
+#include <QHelpEvent>
+#include <QKeyEvent>
+#include <QPainter>
+#include <QToolTip>
+#include <algorithm>
+
+#include "widgets/icons.h"
+#include "widgets/theme.h"
+
+namespace cuescope {
+namespace {
+constexpr int kRow = 22;
+constexpr int kHeader = 22;
+}  // namespace
+
+FactTable::FactTable(QWidget* parent) : QWidget(parent) {
+  setFocusPolicy(Qt::StrongFocus);
+  setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+}
+
+void FactTable::setHeader(const QStringList& columns) {
+  m_header = columns;
+  updateGeometry();
+  update();
+}
+
+void FactTable::setRows(const std::vector<FactRow>& rows) {
+  const bool grew = rows.size() != m_rows.size();
+  m_rows = rows;
+  setAccessibleDescription(text());
+  if (grew) updateGeometry();
+  update();
+}
+
+QString FactTable::text() const {
+  QStringList lines;
+  if (!m_header.isEmpty()) lines << m_header.join(u'\t');
+  for (const FactRow& row : m_rows) lines << row.name + u'\t' + row.values.join(u'\t');
+  return lines.join(u'\n');
+}
+
+QSize FactTable::sizeHint() const {
+  return {280, int(m_rows.size()) * kRow + (m_header.isEmpty() ? 0 : kHeader)};
+}
+
+void FactTable::paintEvent(QPaintEvent*) {
+  const Colors& c = colors();
+  QPainter painter(this);
+  painter.fillRect(rect(), c.panel);
+  const bool marks = std::any_of(m_rows.begin(), m_rows.end(), [](const FactRow& row) { return row.ok.has_value(); });
+  const int right = width() - 8 - (marks ? 22 : 0);
+  std::size_t columns = std::size_t(std::max<qsizetype>(0, m_header.size() - 1));
+  for (const FactRow& row : m_rows) columns = std::max(columns, std::size_t(row.values.size()));
+  // Every column is as wide as its longest text; the names keep the rest.
+  const QFontMetrics mono(monoFont(11));
+  const QFontMetrics words(uiFont(11));
+  std::vector<int> widths(columns, 40);
+  for (std::size_t i = 0; i < columns; ++i) {
+    if (int(i) + 1 < m_header.size()) widths[i] = std::max(widths[i], words.horizontalAdvance(m_header[int(i) + 1]));
+    for (const FactRow& row : m_rows)
+      if (int(i) < row.values.size()) widths[i] = std::max(widths[i], mono.horizontalAdvance(row.values[int(i)]));
+  }
+  std::vector<int> ends(columns);
+  int x = right;
+  for (std::size_t i = columns; i-- > 0;) {
+    ends[i] = x;
+    x -= widths[i] + 12;
+  }
+  const int nameWidth = std::max(20, x - 8);
+  int y = 0;
+  if (!m_header.isEmpty()) {
+    painter.fillRect(QRect(0, 0, width(), kHeader), c.window);
+    painter.setFont(uiFont(11));
+    painter.setPen(c.text2);
+    painter.drawText(QRect(8, 0, nameWidth, kHeader), Qt::AlignVCenter, m_header[0]);
+    for (int i = 1; i < m_header.size(); ++i)
+      painter.drawText(QRect(ends[std::size_t(i - 1)] - 300, 0, 300, kHeader), Qt::AlignVCenter | Qt::AlignRight, m_header[i]);
+    y = kHeader;
+  }
+  for (const FactRow& row : m_rows) {
+    painter.setFont(uiFont(11));
+    painter.setPen(c.text2);
+    painter.drawText(QRect(8, y, nameWidth, kRow), Qt::AlignVCenter, words.elidedText(row.name, Qt::ElideRight, nameWidth));
+    painter.setFont(monoFont(11));
+    for (int i = 0; i < row.values.size(); ++i) {
+      painter.setPen(i == 0 ? c.text : c.text2);
+      painter.drawText(QRect(ends[std::size_t(i)] - 300, y, 300, kRow), Qt::AlignVCenter | Qt::AlignRight, row.values[i]);
+    }
+    if (row.ok) paintIcon(painter, QRectF(width() - 24, y + 3, 16, 16), *row.ok ? Icon::Check : Icon::Cross, *row.ok ? c.text2 : c.danger);
+    painter.fillRect(QRect(0, y + kRow - 1, width(), 1), c.line);
+    y += kRow;
+  }
+  if (hasFocus()) paintFocusRing(painter, QRectF(rect()).adjusted(4, 4, -4, -4), c);
+}
+
+bool FactTable::event(QEvent* event) {
+  if (event->type() == QEvent::ToolTip) {
+    auto* help = static_cast<QHelpEvent*>(event);
+    const int index = (help->y() - (m_header.isEmpty() ? 0 : kHeader)) / kRow;
+    if (help->y() >= (m_header.isEmpty() ? 0 : kHeader) && index < int(m_rows.size())) {
+      const FactRow& row = m_rows[std::size_t(index)];
+      QToolTip::showText(help->globalPos(), row.tip.isEmpty() ? row.name : row.tip, this);
+      return true;
+    }
+  }
+  return QWidget::event(event);
+}
+
+void FactTable::keyPressEvent(QKeyEvent* event) {
+  if (event->matches(QKeySequence::Copy)) QApplication::clipboard()->setText(text());
+  else QWidget::keyPressEvent(event);
+}
+
+}  // namespace cuescope

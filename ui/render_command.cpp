@@ -1,0 +1,112 @@
+// `cuescope render`: a figure from a capture, with the painter of the window and without a window.
+#include <QCommandLineParser>
+#include <QFile>
+#include <QFileInfo>
+#include <QJsonDocument>
+#include <cstdio>
+
+#include "engine/core/capture.h"
+#include "ui/export.h"
+
+namespace cuescope {
+namespace {
+
+int refuse(const QString& words) {
+  std::fprintf(stderr, "cuescope render: %s\n", qPrintable(words));
+  return 2;
+}
+
+}  // namespace
+
+int renderCommand(const QStringList& arguments) {
+  QCommandLineParser parser;
+  parser.setApplicationDescription(QStringLiteral("Draws a figure of a capture, as the window exports it."));
+  parser.addHelpOption();
+  parser.addPositionalArgument(QStringLiteral("capture"), QStringLiteral("Capture file."));
+  const auto option = [&](const char* name, const char* words, const char* value, const char* standard = "") {
+    parser.addOption({QString::fromLatin1(name), QString::fromUtf8(words), QString::fromLatin1(value), QString::fromLatin1(standard)});
+  };
+  option("format", "png, svg, pdf or csv; left out: by the ending of the output.", "format");
+  option("output", "File to write.", "file");
+  option("what", "map, tokens or distributions.", "what");
+  option("site", "cue_recovery or self_attention.", "site");
+  option("layer", "Layer of the model.", "layer");
+  option("head", "A head's number, mean or max.", "head");
+  option("token", "Position in the response.", "token");
+  option("theme", "dark or light.", "theme");
+  option("map", "inferno, viridis or cividis.", "map");
+  option("recipe", "Recipe that was exported beside a figure; the other choices replace its parts.", "file");
+  if (!parser.parse(arguments)) return refuse(parser.errorText());
+  if (parser.isSet(QStringLiteral("help"))) {
+    std::fputs(qPrintable(parser.helpText()), stdout);
+    return 0;
+  }
+  if (parser.positionalArguments().size() != 1) return refuse(QStringLiteral("name one capture file"));
+  const QString output = parser.value(QStringLiteral("output"));
+  if (output.isEmpty()) return refuse(QStringLiteral("name the file to write with --output"));
+  QString format = parser.value(QStringLiteral("format")).toLower();
+  if (format.isEmpty()) format = QFileInfo(output).suffix().toLower();
+  if (format != u"csv" && !figureFormats().contains(format)) return refuse(QStringLiteral("--format is png, svg, pdf or csv, not «%1»").arg(format));
+
+  QJsonObject choice;
+  if (parser.isSet(QStringLiteral("recipe"))) {
+    QFile file(parser.value(QStringLiteral("recipe")));
+    if (!file.open(QIODevice::ReadOnly)) return refuse(QStringLiteral("the recipe cannot be read: %1").arg(file.errorString()));
+    const auto document = QJsonDocument::fromJson(file.readAll());
+    if (!document.object().contains("choice")) return refuse(QStringLiteral("%1 is no recipe").arg(file.fileName()));
+    choice = document.object().value("choice").toObject();
+  }
+  const std::pair<const char*, QStringList> words[] = {{"what", {"map", "tokens", "distributions"}},
+                                                       {"site", {siteName(Site::CueRecovery), siteName(Site::SelfAttention)}},
+                                                       {"theme", {"dark", "light"}}};
+  for (const auto& [name, allowed] : words) {
+    const QString key = QString::fromLatin1(name);
+    if (!parser.isSet(key)) continue;
+    if (!allowed.contains(parser.value(key))) return refuse(QStringLiteral("--%1 is %2").arg(key, allowed.join(QStringLiteral(" or "))));
+    choice.insert(key, parser.value(key));
+  }
+  if (parser.isSet(QStringLiteral("map"))) {
+    if (!colorMapNames().contains(parser.value(QStringLiteral("map")))) return refuse(QStringLiteral("--map is %1").arg(colorMapNames().join(QStringLiteral(", "))));
+    choice.insert("color_map", parser.value(QStringLiteral("map")));
+  }
+  for (const char* name : {"layer", "token"}) {
+    const QString key = QString::fromLatin1(name);
+    if (!parser.isSet(key)) continue;
+    bool ok = false;
+    const int value = parser.value(key).toInt(&ok);
+    if (!ok || value < 0) return refuse(QStringLiteral("--%1 is a number from 0").arg(key));
+    choice.insert(key, value);
+  }
+  if (parser.isSet(QStringLiteral("head"))) {
+    const QString head = parser.value(QStringLiteral("head"));
+    bool ok = false;
+    head.toInt(&ok);
+    if (!ok && head != u"mean" && head != u"max") return refuse(QStringLiteral("--head is a number, mean or max"));
+    choice.insert("head", head);
+  }
+
+  try {
+    const Capture capture = readCapture(parser.positionalArguments().front().toStdString());
+    ExportChoice wanted = exportChoiceFromJson(choice);
+    const Inspection& inspection = *capture.inspection;
+    if (!choice.contains("site") && !sitesOf(inspection).empty()) wanted.selection.site = sitesOf(inspection).front();
+    if (const AttentionStack* stack = stackOf(inspection, wanted.selection.site)) {
+      if (choice.contains("layer") && std::find(stack->layers.begin(), stack->layers.end(), wanted.selection.layer) == stack->layers.end())
+        throw Error("This layer has no map", "layer " + std::to_string(wanted.selection.layer), "the site exists at other layers", "Choose a layer that the capture holds.");
+      if (wanted.selection.head >= stack->heads)
+        throw Error("This head has no map", "head " + std::to_string(wanted.selection.head), "there are " + std::to_string(stack->heads), "Choose a smaller number.");
+    } else if (choice.contains("site")) {
+      throw Error("This capture has no such map", siteName(wanted.selection.site), "it was not computed", "Choose another site.");
+    }
+    if (choice.contains("token") && wanted.selection.token >= int(inspection.response.size()))
+      throw Error("There is no such token", "token " + std::to_string(wanted.selection.token),
+                  "the response has " + std::to_string(inspection.response.size()), "Choose a smaller number.");
+    writeBytes(output, format == u"csv" ? csvOf(inspection, wanted) : figureBytes(figureOf(inspection, wanted), format));
+    return 0;
+  } catch (...) {
+    std::fprintf(stderr, "%s\n", currentFailure("render").text().c_str());
+    return 1;
+  }
+}
+
+}  // namespace cuescope
