@@ -8,6 +8,7 @@
 
 #include "engine/engine.h"
 #include "engine/model/rows.h"
+#include "engine/tokenizer/chat_template.h"
 
 namespace cuescope {
 
@@ -22,10 +23,11 @@ struct Picture {
 
 /// Patches of one image or video as the model reads them, and the pixels they were cut from.
 struct VisualInput {
-  at::Tensor pixelValues;           // float32 [t*h*w, 1536]
+  at::Tensor pixelValues;           // float32 [t*h*w, 1536]; may be shared with other inputs: clone before writing
   Grid grid;                        // in patches
   std::vector<Picture> processed;   // resized picture(s): one for an image, one for each frame of a video
   std::vector<double> timestamps;   // video: mean time of each pair of frames
+  std::vector<int> frameIndices;    // video: numbers of the sampled frames in the file
   int originalWidth = 0, originalHeight = 0;
 };
 
@@ -41,6 +43,13 @@ struct Turn {
   std::string role, text;
 };
 
+/// Which frames of a video are read; the folder's settings fill what is left open.
+struct VideoOptions {
+  double fps = 0;     // frames a second; 0: as the folder says
+  int frames = 0;     // that many, evenly spread; 0: by fps
+  bool all = false;   // every frame
+};
+
 class Processor {
  public:
   /// Throws Error that names the file and what is wrong with it.
@@ -48,17 +57,23 @@ class Processor {
   ~Processor();
 
   const Tokenizer& tokenizer() const { return *m_tokenizer; }
+  const ChatTemplate& chatTemplate() const { return m_template; }
 
+  /// The same pixels come from a cache the second time.
   VisualInput image(const Picture& picture) const;
-  VisualInput video(const std::string& file) const;
+  VisualInput video(const std::string& file, const VideoOptions& options = {}) const;
   /// Marks are replaced by the visuals in order; their number must match. `privilege` (cue or hint text) goes to the end of the
-  /// last user turn as "\n[Hint]: text" (recorded decision on spec 3.1 [U]) and is reported as cueBegin..cueEnd.
+  /// last user turn as "\n[Hint]: text" (recorded decision on spec 3.1 [U]) and is reported as cueBegin..cueEnd: the tokens that
+  /// hold any of its text, the words "[Hint]: " not counted.
   Prompt prompt(const std::vector<Turn>& turns, const std::vector<VisualInput>& visuals, const std::string& privilege = {}) const;
+  /// The prompt that messages render to, placeholders not expanded.
+  RenderedPrompt chat(const std::vector<ChatTurn>& turns, bool addGenerationPrompt) const;
 
  private:
   struct Settings;
   std::unique_ptr<Tokenizer> m_tokenizer;
   std::unique_ptr<Settings> m_settings;
+  ChatTemplate m_template;
 };
 
 }  // namespace cuescope

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,9 +28,13 @@ struct VideoFrames {
   std::vector<int> indices;
   std::vector<DecodedImage> frames;  // at indices
 };
-/// Frame count and rate without decoding all frames.
+/// Frame count and rate without decoding all frames. The count is what the file claims; 0 when it claims nothing.
 VideoFrames probeVideo(const std::string& file);
+/// Frames at ascending indices. Where the file ends early, `indices` and `frames` hold those that exist and totalFrames is the
+/// true count.
 VideoFrames readVideo(const std::string& file, const std::vector<int>& indices);
+/// The same, each frame handed over as soon as it is there; `frames` of the result stays empty. For long videos.
+VideoFrames readVideo(const std::string& file, const std::vector<int>& indices, const std::function<void(DecodedImage&&)>& onFrame);
 
 std::vector<std::uint8_t> encodePng(int width, int height, const std::uint8_t* rgb);
 
