@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <vector>
 
@@ -27,6 +28,16 @@ using OnToken = std::function<void(std::int64_t row, std::int64_t id, float logP
 std::vector<Generated> generate(const Qwen3VL& model, const std::vector<RowInput>& rows, const SamplingOptions& options,
                                 const std::vector<std::int64_t>& banned, std::stop_token stop, const OnToken& onToken = {},
                                 const std::vector<std::uint64_t>& seeds = {});
+
+/// Prefills `cache` with a new row for every row (rows with the same ids and the same pixel storage share one pass) and returns
+/// the states after the final norm of each row's last token, [B, h]. `cacheRows` gets their indexes. `room`: tokens that will
+/// follow. chunk > 0: rows run in pieces of at most that many tokens; the first must reach the last visual token, else Error
+/// (spec 1.7).
+at::Tensor prefill(const Qwen3VL& model, const std::vector<RowInput>& rows, KvCache& cache, std::vector<std::int64_t>& cacheRows,
+                   std::int64_t room, std::int64_t chunk = 0, std::stop_token stop = {});
+
+/// Appends ids[i] to cache row cacheRows[i] and returns the states after the final norm, [B, h].
+at::Tensor decodeStep(const Qwen3VL& model, KvCache& cache, std::span<const std::int64_t> cacheRows, std::span<const std::int64_t> ids);
 
 /// The ids that sampling must never produce: vision start, end, image and video pads (spec 2.5, B10).
 std::vector<std::int64_t> visionBans(const Qwen3VLConfig& config);

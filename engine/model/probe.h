@@ -22,6 +22,7 @@ enum class ProbeSite {
   VisionDeepstack, // [V, h] deepstack feature `layer`
   VisionMerged,    // [V, h]
   VisionAttention, // [H, Q, K] of one temporal slice, `row` = slice
+  VisionPatchEmbed, // [P, D] patch embeddings before the positions
 };
 
 class Probe {

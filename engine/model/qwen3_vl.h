@@ -30,7 +30,10 @@ struct VisionFeatures {
 
 struct ForwardOptions {
   Probe* probe = nullptr;
-  KvCache* cache = nullptr;                  // filled with the keys and values of all rows (prefill)
+  KvCache* cache = nullptr;                  // prefill: gets a new row for every row; or Rows::cached says which it continues
+  std::int64_t cacheRoom = 0;                // tokens that will follow each new cache row
+  std::vector<std::int64_t> tails;           // empty: states of all tokens. Else [B]: only those of each row's last tails[b] tokens
+                                             // are returned, [sum, h], and the last layer computes no others (a probe sees them only)
   const VisionFeatures* vision = nullptr;    // given: the tower is not run
   bool checkpointActivations = false;        // recompute decoder layers in backward
   bool cue = true;                           // false: the module is off
@@ -40,8 +43,11 @@ struct ForwardOptions {
 
 class Qwen3VL : public torch::nn::Module {
  public:
-  explicit Qwen3VL(const Qwen3VLConfig& config);
+  /// Parameters are allocated, not filled: load() or initialize() does that. `options`: storage type and device.
+  explicit Qwen3VL(const Qwen3VLConfig& config, const at::TensorOptions& options = at::kFloat);
   ~Qwen3VL() override;
+  /// Random weights: matrices and embeddings normal(0, initializer range), norms 1, biases 0; the cue module as "normal".
+  void initialize(std::uint64_t seed);
 
   /// Opens an unmodified Hugging Face folder. `dtype` is "float32" or "bfloat16" (storage and, on CUDA, compute; the CPU
   /// computes in float32). Partial cue recovery weights are an Error that names what is missing; `withoutCue` opens anyway.
@@ -58,8 +64,13 @@ class Qwen3VL : public torch::nn::Module {
   /// Adds cue recovery (spec 1.10): "zero_o" or "normal". Error if the model has it.
   void addCueRecovery(std::int64_t interval, const std::string& init, bool skipLastLayer, std::uint64_t seed);
 
+  /// Which injection layers act, a subset of config().cue.layers. The last decoder layer's is off by default: it reaches no
+  /// other token (spec B5); parity with the reference's states needs it on.
+  void setActiveCueLayers(const std::vector<std::int64_t>& layers);
+
   /// pixels float32 [P, 1536].
-  VisionFeatures encodeImages(const at::Tensor& pixels, const std::vector<Grid>& grids, Probe* probe = nullptr) const;
+  VisionFeatures encodeImages(const at::Tensor& pixels, const std::vector<Grid>& grids, Probe* probe = nullptr,
+                              bool recompute = false) const;
   /// States after the final norm, [T, h], for every token of `rows`. Differentiable unless grad mode is off.
   at::Tensor forward(const Rows& rows, const ForwardOptions& options = {}) const;
   /// Logits of chosen states: [N, h] -> [N, vocabulary] in the compute type.
@@ -71,10 +82,15 @@ class Qwen3VL : public torch::nn::Module {
   TextDecoder& text() const { return *m_text; }
 
  private:
+  struct Body;  // "model": holds "visual" and "language_model"
+
   Qwen3VLConfig m_config;
+  std::shared_ptr<Body> m_body;
+  std::shared_ptr<torch::nn::Module> m_head;  // "lm_head" of untied models
+  at::Tensor m_headWeight;
   std::shared_ptr<VisionTower> m_vision;
   std::shared_ptr<TextDecoder> m_text;
-  std::string m_folder;
+  std::string m_folder, m_digest;
 };
 
 }  // namespace cuescope

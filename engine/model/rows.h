@@ -37,6 +37,7 @@ struct Rows {
   std::vector<std::int64_t> visualOffsets;  // [B + 1] into visualIndex
   at::Tensor pixelValues;                   // float32 [P, 1536] of all rows, undefined when there is none
   std::vector<Grid> grids;                  // of all rows, in order
+  std::vector<std::int64_t> cached;         // empty, or [B]: the KvCache row that a row continues (see kv_cache.h)
 
   std::int64_t count() const { return static_cast<std::int64_t>(offsets.size()) - 1; }
   std::int64_t tokens() const { return offsets.back(); }
