@@ -37,8 +37,8 @@ struct Recipe {
 
 const std::vector<Recipe>& recipes() {
   static const std::vector<Recipe> kRecipes{
-      {"student", false, 300, 2000, 2e-3, {{"weak", kDemoWeak, 300}, {"middle", kDemoMiddle, 900}, {"strong", kDemoStrong, 2000}}},
-      {"teacher", true, 300, 2000, 1.5e-3, {{"teacher", kDemoTeacher, 2000}}},
+      {"student", false, 200, 1600, 2e-3, {{"weak", kDemoWeak, 400}, {"middle", kDemoMiddle, 1000}, {"strong", kDemoStrong, 1600}}},
+      {"teacher", true, 200, 1600, 1.5e-3, {{"teacher", kDemoTeacher, 1600}}},
   };
   return kRecipes;
 }
@@ -98,6 +98,12 @@ nlohmann::ordered_json readReport(const fs::path& file) {
   return json.is_object() ? json : nlohmann::ordered_json::object();
 }
 
+void writeReport(const fs::path& file, const nlohmann::ordered_json& report) {
+  std::ofstream out(file);
+  out << report.dump(1) << "\n";
+  if (!out.flush()) throw Error("The training report could not be written", file.string());
+}
+
 }  // namespace
 
 Qwen3VLConfig demoConfig(bool large, const std::string& processorFolder) {
@@ -130,6 +136,24 @@ Qwen3VLConfig demoConfig(bool large, const std::string& processorFolder) {
   config.eosTokens = {tokenizer->idOf("<|im_end|>"), tokenizer->idOf("<|endoftext|>")};
   config.padToken = tokenizer->idOf("<|endoftext|>");
   return config;
+}
+
+void scoreDemoModel(const std::string& folder, std::uint64_t seed, const std::string& reportFile, const EventSink& sink, std::stop_token stop) {
+  const OneThread oneThread;
+  const auto model = Qwen3VL::load(folder, "cpu", "float32");
+  const auto tokenizer = Tokenizer::load(folder);
+  const std::string name = fs::path(folder).filename().string();
+  for (const char* layout : {"image-first", "question-first"}) {
+    for (const char* privilege : {"none", "cue", "hint"}) {
+      const DemoScore score = scoreDemo(*model, *tokenizer, kScored, seed, privilege, layout, stop);
+      nlohmann::ordered_json report = readReport(reportFile);
+      report[name]["accuracy"][layout][privilege] = scoreJson(score);
+      writeReport(reportFile, report);
+      char line[160];
+      std::snprintf(line, sizeof line, "%s: %s, privilege %s: %.3f of %d held-out scenes", name.c_str(), layout, privilege, score.accuracy(), kScored);
+      if (sink) sink(LogLine{line});
+    }
+  }
 }
 
 void trainDemo(const DemoTrainRequest& request, const EventSink& sink, std::stop_token stop) {
@@ -185,23 +209,11 @@ void trainDemo(const DemoTrainRequest& request, const EventSink& sink, std::stop
         const double trained = seconds();
         const fs::path folder = output / l.folder;
         model.save(folder.string(), processor.string(), "bfloat16");
-        // Scored as it was saved, so that the figures are those of the files.
-        const auto saved = Qwen3VL::load(folder.string(), "cpu", "float32");
         nlohmann::ordered_json report = readReport(reportFile);
-        auto& entry = report[l.folder];
-        entry = {{"seed", request.seed}, {"aligned", aligned}, {"alignSteps", align.steps}, {"alignSeconds", alignSeconds},
-                 {"steps", step},        {"stepsOfRun", text.steps}, {"segments", step * 40}, {"seconds", trained}, {"loss", textReport.loss()}};
-        for (const char* layout : {"image-first", "question-first"})
-          for (const char* privilege : {"none", "cue", "hint"}) {
-            const DemoScore score = scoreDemo(*saved, *tokenizer, kScored, request.seed, privilege, layout, stop);
-            entry["accuracy"][layout][privilege] = scoreJson(score);
-            char line[160];
-            std::snprintf(line, sizeof line, "%s: %s, privilege %s: %.3f of %d held-out scenes", l.folder, layout, privilege, score.accuracy(), kScored);
-            say(line);
-          }
-        std::ofstream out(reportFile);
-        out << report.dump(1) << "\n";
-        if (!out.flush()) throw Error("The training report could not be written", reportFile.string());
+        report[l.folder] = {{"seed", request.seed}, {"aligned", aligned},        {"alignSteps", align.steps}, {"alignSeconds", alignSeconds}, {"steps", step},
+                            {"stepsOfRun", text.steps}, {"segments", step * 40}, {"seconds", trained},        {"loss", textReport.loss()}};
+        writeReport(reportFile, report);
+        scoreDemoModel(folder.string(), request.seed, reportFile.string(), sink, stop);
       }
     };
     trainText(model, *tokenizer, text, onStep, stop, last);

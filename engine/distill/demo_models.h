@@ -25,4 +25,8 @@ Qwen3VLConfig demoConfig(bool large, const std::string& processorFolder);
 /// weak, middle and strong are one run at three ages; teacher is the large model. Throws Error, Cancelled.
 void trainDemo(const DemoTrainRequest& request, const EventSink& sink, std::stop_token stop);
 
+/// Scores a saved model on the 1,000 held-out cases of `seed` (both layouts; without privilege, with the cue, with the hint) and
+/// writes the counts into `reportFile` under the folder's name.
+void scoreDemoModel(const std::string& folder, std::uint64_t seed, const std::string& reportFile, const EventSink& sink, std::stop_token stop);
+
 }  // namespace cuescope

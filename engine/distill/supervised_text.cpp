@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/data/demo_folder.h"
+#include "engine/distill/rewards.h"
 #include "engine/distill/supervised.h"
 #include "engine/distill/supervised_trainer.h"
 #include "engine/model/generate.h"
@@ -94,14 +95,6 @@ DemoItem drawItem(const DemoScene& scene, double done, DemoRandom& random) {
 std::string drawPrivilege(const DemoItem& item, DemoRandom& random) {
   const int draw = random.below(100);
   return draw < 25 ? item.cue : draw < 35 ? item.hint : std::string();
-}
-
-std::string lastBox(const std::string& text) {
-  const std::string open = "\\boxed{";
-  const std::size_t begin = text.rfind(open);
-  if (begin == std::string::npos) return {};
-  const std::size_t end = text.find('}', begin);
-  return end == std::string::npos ? std::string() : text.substr(begin + open.size(), end - begin - open.size());
 }
 
 }  // namespace
@@ -210,7 +203,7 @@ DemoScore scoreDemo(const Qwen3VL& model, const Tokenizer& tokenizer, int count,
     }
     const std::vector<Generated> answers = generate(model, rows, greedy, visionBans(model.config()), stop);
     for (std::size_t i = 0; i < cases.size(); ++i) {
-      const bool right = lastBox(tokenizer.decode(answers[i].ids, true)) == cases[i].item.answer;
+      const bool right = lastBoxed(tokenizer.decode(answers[i].ids, true)) == cases[i].item.answer;
       for (const std::string& kind : {cases[i].item.kind, std::string("all")}) {
         auto& [rightCount, asked] = score.byKind[kind];
         rightCount += right;
