@@ -1,1 +1,193 @@
-// Being written.
+#include "engine/distill/checkpoint.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <vector>
+
+#include "engine/core/digest.h"
+#include "engine/core/failure.h"
+#include "engine/core/run_directory.h"
+#include "engine/model/safetensors.h"
+
+namespace fs = std::filesystem;
+
+namespace cuescope {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kUnfinished = ".unfinished";
+
+std::string text(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw Error("A checkpoint's file could not be read", file.string(), "it is missing or may not be opened", "Use another checkpoint of the run.");
+  std::stringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+json parsed(const fs::path& file) {
+  json value = json::parse(text(file), nullptr, false);
+  if (value.is_discarded()) throw Error("A checkpoint's file could not be read", file.string(), "it is no JSON", "Use another checkpoint of the run.");
+  return value;
+}
+
+std::string fileDigest(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw Error("A checkpoint's file could not be read", file.string(), "it is missing or may not be opened", "Use another checkpoint of the run.");
+  Digest digest;
+  std::vector<char> buffer(1 << 20);
+  while (in) {
+    in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    digest.add(buffer.data(), static_cast<std::size_t>(in.gcount()));
+  }
+  return digest.hex();
+}
+
+void flushToDisk(const fs::path& path, bool folder) {
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | (folder ? O_DIRECTORY : 0));
+  const bool ok = fd >= 0 && (::fsync(fd) == 0 || (folder && errno == EINVAL));
+  const std::string reason = std::strerror(errno);
+  if (fd >= 0) ::close(fd);
+  if (!ok) throw Error("The checkpoint could not be written to the disk", path.string(), reason, "Free some space, then save again.");
+}
+
+std::vector<fs::path> filesOf(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file() && entry.path() != folder / "manifest.json") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+/// Removes the unfinished folder unless the checkpoint has become whole.
+class Unfinished {
+ public:
+  explicit Unfinished(fs::path folder) : m_folder(std::move(folder)) {
+    std::error_code ignored;
+    fs::remove_all(m_folder, ignored);
+    fs::create_directories(m_folder / "trainer");
+  }
+  ~Unfinished() {
+    std::error_code ignored;
+    if (!m_done) fs::remove_all(m_folder, ignored);
+  }
+  void renameTo(const fs::path& name) {
+    fs::remove_all(name);  // the same step written again
+    fs::rename(m_folder, name);
+    m_done = true;
+  }
+
+ private:
+  fs::path m_folder;
+  bool m_done = false;
+};
+
+}  // namespace
+
+std::string checkpointFolder(const std::string& runDirectory, int step) {
+  char name[32];
+  std::snprintf(name, sizeof name, "step-%06d", step);
+  return (fs::path(runDirectory) / "checkpoints" / name).string();
+}
+
+std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& student, const Optimizer& optimizer, const TrainerState& state,
+                            const std::string& filesFrom, const std::map<std::string, double>& metrics, const std::string& configYaml) try {
+  const fs::path final = checkpointFolder(runDirectory, state.step), folder = final.string() + kUnfinished;
+  Unfinished unfinished(folder);
+  // Masters, where they exist, are the weights; the folder itself keeps what the student computes with.
+  const bool halves = student.parameters().front().scalar_type() == at::kBFloat16;
+  student.save(folder.string(), filesFrom, halves ? "bfloat16" : "float32");
+  NamedTensors moments;
+  for (const auto& [name, tensor] : optimizer.state()) moments.emplace_back(name, tensor.cpu());
+  writeSafetensors((folder / "trainer/optimizer.safetensors").string(), moments);
+  json trainer = {{"step", state.step},   {"epoch", state.epoch},     {"position", state.position}, {"skipped_rows", state.skippedRows},
+                  {"tokens", state.tokens}, {"seconds", state.seconds}, {"format", 1}};
+  writeFileDurably((folder / "trainer/state.json").string(), trainer.dump(1) + "\n");
+  writeFileDurably((folder / "trainer/config.yaml").string(), configYaml);
+
+  json manifest = {{"format", 1}, {"step", state.step}, {"metrics", metrics}, {"files", json::object()}};
+  for (const auto& file : filesOf(folder)) {
+    flushToDisk(file, false);
+    manifest["files"][fs::relative(file, folder).string()] = {{"bytes", fs::file_size(file)}, {"xxh3", fileDigest(file)}};
+  }
+  flushToDisk(folder / "trainer", true);
+  writeFileDurably((folder / "manifest.json").string(), manifest.dump(1) + "\n");
+  unfinished.renameTo(final);
+  flushToDisk(final.parent_path(), true);
+  return final.string();
+} catch (const fs::filesystem_error& error) {
+  throw Error("The checkpoint could not be written", error.path1().string(), error.code().message(), "Free some space, then save again.");
+}
+
+void verifyCheckpoint(const std::string& folder) {
+  const json manifest = parsed(fs::path(folder) / "manifest.json");
+  if (!manifest.contains("files")) throw Error("This folder is no complete checkpoint", folder, "its manifest lists no files", "Use another checkpoint of the run.");
+  for (const auto& [name, entry] : manifest["files"].items()) {
+    const fs::path file = fs::path(folder) / name;
+    std::error_code ignored;
+    const bool same = fs::exists(file, ignored) && fs::file_size(file, ignored) == entry.at("bytes").get<std::uintmax_t>() && fileDigest(file) == entry.at("xxh3").get<std::string>();
+    if (!same) throw Error("The checkpoint is damaged", file.string(), "the file differs from what was written", "Use another checkpoint of the run.");
+  }
+}
+
+TrainerState readTrainerState(const std::string& folder) {
+  const json value = parsed(fs::path(folder) / "trainer/state.json");
+  TrainerState state;
+  state.step = value.at("step");
+  state.epoch = value.at("epoch");
+  state.position = value.at("position");
+  state.skippedRows = value.value("skipped_rows", std::int64_t{0});
+  state.tokens = value.value("tokens", std::int64_t{0});
+  state.seconds = value.value("seconds", 0.0);
+  return state;
+}
+
+TrainerState loadTrainerState(const std::string& folder, Optimizer& optimizer) {
+  Safetensors file = Safetensors::open((fs::path(folder) / "trainer/optimizer.safetensors").string());
+  Optimizer::Named moments;
+  for (const auto& entry : file.entries()) moments.emplace_back(entry.name, file.read(entry.name));
+  optimizer.load(moments);
+  return readTrainerState(folder);
+}
+
+std::string newestCheckpoint(const std::string& runDirectory) {
+  const auto found = RunReader(runDirectory).checkpoints();
+  for (auto it = found.rbegin(); it != found.rend(); ++it) {
+    if (it->complete) return it->folder;
+  }
+  return {};
+}
+
+void pruneCheckpoints(const std::string& runDirectory, int keep) {
+  std::error_code ignored;
+  std::vector<fs::path> unfinished;
+  for (const auto& entry : fs::directory_iterator(fs::path(runDirectory) / "checkpoints", ignored)) {
+    if (entry.path().filename().string().ends_with(kUnfinished)) unfinished.push_back(entry.path());
+  }
+  for (const auto& folder : unfinished) fs::remove_all(folder, ignored);
+  if (keep <= 0) return;
+  std::vector<std::string> complete;
+  for (const auto& info : RunReader(runDirectory).checkpoints()) {
+    if (info.complete) complete.push_back(info.folder);
+  }
+  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < complete.size(); ++i) fs::remove_all(complete[i], ignored);
+}
+
+void dropCheckpointsAfter(const std::string& runDirectory, int step) {
+  for (const auto& info : RunReader(runDirectory).checkpoints()) {
+    std::error_code ignored;
+    if (info.step > step) fs::remove_all(info.folder, ignored);
+  }
+}
+
+}  // namespace cuescope

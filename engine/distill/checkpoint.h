@@ -1,0 +1,47 @@
+// Checkpoint: checkpoints/step-NNNNNN of a run directory: a Hugging Face folder that any program opens, trainer/ with what the run
+// needs to go on bit for bit, and manifest.json with a digest of every file. Everything is written under another name, flushed,
+// and renamed at the end: a folder of that name is always whole. Engine thread.
+//   trainer/optimizer.safetensors   moments (and float32 masters of bfloat16 students)
+//   trainer/state.json              step, data cursor, counters; random numbers need no state (rollout.h)
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "engine/distill/optimizer.h"
+#include "engine/model/qwen3_vl.h"
+
+namespace cuescope {
+
+/// What a run remembers beside weights and moments.
+struct TrainerState {
+  int step = 0;
+  std::int64_t epoch = 0, position = 0;  // data cursor: the next row of the epoch's order
+  std::int64_t skippedRows = 0;
+  std::int64_t tokens = 0;
+  double seconds = 0;
+};
+
+/// Folder of a step below `runDirectory`.
+std::string checkpointFolder(const std::string& runDirectory, int step);
+
+/// Writes the checkpoint and returns its folder. `filesFrom`: where tokenizer and processor files are copied from. `metrics` go into
+/// the manifest. Throws Error when the disk refuses; then no folder of that name is there.
+std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& student, const Optimizer& optimizer, const TrainerState& state,
+                            const std::string& filesFrom, const std::map<std::string, double>& metrics, const std::string& configYaml);
+
+/// Compares every file with the manifest. Throws Error that names the file which is missing or differs.
+void verifyCheckpoint(const std::string& folder);
+/// Restores the optimizer and returns the rest. The student is opened with Qwen3VL::load(folder).
+TrainerState loadTrainerState(const std::string& folder, Optimizer& optimizer);
+TrainerState readTrainerState(const std::string& folder);
+
+/// Newest complete checkpoint of a run, empty when there is none.
+std::string newestCheckpoint(const std::string& runDirectory);
+/// Removes complete checkpoints older than the newest `keep` (0: keeps all), and what a crash has left half written.
+void pruneCheckpoints(const std::string& runDirectory, int keep);
+/// Removes checkpoints of later steps: they belong to the part of the run that is done again.
+void dropCheckpointsAfter(const std::string& runDirectory, int step);
+
+}  // namespace cuescope

@@ -1,0 +1,138 @@
+// Run: one training run, a unit at a time, so that whoever drives it can look at the student between two units and stop at any of
+// them. A unit that is cancelled has changed nothing and is done again by the next call. Engine thread.
+//   sample    some rows are read and made ready          -> until the batch is full
+//   rollout   the student answers some of them           -> ids
+//   score     the teacher scores some responses          -> log-probabilities (left out without a teacher)
+//   backward  one micro-batch forward and backward       -> gradients add up
+//   update    clip, AdamW, schedule, step += 1
+//   evaluate  some held-out rows are answered greedily   -> every test_freq steps
+//   probe     sink maps of the fixed rows                -> every probe_freq steps
+//   publish   metrics.jsonl, rollouts, probes, then the event
+//   save      a checkpoint                               -> every save_freq steps and at the end; its seconds count to the next step
+// A step's numbers depend on configuration and seed alone: not on pauses, inspections or the split into micro-batches (there: but
+// for rounding).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/core/run_directory.h"
+#include "engine/distill/checkpoint.h"
+#include "engine/distill/optimizer.h"
+#include "engine/distill/rewards.h"
+#include "engine/distill/student_step.h"
+#include "engine/distill/training_data.h"
+#include "engine/engine.h"
+#include "engine/model/generate.h"
+
+namespace cuescope {
+
+/// What a run is made of. Run::open makes it from a configuration; tests make it themselves.
+struct RunParts {
+  std::shared_ptr<Qwen3VL> student, teacher;  // teacher null: only the task reward counts
+  std::shared_ptr<const Processor> studentProcessor, teacherProcessor;
+  RowSource train, val;
+  std::string studentFiles;  // folder whose tokenizer and processor files go into checkpoints
+};
+
+/// Which parameters train: what the configuration freezes and injections that never act are switched off.
+Optimizer::Named selectTrainable(Qwen3VL& student, const RunConfig& config);
+
+class Run final : public TrainingRun {
+ public:
+  /// Validates (all complaints in one Error), chooses the run's folder, locks it, loads models and data, resumes if asked.
+  /// A name that is taken gets a number, unless the run is resumed.
+  static std::unique_ptr<Run> open(const RunConfig& config, const EngineOptions& options, const EventSink& sink, std::stop_token stop);
+
+  /// `directory` is locked until the run is destroyed. `resumeFrom`: a checkpoint whose weights `parts.student` already has.
+  Run(const RunConfig& config, RunParts parts, const std::string& directory, const std::string& resumeFrom, EventSink sink);
+  ~Run() override;
+
+  bool advance(std::stop_token stop) override;
+  RunStatus status() const override { return m_status; }
+  std::string checkpoint() override;
+  void stop(bool save) override;
+  const RunConfig& config() const override { return m_config; }
+
+  std::shared_ptr<Qwen3VL> student() const { return m_parts.student; }
+  std::shared_ptr<Qwen3VL> teacher() const { return m_parts.teacher; }
+  std::shared_ptr<const Processor> studentProcessor() const { return m_parts.studentProcessor; }
+  std::shared_ptr<const Processor> teacherProcessor() const { return m_parts.teacherProcessor; }
+  const std::string& directory() const { return m_writer.directory(); }
+
+ private:
+  enum class Phase { Sample, Rollout, Score, Backward, Update, Evaluate, Probe, Publish, Save, Done };
+  static const char* phaseName(Phase phase);
+
+  /// The step that is being made.
+  struct Batch {
+    std::vector<std::unique_ptr<ReadyRow>> prompts;
+    std::vector<Generated> responses;  // rollout.n of each prompt, side by side
+    std::vector<TrainingRow> rows;
+    std::vector<Reward> rewards;
+    std::vector<at::Tensor> studentLogProbs;
+    std::vector<std::pair<std::size_t, std::size_t>> parts;  // of score or backward
+    std::size_t nextPart = 0;
+    LossNormalizers normalizers;
+    LossMetrics metrics;
+    double loss = 0;
+    std::int64_t tokens = 0;
+  };
+  struct Evaluation {
+    std::int64_t next = 0, total = 0, answered = 0, tokens = 0;
+    double right = 0, format = 0;
+    std::map<std::string, std::pair<double, double>> byKind;  // right, asked
+  };
+
+  void unit(std::stop_token stop);
+  void sampleRows();
+  void rolloutBlock(std::stop_token stop);
+  void scorePart();
+  void backwardPart();
+  void update();
+  void evaluateBlock(std::stop_token stop);
+  void probe();
+  void publish();
+  void enter(Phase phase);
+  void afterUpdate();
+  void startEvaluation();
+  void judgeResponses();
+  void stepMetrics(const Optimizer::Result& result);
+  void finish(RunState state);
+  void report();
+  std::size_t responseCount() const { return m_batch.prompts.size() * static_cast<std::size_t>(m_config.rollout.n); }
+  const ReadyRow& promptOf(std::size_t response) const { return *m_batch.prompts[response / static_cast<std::size_t>(m_config.rollout.n)]; }
+  std::string rolloutLines() const;
+
+  RunConfig m_config;
+  RunParts m_parts;
+  RunWriter m_writer;
+  EventSink m_sink;
+  StepOptions m_options;
+  std::unique_ptr<Teacher> m_teacher;
+  Optimizer m_optimizer;
+  Preparer m_preparer;
+  DataCursor m_cursor;
+  std::unique_ptr<VisionCache> m_studentVision;  // frozen tower only
+  std::vector<std::unique_ptr<ReadyRow>> m_probeRows;
+  std::size_t m_probesShown = 0;
+  bool m_probesReady = false, m_warnedMismatch = false;
+
+  Phase m_phase = Phase::Sample;
+  RunStatus m_status;
+  TrainerState m_committed;  // after the last update; what a checkpoint holds
+  std::int64_t m_skippedRows = 0;
+  Batch m_batch;
+  Evaluation m_evaluation;
+  StepSnapshot m_snapshot;
+  std::map<std::string, double> m_lastMetrics;
+  double m_stepSeconds = 0;  // of this step so far
+  double m_meanStepSeconds = 0;
+};
+
+/// Wilson's 95 % interval of a share.
+std::pair<double, double> wilson(double right, double n);
+
+}  // namespace cuescope
