@@ -1,1 +1,192 @@
-// Being written.
+#include "engine/evaluate/bench.h"
+
+#include <ATen/ops/argmax.h>
+#include <c10/core/DeviceGuard.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "engine/core/failure.h"
+#include "engine/evaluate/bench_workload.h"
+#include "engine/evaluate/distill_step.h"
+#include "engine/model/generate.h"
+#include "engine/model/kv_cache.h"
+#include "engine/model/qwen3_vl.h"
+
+namespace cuescope {
+namespace {
+
+constexpr std::size_t kShownIds = 16;
+
+double peakRssMb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+// Attention of a row's last token, over its visual tokens, at every layer and head; and the sink's where there is a module.
+class LastTokenProbe : public Probe {
+ public:
+  explicit LastTokenProbe(const Rows& rows) : m_rows(rows) {}
+  bool wants(ProbeSite site, std::int64_t) const override { return site == ProbeSite::Attention || site == ProbeSite::SinkAttention; }
+  std::vector<std::int64_t> queries(std::int64_t, std::int64_t row) const override {
+    const auto r = static_cast<std::size_t>(row);
+    return {m_rows.offsets[r + 1] - m_rows.offsets[r] - 1};
+  }
+  void take(ProbeSite site, std::int64_t, std::int64_t row, const at::Tensor& value) override {
+    if (site == ProbeSite::SinkAttention) {
+      maps.push_back(value);
+      return;
+    }
+    const auto r = static_cast<std::size_t>(row);
+    const at::Tensor own = m_rows.visualIndex.narrow(0, m_rows.visualOffsets[r], m_rows.visualOffsets[r + 1] - m_rows.visualOffsets[r]) - m_rows.offsets[r];
+    maps.push_back(value.select(1, 0).index_select(1, own.to(value.device())));  // [H, V]
+  }
+  std::vector<at::Tensor> maps;
+
+ private:
+  const Rows& m_rows;
+};
+
+class Bench {
+ public:
+  Bench(const BenchRequest& request, const std::string& device, const std::string& dtype, const std::function<void(const BenchLine&)>& onLine)
+      : m_request(request), m_device(device), m_dtype(dtype), m_onLine(onLine) {}
+
+  std::vector<BenchLine> run() {
+    if (m_request.repeat < 1 || m_request.newTokens < 1)
+      throw Error("Nothing can be measured", "bench", "repeat and new tokens must be at least 1", "Ask for more.");
+    double begin = now();
+    m_model = Qwen3VL::load(m_request.model, m_device, m_dtype);
+    const double loading = now() - begin;
+    m_work = readBenchWorkload(m_request.model + "/workload.safetensors");
+    const std::int64_t batch = m_work.rows();
+    const std::string batchName = "decode_b" + std::to_string(batch);
+    const std::vector<std::string> known = {"load", "prefill_b1", "decode_b1", batchName, "capture_b1", "distill_step"};
+    for (const std::string& name : m_request.only)
+      if (std::find(known.begin(), known.end(), name) == known.end()) throw Error("There is no such measurement", name, {}, "Leave out --only to see all names.");
+    line("load", {loading}, 0);
+    if (wants("prefill_b1")) {
+      const auto times = timed([&] { prefillOnce(); });
+      line("prefill_b1", times, promptTokens());
+    }
+    if (wants("decode_b1")) decode("decode_b1", 1);
+    if (batch != 1 && wants(batchName)) decode(batchName, batch);
+    if (wants("capture_b1")) {
+      const auto times = timed([&] { captureOnce(); });
+      line("capture_b1", times, promptTokens()).note = "last prompt token's attention to the visual tokens, every layer and head";
+      flush();
+    }
+    if (wants("distill_step")) {
+      DistillStep step(*m_model, m_work);
+      std::vector<double> losses;
+      const auto times = timed([&] { losses.push_back(step.run()); });
+      BenchLine& out = line("distill_step", times, static_cast<double>(m_work.responses.numel()));
+      out.loss = losses.front();
+      out.note = "teacher scoring, student forward and backward, AdamW; no rollout";
+      flush();
+    }
+    flush();
+    return m_lines;
+  }
+
+ private:
+  bool wants(const std::string& name) const {
+    return m_request.only.empty() || std::find(m_request.only.begin(), m_request.only.end(), name) != m_request.only.end();
+  }
+  double promptTokens() const { return static_cast<double>(m_work.prompts[0].ids.size()); }
+  std::vector<RowInput> firstRows(std::int64_t n) const { return {m_work.prompts.begin(), m_work.prompts.begin() + n}; }
+
+  void prefillOnce() {
+    KvCache cache(m_model->config());
+    std::vector<std::int64_t> rows;
+    const at::NoGradGuard noGrad;
+    // Reading the answer back waits for the device.
+    m_model->logits(prefill(*m_model, firstRows(1), cache, rows, 1)).argmax(-1).item<std::int64_t>();
+  }
+
+  void captureOnce() {
+    const at::NoGradGuard noGrad;
+    const Rows rows = packRows(m_model->config(), firstRows(1));
+    LastTokenProbe probe(rows);
+    KvCache cache(m_model->config());
+    ForwardOptions options;
+    options.probe = &probe;
+    options.cache = &cache;
+    options.cacheRoom = 1;
+    const at::Tensor states = m_model->forward(rows, options);
+    m_model->logits(states.narrow(0, states.size(0) - 1, 1)).argmax(-1).item<std::int64_t>();
+    for (at::Tensor& map : probe.maps) map = map.cpu();
+  }
+
+  void decode(const std::string& name, std::int64_t rows) {
+    const auto inputs = firstRows(rows);
+    std::vector<std::int64_t> ids;
+    const auto decodeTokens = [&](int count) {
+      SamplingOptions options;
+      options.ignoreEos = true;
+      options.maxNew = count;
+      ids = generate(*m_model, inputs, options, {}, {})[0].ids;
+    };
+    // As the other program: what one token costs, prefill included, is taken off.
+    const auto one = timed([&] { decodeTokens(1); });
+    const double first = *std::min_element(one.begin(), one.end());
+    std::vector<double> times;
+    for (double seconds : timed([&] { decodeTokens(m_request.newTokens + 1); }))
+      if (seconds > first) times.push_back(seconds - first);
+    if (times.empty()) throw Error("Decoding could not be timed", name, "more tokens took no longer than one", "Ask for more new tokens.");
+    ids.resize(std::min(ids.size(), kShownIds));
+    line(name, times, static_cast<double>(rows * m_request.newTokens)).ids = ids;
+    flush();
+  }
+
+  template <typename F>
+  std::vector<double> timed(F&& work) const {
+    std::vector<double> times;
+    for (int i = 0; i <= m_request.repeat; ++i) {
+      const double begin = now();
+      work();
+      if (i) times.push_back(now() - begin);
+    }
+    return times;
+  }
+
+  BenchLine& line(const std::string& name, std::vector<double> seconds, double tokens) {
+    flush();
+    std::sort(seconds.begin(), seconds.end());
+    const std::size_t n = seconds.size();
+    BenchLine out;
+    out.name = name;
+    out.bestMs = seconds.front() * 1e3;
+    out.medianMs = (seconds[(n - 1) / 2] + seconds[n / 2]) / 2 * 1e3;
+    out.tokensPerSecond = tokens / seconds.front();
+    out.peakRssMb = peakRssMb();
+    m_lines.push_back(out);
+    return m_lines.back();
+  }
+  void flush() {
+    for (; m_sent < m_lines.size(); ++m_sent)
+      if (m_onLine) m_onLine(m_lines[m_sent]);
+  }
+
+  const BenchRequest& m_request;
+  std::string m_device, m_dtype;
+  const std::function<void(const BenchLine&)>& m_onLine;
+  std::shared_ptr<Qwen3VL> m_model;
+  BenchWorkload m_work;
+  std::vector<BenchLine> m_lines;
+  std::size_t m_sent = 0;
+};
+
+}  // namespace
+
+std::vector<BenchLine> runBench(const BenchRequest& request, const std::string& device, const std::string& dtype,
+                                const std::function<void(const BenchLine&)>& onLine) {
+  return Bench(request, device, dtype, onLine).run();
+}
+
+}  // namespace cuescope
