@@ -1,0 +1,52 @@
+#include "engine/door_run.h"
+
+#include "engine/core/failure.h"
+#include "engine/distill/run.h"
+
+namespace cuescope {
+
+/// The loaded run, for whoever drives it; empties the slot when it ends.
+class DoorRun final : public TrainingRun {
+ public:
+  DoorRun(std::unique_ptr<Run> run, std::shared_ptr<Run*> slot) : m_run(std::move(run)), m_slot(std::move(slot)) { *m_slot = m_run.get(); }
+  ~DoorRun() override { *m_slot = nullptr; }
+
+  bool advance(std::stop_token stop) override { return m_run->advance(stop); }
+  RunStatus status() const override { return m_run->status(); }
+  std::string checkpoint() override { return m_run->checkpoint(); }
+  void stop(bool save) override { m_run->stop(save); }
+  const RunConfig& config() const override { return m_run->config(); }
+
+ private:
+  std::unique_ptr<Run> m_run;
+  std::shared_ptr<Run*> m_slot;
+};
+
+const Run& RunSlot::loaded() const {
+  if (!*m_run) throw Error("No run is loaded", "run", {}, "Start or resume a run first.");
+  return **m_run;
+}
+
+Qwen3VL& RunSlot::student() const { return *loaded().student(); }
+
+Qwen3VL& RunSlot::teacher() const {
+  const auto teacher = loaded().teacher();
+  if (!teacher) throw Error("The run has no teacher", "run", "only the task reward counts in it", "Look at its student alone.");
+  return *teacher;
+}
+
+const Processor& RunSlot::studentProcessor() const { return *loaded().studentProcessor(); }
+
+const Processor& RunSlot::teacherProcessor() const {
+  teacher();
+  return *loaded().teacherProcessor();
+}
+
+int RunSlot::step() const { return loaded().status().step; }
+
+std::unique_ptr<TrainingRun> openDoorRun(RunSlot& slot, const RunConfig& config, const EngineOptions& options, const EventSink& sink, std::stop_token stop) {
+  if (*slot.m_run) throw Error("A run is loaded already", (*slot.m_run)->status().run, "only one run fits at a time", "Stop that run first.");
+  return std::make_unique<DoorRun>(Run::open(config, options, sink, stop), slot.m_run);
+}
+
+}  // namespace cuescope
