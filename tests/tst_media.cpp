@@ -5,6 +5,8 @@
 #include <QTemporaryDir>
 #include <QtEndian>
 #include <QtTest>
+#include <ctime>
+#include <numeric>
 
 #include "engine/core/failure.h"
 #include "engine/media/decode.h"
@@ -259,17 +261,16 @@ void MediaTest::videosThatAreNoneAreRefused() {
 
 void MediaTest::aMegapixelDecodesQuickly() {
   DecodedImage image{1024, 1024, std::vector<std::uint8_t>(1024 * 1024 * 3)};
-  for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i / 3 % 1024 / 4 + i * 2654435761u % 16);
+  for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i / 3 % 1024 / 4 + (i * 2654435761u >> 20) % 16);
   const auto png = encodePng(1024, 1024, image.rgb.data());
-  qint64 best = 1 << 30;
+  double best = 1e9;
   for (int i = 0; i < 3; ++i) {
-    QElapsedTimer timer;
-    timer.start();
+    const auto start = std::clock();  // of the processor: a busy machine does not count
     decodeImage(png.data(), png.size(), "png");
-    best = std::min(best, timer.elapsed());
+    best = std::min(best, 1e3 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
   }
-  qInfo("a PNG of one megapixel (%zu bytes) decodes in %lld ms", png.size(), best);
-  QVERIFY(best < 200);
+  qInfo("a PNG of one megapixel (%zu bytes) decodes in %.1f ms of processor time", png.size(), best);
+  QVERIFY(best < 100);
 }
 
 QTEST_GUILESS_MAIN(MediaTest)

@@ -119,6 +119,8 @@ void ResizeTest::thePictureWithPublishedLimitsIsEnlarged() {
   const auto resized = resizeBicubic(pixels, smartResize(131, 97, 32, 65536, 16777216));
   const auto rows = m_set["image.odd.published_limits.rows"];
   std::string message;
+  const auto grid = at::tensor({std::int64_t{1}, resized.size(0) / 16, resized.size(1) / 16}, at::kLong).unsqueeze(0);
+  QVERIFY2(m_set.close("image.odd.published_limits.grid_thw", grid, &message), message.c_str());
   QVERIFY2(m_set.close("image.odd.published_limits.pixel_values", cutPatches({resized}, {}).index_select(0, rows), &message),
            message.c_str());
 }

@@ -2,6 +2,7 @@
 #include <QElapsedTimer>
 #include <QTemporaryDir>
 #include <QtTest>
+#include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -175,16 +176,15 @@ void TokenizerTest::mongolianVowelSeparatorIsNoSpace() {
 void TokenizerTest::aRealVocabularyLoadsQuickly() {
   QTemporaryDir folder;
   writeFile(folder.filePath("tokenizer.json"), largeTokenizer());
-  qint64 best = 1 << 30;
+  double best = 1e9;
   for (int i = 0; i < 3; ++i) {
-    QElapsedTimer timer;
-    timer.start();
+    const auto start = std::clock();  // of the processor: a busy machine does not count
     const auto tokenizer = Tokenizer::load(folder.path().toStdString());
-    best = std::min(best, timer.elapsed());
+    best = std::min(best, 1e3 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
     QCOMPARE(tokenizer->size(), 151643);
   }
-  qInfo("a vocabulary of 151,643 loads in %lld ms", best);
-  QVERIFY(best < 600);  // 0.1 s on a quiet machine
+  qInfo("a vocabulary of 151,643 loads in %.0f ms of processor time", best);
+  QVERIFY(best < 300);
 }
 
 void TokenizerTest::longTextsAreFast() {

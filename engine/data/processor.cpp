@@ -27,7 +27,7 @@ constexpr const char* kVideoTriple = "<|vision_start|><|video_pad|><|vision_end|
 constexpr const char* kHint = "\n[Hint]: ";
 constexpr const char* kTurnEnd = "<|im_end|>\n";
 constexpr double kUnknownFps = 24;              // the reference's guess for a file that states no rate
-constexpr std::size_t kCacheBytes = 256 << 20;  // of patches and resized pixels
+constexpr std::size_t kCacheBytes = 64 << 20;   // of patches and resized pixels
 
 at::Tensor viewOf(int width, int height, std::vector<std::uint8_t>& rgb) {
   return at::from_blob(rgb.data(), {height, width, 3}, at::kByte);
@@ -69,6 +69,17 @@ ChatTurn splitAtMarks(const Turn& turn) {
     rest.remove_prefix(mark + 7);  // both marks have seven characters
   }
   return result;
+}
+
+/// What the template would leave out without a word.
+void checkRoles(const std::vector<Turn>& turns) {
+  for (std::size_t i = 0; i < turns.size(); ++i) {
+    const auto& role = turns[i].role;
+    if (role == "user" || role == "assistant" || role == "tool" || (role == "system" && i == 0)) continue;
+    throw Error("The conversation cannot be used.", "prompt, turn " + std::to_string(i + 1),
+                role == "system" ? "Only the first turn can be a system turn." : "Its role is «" + role + "».",
+                "Use the roles system (first turn only), user and assistant.");
+  }
 }
 
 void checkMarks(const std::vector<ChatTurn>& turns, const std::vector<VisualInput>& visuals) {
@@ -250,6 +261,7 @@ VisualInput Processor::video(const std::string& file, const VideoOptions& option
 }
 
 Prompt Processor::prompt(const std::vector<Turn>& turns, const std::vector<VisualInput>& visuals, const std::string& privilege) const {
+  checkRoles(turns);
   std::vector<ChatTurn> chat;
   for (const auto& turn : turns) chat.push_back(splitAtMarks(turn));
   checkMarks(chat, visuals);
