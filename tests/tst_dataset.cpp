@@ -1,0 +1,166 @@
+// Data sets: what is written comes back, in parquet and JSONL; bad rows and lying files are named.
+#include <ATen/core/Tensor.h>
+
+#include <QFile>
+#include <QTemporaryDir>
+#include <QtTest>
+
+#include "engine/core/failure.h"
+#include "engine/data/dataset.h"
+#include "engine/data/demo_folder.h"
+
+using namespace cuescope;
+
+namespace {
+
+std::string pathIn(const QTemporaryDir& folder, const char* name) { return folder.filePath(name).toStdString(); }
+
+void write(const std::string& file, const QByteArray& bytes) {
+  QFile out(QString::fromStdString(file));
+  QVERIFY(out.open(QIODevice::WriteOnly));
+  out.write(bytes);
+}
+
+// The failure of reading row `row` of `file`, or of opening it.
+std::string failureOf(const std::string& file, std::int64_t row = 0) {
+  try {
+    Dataset::open({file}).row(row);
+  } catch (const Error& error) {
+    return error.failure().text();
+  }
+  return {};
+}
+
+void same(const Sample& a, const Sample& b) {
+  QCOMPARE(a.id, b.id);
+  QCOMPARE(a.dataSource, b.dataSource);
+  QCOMPARE(a.prompt.size(), b.prompt.size());
+  for (std::size_t i = 0; i < a.prompt.size(); ++i) {
+    QCOMPARE(a.prompt[i].role, b.prompt[i].role);
+    QCOMPARE(a.prompt[i].text, b.prompt[i].text);
+  }
+  QCOMPARE(a.teacherTurns.size(), b.teacherTurns.size());
+  for (std::size_t i = 0; i < a.teacherTurns.size(); ++i) QCOMPARE(a.teacherTurns[i].text, b.teacherTurns[i].text);
+  QCOMPARE(a.hint, b.hint);
+  QCOMPARE(a.cue, b.cue);
+  QCOMPARE(a.rewardStyle, b.rewardStyle);
+  QCOMPARE(a.groundTruth, b.groundTruth);
+  QCOMPARE(a.ability, b.ability);
+  QCOMPARE(a.question, b.question);
+  QCOMPARE(a.answer, b.answer);
+  QCOMPARE(a.kind, b.kind);
+  QCOMPARE(a.layout, b.layout);
+  QCOMPARE(a.split, b.split);
+  QCOMPARE(a.index, b.index);
+  QCOMPARE(a.imageBytes, b.imageBytes);
+  QCOMPARE(a.evidence.size(), b.evidence.size());
+  for (std::size_t i = 0; i < a.evidence.size(); ++i) {
+    QCOMPARE(a.evidence[i].x, b.evidence[i].x);
+    QCOMPARE(a.evidence[i].y, b.evidence[i].y);
+    QCOMPARE(a.evidence[i].width, b.evidence[i].width);
+    QCOMPARE(a.evidence[i].height, b.evidence[i].height);
+    QCOMPARE(a.evidence[i].label, b.evidence[i].label);
+  }
+}
+
+}  // namespace
+
+class TestDataset : public QObject {
+  Q_OBJECT
+
+ private Q_SLOTS:
+  void whatIsWrittenComesBack_data() {
+    QTest::addColumn<QString>("name");
+    if (haveParquet()) QTest::newRow("parquet") << "rows.parquet";
+    QTest::newRow("jsonl") << "rows.jsonl";
+  }
+  void whatIsWrittenComesBack() {
+    QFETCH(QString, name);
+    QTemporaryDir folder;
+    const std::string file = folder.filePath(name).toStdString();
+    std::vector<Sample> samples = demoSamples("test", 40, 3);
+    samples[5].teacherTurns = {{"system", "Look closely."}, {"user", "<image>What is it? \"quoted\" \\boxed{x} ü"}};
+    samples[6].cue.clear();
+    samples[7].evidence.clear();
+    name.endsWith("parquet") ? writeParquet(file, samples, 7) : writeJsonl(file, samples);
+    const Dataset dataset = Dataset::open({file, file});
+    QCOMPARE(dataset.size(), std::int64_t(80));
+    for (std::int64_t i : {0, 5, 6, 7, 13, 14, 39, 3}) same(dataset.row(i), samples[static_cast<std::size_t>(i)]);
+    same(dataset.row(45), samples[5]);
+    QCOMPARE(dataset.origin(45).second, std::int64_t(5));
+    const auto pictures = decodePictures(dataset.row(11));
+    QCOMPARE(pictures.size(), std::size_t(1));
+    QCOMPARE(pictures[0].rgb, drawDemoScene(demoCase("test", 11, 3).scene).rgb);
+  }
+
+  void picturesMayBeFiles() {
+    QTemporaryDir folder;
+    Sample sample = demoSamples("test", 1, 1)[0];
+    write(pathIn(folder, "picture.png"), QByteArray(reinterpret_cast<const char*>(sample.imageBytes[0].data()), qsizetype(sample.imageBytes[0].size())));
+    sample.imageBytes[0].clear();
+    sample.imagePaths[0] = "picture.png";
+    writeJsonl(pathIn(folder, "rows.jsonl"), {sample});
+    const Sample back = Dataset::open({pathIn(folder, "rows.jsonl")}).row(0);
+    QCOMPARE(decodePictures(back)[0].width, kDemoSize);
+  }
+
+  void badRowsAreNamedAndTheOthersStayReadable() {
+    QTemporaryDir folder;
+    const std::string file = pathIn(folder, "rows.jsonl");
+    write(file,
+          "{\"prompt\":[{\"role\":\"user\",\"content\":\"Hello\"}]}\n"
+          "{\"prompt\":[{\"role\":\"user\",\"content\":\"<image>Hello\"}]}\n"
+          "{\"prompt\": [\n"
+          "\n"
+          "{\"prompt\":[{\"role\":\"oracle\",\"content\":\"Hello\"}]}\n"
+          "{\"prompt\":[{\"role\":\"user\",\"content\":\"<image>\"}],\"images\":[{\"bytes\":\"no base64!\"}]}\n"
+          "{\"cue\":\"x\"}\n");
+    QCOMPARE(Dataset::open({file}).size(), std::int64_t(6));
+    QCOMPARE(failureOf(file, 0), std::string());
+    const char* reasons[6] = {"", "1 <image> marks, the row has 0 images", "parse", "oracle", "base64", "no prompt"};
+    for (int row = 1; row < 6; ++row) {
+      const std::string text = failureOf(file, row);
+      QVERIFY2(text.find("row " + std::to_string(row)) != std::string::npos, text.c_str());
+      QVERIFY2(text.find(reasons[row]) != std::string::npos, text.c_str());
+    }
+  }
+
+  void evidenceOutsideThePictureIsBad() {
+    Sample sample = demoSamples("test", 1, 1)[0];
+    sample.evidence[0].image = 1;
+    QVERIFY_EXCEPTION_THROWN(checkSample(sample, "x", 0), Error);
+    sample.evidence[0].image = 0;
+    sample.evidence[0].width = -1;
+    QVERIFY_EXCEPTION_THROWN(checkSample(sample, "x", 0), Error);
+  }
+
+  void filesThatAreNoDataSetsAreRefused() {
+    QTemporaryDir folder;
+    QVERIFY(!failureOf(pathIn(folder, "missing.parquet")).empty());
+    write(pathIn(folder, "rows.csv"), "a,b\n");
+    QVERIFY(failureOf(pathIn(folder, "rows.csv")).find("unknown kind") != std::string::npos);
+    write(pathIn(folder, "empty.jsonl"), "\n\n");
+    QVERIFY(failureOf(pathIn(folder, "empty.jsonl")).find("no rows") != std::string::npos);
+    QVERIFY_EXCEPTION_THROWN(Dataset::open({}), Error);
+    for (const QByteArray& lie : {QByteArray(), QByteArray("PAR1"), QByteArray("PAR1") + QByteArray(200, '\xff') + QByteArray("\xff\xff\xff\x7fPAR1", 8)}) {
+      write(pathIn(folder, "lie.parquet"), lie);
+      QVERIFY(!failureOf(pathIn(folder, "lie.parquet")).empty());
+    }
+  }
+
+  void aTruncatedParquetFileIsRefused() {
+    if (!haveParquet()) QSKIP("built without Arrow");
+    QTemporaryDir folder;
+    const std::string file = pathIn(folder, "rows.parquet");
+    writeParquet(file, demoSamples("test", 4, 1));
+    QFile in(QString::fromStdString(file));
+    QVERIFY(in.open(QIODevice::ReadOnly));
+    const QByteArray bytes = in.readAll();
+    write(pathIn(folder, "half.parquet"), bytes.left(bytes.size() / 2));
+    QVERIFY(!failureOf(pathIn(folder, "half.parquet")).empty());
+    QVERIFY(!QFile::exists(QString::fromStdString(file + ".part")));
+  }
+};
+
+QTEST_GUILESS_MAIN(TestDataset)
+#include "tst_dataset.moc"
