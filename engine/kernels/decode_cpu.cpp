@@ -189,16 +189,25 @@ void DecodeStep::headShare(const DecodeModel& model, std::span<const DecodeRow> 
 void adviseLargePages(std::vector<MemoryRange> ranges) {
 #if defined(MADV_HUGEPAGE)
   constexpr std::uintptr_t kLarge = 2u << 20;
+  constexpr int kCollapse = 25;  // MADV_COLLAPSE, Linux 6.1; older kernels refuse it, which costs only speed
   std::sort(ranges.begin(), ranges.end(), [](const MemoryRange& a, const MemoryRange& b) { return a.begin < b.begin; });
   std::size_t i = 0;
   while (i < ranges.size()) {
-    const auto begin = reinterpret_cast<std::uintptr_t>(ranges[i].begin);
-    auto end = begin + static_cast<std::uintptr_t>(ranges[i].bytes);
-    for (++i; i < ranges.size() && reinterpret_cast<std::uintptr_t>(ranges[i].begin) <= end + kLarge; ++i)
-      end = std::max(end, reinterpret_cast<std::uintptr_t>(ranges[i].begin) + static_cast<std::uintptr_t>(ranges[i].bytes));
+    const std::size_t first = i;
+    const auto address = [&](std::size_t k) { return reinterpret_cast<std::uintptr_t>(ranges[k].begin); };
+    const std::uintptr_t begin = address(i) / 4096 * 4096;
+    auto end = address(i) + static_cast<std::uintptr_t>(ranges[i].bytes);
+    for (++i; i < ranges.size() && address(i) <= end + kLarge; ++i) end = std::max(end, address(i) + static_cast<std::uintptr_t>(ranges[i].bytes));
     if (end - begin < kLarge) continue;
-    const std::uintptr_t from = begin / 4096 * 4096;
-    madvise(reinterpret_cast<void*>(from), end - from, MADV_HUGEPAGE);  // a refusal changes nothing but speed
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+    // The allocator has touched the page before each block, so the first touch of its surroundings finds small pages there.
+    std::uintptr_t done = 0;
+    for (std::size_t k = first; k < i; ++k) {
+      const std::uintptr_t around = (address(k) - 1) / kLarge * kLarge;
+      if (around == done || around < begin || around + kLarge > end) continue;
+      done = around;
+      madvise(reinterpret_cast<void*>(around), kLarge, kCollapse);
+    }
   }
 #endif
 }
