@@ -13,7 +13,8 @@ class GoldenTest : public QObject {
 };
 
 void GoldenTest::everySetIsReadAndEqualsItself() {
-  for (const char* name : {"preprocess", "forward-student", "forward-student-vicur", "forward-teacher", "losses", "train_step"}) {
+  for (const char* name :
+       {"preprocess", "forward-student", "forward-student-vicur", "forward-teacher", "losses", "train_step"}) {
     const golden::Set set(name);
     QCOMPARE(set.names().size(), set.manifest()["tensors"].size());
     for (const auto& tensor : set.names()) {

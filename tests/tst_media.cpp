@@ -1,4 +1,5 @@
-// Decoding of files from outside: the goldens' pixels, every format, and files that are broken, cut, or made to do harm.
+// Decoding of files from outside: the goldens' pixels, every format, and files that are broken, cut, or made to do
+// harm.
 #include "tests/support/golden.h"
 
 #include <QElapsedTimer>
@@ -17,7 +18,8 @@ using namespace cuescope;
 namespace {
 
 DecodedImage decode(const QByteArray& bytes) {
-  return decodeImage(reinterpret_cast<const std::uint8_t*>(bytes.constData()), static_cast<std::size_t>(bytes.size()), "test image");
+  return decodeImage(reinterpret_cast<const std::uint8_t*>(bytes.constData()), static_cast<std::size_t>(bytes.size()),
+                     "test image");
 }
 
 QByteArray fileBytes(const std::string& name) {
@@ -91,8 +93,8 @@ class MediaTest : public QObject {
 
 void MediaTest::goldenImagesGiveTheirPixels_data() {
   QTest::addColumn<QString>("file");
-  for (const char* file : {"square.png", "odd.png", "extreme.png", "small.png", "gray.png", "rgba.png", "palette.png", "photo.jpg",
-                           "exif_rotated.jpg"}) {
+  for (const char* file : {"square.png", "odd.png", "extreme.png", "small.png", "gray.png", "rgba.png", "palette.png",
+                           "photo.jpg", "exif_rotated.jpg"}) {
     QTest::newRow(file) << file;
   }
 }
@@ -102,21 +104,24 @@ void MediaTest::goldenImagesGiveTheirPixels() {
   const golden::Set set("preprocess");
   const auto image = readImage(golden::path("images/" + file.toStdString()));
   std::string message;
-  QVERIFY2(set.close("image." + file.section('.', 0, 0).toStdString() + ".rgb", tensorOf(image), &message), message.c_str());
+  QVERIFY2(set.close("image." + file.section('.', 0, 0).toStdString() + ".rgb", tensorOf(image), &message),
+           message.c_str());
 }
 
 void MediaTest::sixteenBitsAreScaledNotClipped() {
   const golden::Set set("preprocess");
   const auto image = readImage(golden::path("images/gray16.png"));
   std::string message;
-  QVERIFY2(golden::compare("gray16 scaled", tensorOf(image), set["image.gray16.rgb_scaled"], {}, &message), message.c_str());
+  QVERIFY2(golden::compare("gray16 scaled", tensorOf(image), set["image.gray16.rgb_scaled"], {}, &message),
+           message.c_str());
 }
 
 void MediaTest::everyFormatShowsThePicture_data() {
   QTest::addColumn<QString>("name");
   QTest::addColumn<int>("tolerance");
   for (const char* name : {"webpLossless", "tiff", "tiffPages", "bmp"}) QTest::newRow(name) << name << 0;
-  QTest::newRow("jpegProg") << "jpegProg" << 250;  // subsampled colour of so small a picture bleeds; size and order count
+  QTest::newRow("jpegProg") << "jpegProg"
+                            << 250;  // subsampled colour of so small a picture bleeds; size and order count
 }
 
 void MediaTest::everyFormatShowsThePicture() {
@@ -162,15 +167,18 @@ void MediaTest::cutFilesAreRefusedWhereverTheyAreCut_data() {
   for (const char* name : {"odd.png", "rgba.png", "gray16.png", "palette.png", "photo.jpg", "exif_rotated.jpg"}) {
     QTest::newRow(name) << fileBytes(std::string("images/") + name);
   }
-  for (const char* name : {"webpLossless", "webpAlpha", "tiff", "bmp", "jpegProg"}) QTest::newRow(name) << smallImage(name);
+  for (const char* name : {"webpLossless", "webpAlpha", "tiff", "bmp", "jpegProg"})
+    QTest::newRow(name) << smallImage(name);
 }
 
 void MediaTest::cutFilesAreRefusedWhereverTheyAreCut() {
   QFETCH(QByteArray, bytes);
   QVERIFY(failureOf([&] { decode(bytes); }).isEmpty());
-  for (qsizetype size = 0; size < bytes.size(); size += 1 + (size > 64 && size + 16 < bytes.size() ? bytes.size() / 97 : 0)) {
+  for (qsizetype size = 0; size < bytes.size();
+       size += 1 + (size > 64 && size + 16 < bytes.size() ? bytes.size() / 97 : 0)) {
     const auto message = failureOf([&] { decode(bytes.left(size)); });
-    QVERIFY2(message.contains("test image"), qPrintable(QString("cut to %1 of %2 bytes: %3").arg(size).arg(bytes.size()).arg(message)));
+    QVERIFY2(message.contains("test image"),
+             qPrintable(QString("cut to %1 of %2 bytes: %3").arg(size).arg(bytes.size()).arg(message)));
   }
 }
 
@@ -261,7 +269,8 @@ void MediaTest::videosThatAreNoneAreRefused() {
 
 void MediaTest::aMegapixelDecodesQuickly() {
   DecodedImage image{1024, 1024, std::vector<std::uint8_t>(1024 * 1024 * 3)};
-  for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i / 3 % 1024 / 4 + (i * 2654435761u >> 20) % 16);
+  for (std::size_t i = 0; i < image.rgb.size(); ++i)
+    image.rgb[i] = static_cast<std::uint8_t>(i / 3 % 1024 / 4 + (i * 2654435761u >> 20) % 16);
   const auto png = encodePng(1024, 1024, image.rgb.data());
   double best = 1e9;
   for (int i = 0; i < 3; ++i) {

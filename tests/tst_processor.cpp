@@ -22,7 +22,9 @@ Picture readPicture(const std::string& name) {
   return {name, image.width, image.height, std::move(image.rgb)};
 }
 
-at::Tensor gridTensor(const Grid& grid) { return at::tensor({grid.t, grid.h, grid.w}, at::kLong).unsqueeze(0); }
+at::Tensor gridTensor(const Grid& grid) {
+  return at::tensor({grid.t, grid.h, grid.w}, at::kLong).unsqueeze(0);
+}
 
 QString failureOf(const std::function<void()>& action) {
   try {
@@ -33,7 +35,9 @@ QString failureOf(const std::function<void()>& action) {
   return {};
 }
 
-void writeFile(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+void writeFile(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
 
 std::string joined(const std::vector<Token>& tokens, int begin, int end) {
   std::string text;
@@ -70,10 +74,12 @@ class ProcessorTest : public QObject {
 void ProcessorTest::imagesBecomeTheRecordedPatches_data() {
   QTest::addColumn<QString>("file");
   QTest::addColumn<QString>("tensor");
-  for (const char* file : {"square.png", "odd.png", "extreme.png", "small.png", "gray.png", "rgba.png", "palette.png"}) {
+  for (const char* file :
+       {"square.png", "odd.png", "extreme.png", "small.png", "gray.png", "rgba.png", "palette.png"}) {
     QTest::newRow(file) << file << "pixel_values";
   }
-  QTest::newRow("gray16.png") << "gray16.png" << "pixel_values_scaled";
+  QTest::newRow("gray16.png") << "gray16.png"
+                              << "pixel_values_scaled";
 }
 
 void ProcessorTest::imagesBecomeTheRecordedPatches() {
@@ -128,14 +134,16 @@ void ProcessorTest::videosBecomeTheRecordedPatches() {
   }
   const auto prompt = m_processor.prompt({{"user", "<video>"}}, {visual});
   const auto text = joined(prompt.rendered.tokens, 0, int(prompt.rendered.tokens.size()));
-  QCOMPARE(text, "<|im_start|>user\n" + sample["prompt_text"].get<std::string>() + "<|im_end|>\n<|im_start|>assistant\n");
+  QCOMPARE(text,
+           "<|im_start|>user\n" + sample["prompt_text"].get<std::string>() + "<|im_end|>\n<|im_start|>assistant\n");
 }
 
 void ProcessorTest::anImagePromptIsTheTemplateWithItsPadsExpanded() {
   const auto image = m_processor.image(readPicture("square.png"));
   const auto prompt = m_processor.prompt({{"system", "Look closely."}, {"user", "<image>How many?"}}, {image});
   QCOMPARE(prompt.rendered.text,
-           std::string("<|im_start|>system\nLook closely.<|im_end|>\n<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>How many?"
+           std::string("<|im_start|>system\nLook "
+                       "closely.<|im_end|>\n<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>How many?"
                        "<|im_end|>\n<|im_start|>assistant\n"));
   auto expanded = prompt.rendered.text;
   const std::string pad = "<|image_pad|>";
@@ -143,7 +151,8 @@ void ProcessorTest::anImagePromptIsTheTemplateWithItsPadsExpanded() {
   QCOMPARE(json(prompt.row.ids).dump(), json(m_processor.tokenizer().encode(expanded)).dump());
   QCOMPARE(prompt.row.grids.size(), 1u);
   QVERIFY(at::equal(prompt.row.pixelValues, image.pixelValues));
-  const auto both = m_processor.prompt({{"user", "<image> and <image>"}}, {image, m_processor.image(readPicture("extreme.png"))});
+  const auto both =
+      m_processor.prompt({{"user", "<image> and <image>"}}, {image, m_processor.image(readPicture("extreme.png"))});
   QCOMPARE(both.row.pixelValues.size(0), 16 + 36);
   std::string message;
   const auto grids = at::cat({gridTensor(both.row.grids[0]), gridTensor(both.row.grids[1])});
@@ -156,12 +165,15 @@ void ProcessorTest::aVideoPromptWritesItsTimes() {
   const auto prompt = m_processor.prompt({{"user", "Look: <video>then <image>?"}}, {video, image}, "a red sign");
   const auto text = joined(prompt.rendered.tokens, 0, int(prompt.rendered.tokens.size()));
   const std::string want =
-      "<|im_start|>user\nLook: <0.3 seconds><|vision_start|><|video_pad|><|video_pad|><|vision_end|><1.8 seconds><|vision_start|>"
-      "<|video_pad|><|video_pad|><|vision_end|>then <|vision_start|><|image_pad|><|image_pad|><|image_pad|><|image_pad|><|vision_end|>?\n"
+      "<|im_start|>user\nLook: <0.3 seconds><|vision_start|><|video_pad|><|video_pad|><|vision_end|><1.8 "
+      "seconds><|vision_start|>"
+      "<|video_pad|><|video_pad|><|vision_end|>then "
+      "<|vision_start|><|image_pad|><|image_pad|><|image_pad|><|image_pad|><|vision_end|>?\n"
       "[Hint]: a red sign<|im_end|>\n<|im_start|>assistant\n";
   QCOMPARE(text, want);
   QCOMPARE(json(prompt.row.ids).dump(), json(m_processor.tokenizer().encode(want)).dump());
-  QCOMPARE(joined(prompt.rendered.tokens, prompt.rendered.cueBegin, prompt.rendered.cueEnd), std::string(" a red sign"));
+  QCOMPARE(joined(prompt.rendered.tokens, prompt.rendered.cueBegin, prompt.rendered.cueEnd),
+           std::string(" a red sign"));
 }
 
 void ProcessorTest::everyTokenOfAPromptIsAccountedFor() {
@@ -182,11 +194,13 @@ void ProcessorTest::everyTokenOfAPromptIsAccountedFor() {
 
 void ProcessorTest::theCueIsTheEndOfTheLastUserTurn() {
   const auto image = m_processor.image(readPicture("square.png"));
-  const std::vector<Turn> turns = {{"system", "Be brief."}, {"user", "<image>One?"}, {"assistant", "Yes."}, {"user", "And e\u0301 two?"}};
+  const std::vector<Turn> turns = {
+      {"system", "Be brief."}, {"user", "<image>One?"}, {"assistant", "Yes."}, {"user", "And e\u0301 two?"}};
   for (const std::string cue : {"Two signs, left of the door.", "e\u0301te\u0301 \U0001F600", "x", "two\nlines"}) {
     const auto with = m_processor.prompt(turns, {image}, cue);
     const auto without = m_processor.prompt(turns, {image});
-    QVERIFY(with.rendered.text.find("two?\n[Hint]: " + cue + "<|im_end|>\n<|im_start|>assistant\n") != std::string::npos);
+    QVERIFY(with.rendered.text.find("two?\n[Hint]: " + cue + "<|im_end|>\n<|im_start|>assistant\n") !=
+            std::string::npos);
     const auto& tokens = with.rendered.tokens;
     const auto held = joined(tokens, with.rendered.cueBegin, with.rendered.cueEnd);
     std::string normalized;
@@ -204,10 +218,18 @@ void ProcessorTest::marksAndFilesMustAgree() {
   QVERIFY(failureOf([&] { m_processor.prompt({{"user", "no mark"}}, {image}); }).contains("0 <image>"));
   QVERIFY(failureOf([&] { m_processor.prompt({{"user", "<image><image>"}}, {image}); }).contains("there are 1"));
   QVERIFY(failureOf([&] { m_processor.prompt({{"user", "<video>"}}, {image}); }).contains("Mark 1 is <video>"));
-  QVERIFY(failureOf([&] { m_processor.prompt({{"user", "<image><video>"}}, {video, image}); }).contains("Mark 1 is <image>"));
-  QVERIFY(failureOf([&] { m_processor.prompt({{"system", "<image>"}, {"user", "x"}}, {image}); }).contains("system turn"));
-  QVERIFY(failureOf([&] { m_processor.prompt({{"user", "<image> <|image_pad|>"}}, {image}); }).contains("<|image_pad|>"));
-  QVERIFY(failureOf([&] { m_processor.prompt({{"user", "<image>"}}, {image}, "<|vision_start|>"); }).contains("<|vision_start|>"));
+  QVERIFY(failureOf([&] {
+            m_processor.prompt({{"user", "<image><video>"}}, {video, image});
+          }).contains("Mark 1 is <image>"));
+  QVERIFY(failureOf([&] {
+            m_processor.prompt({{"system", "<image>"}, {"user", "x"}}, {image});
+          }).contains("system turn"));
+  QVERIFY(failureOf([&] {
+            m_processor.prompt({{"user", "<image> <|image_pad|>"}}, {image});
+          }).contains("<|image_pad|>"));
+  QVERIFY(failureOf([&] {
+            m_processor.prompt({{"user", "<image>"}}, {image}, "<|vision_start|>");
+          }).contains("<|vision_start|>"));
   QVERIFY(failureOf([&] { m_processor.prompt({{"user", "x"}, {"system", "y"}}, {}); }).contains("first turn"));
   QVERIFY(failureOf([&] { m_processor.prompt({{"critic", "x"}}, {}); }).contains("critic"));
   QVERIFY(failureOf([&] { m_processor.image({"nothing", 0, 0, {}}); }).contains("nothing"));
@@ -220,13 +242,15 @@ void ProcessorTest::settingsAreReadFromOldAndNewKeys() {
   QCOMPARE(read().image.minPixels, 65536);
   QCOMPARE(read().image.maxPixels, 16777216);
   QCOMPARE(read().video.maxPixels, 25165824);
-  writeFile(base + "preprocessor_config.json", R"({"min_pixels": 100, "max_pixels": 5000, "patch_size": 14, "image_mean": [0.1, 0.2, 0.3]})");
+  writeFile(base + "preprocessor_config.json",
+            R"({"min_pixels": 100, "max_pixels": 5000, "patch_size": 14, "image_mean": [0.1, 0.2, 0.3]})");
   QCOMPARE(read().image.minPixels, 100);
   QCOMPARE(read().image.maxPixels, 5000);
   QCOMPARE(read().image.rule.patch, 14);
   QCOMPARE(read().image.rule.mean[2], 0.3);
   QCOMPARE(read().video.rule.patch, 16);
-  writeFile(base + "preprocessor_config.json", R"({"size": {"shortest_edge": 7, "longest_edge": 5001}, "max_pixels": null})");
+  writeFile(base + "preprocessor_config.json",
+            R"({"size": {"shortest_edge": 7, "longest_edge": 5001}, "max_pixels": null})");
   QCOMPARE(read().image.minPixels, 7);
   QCOMPARE(read().image.maxPixels, 5001);
   writeFile(base + "video_preprocessor_config.json", R"({"size": {"longest_edge": 9999}, "fps": 3, "max_frames": 12})");
@@ -235,7 +259,8 @@ void ProcessorTest::settingsAreReadFromOldAndNewKeys() {
   QCOMPARE(read().sampleFps, 3.0);
   QCOMPARE(read().maxFrames, 12);
   // The newer file comes first, for what it holds.
-  writeFile(base + "processor_config.json", R"({"image_processor": {"max_pixels": 70000}, "processor_class": "Qwen3VLProcessor"})");
+  writeFile(base + "processor_config.json",
+            R"({"image_processor": {"max_pixels": 70000}, "processor_class": "Qwen3VLProcessor"})");
   QCOMPARE(read().image.maxPixels, 70000);
   QCOMPARE(read().image.minPixels, 65536);
   QCOMPARE(read().video.maxPixels, 9999);
@@ -285,7 +310,7 @@ void ProcessorTest::aMegapixelIsProcessedQuickly() {
   for (std::size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = static_cast<std::uint8_t>(i * 2654435761u >> 8);
   double best = 1e9;
   for (int i = 0; i < 4; ++i) {
-    ++picture.rgb[0];  // past the cache
+    ++picture.rgb[0];                 // past the cache
     const auto start = std::clock();  // of the processor: a busy machine does not count
     const auto visual = processor.image(picture);
     best = std::min(best, 1e3 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);

@@ -48,8 +48,8 @@ void ResizeTest::videoSizesAreTheRecordedOnes() {
   for (const auto& row : table) {
     json got;
     try {
-      const auto size = smartResizeVideo(row["frames"], row["h"], row["w"], row["factor"], row["temporal_factor"], row["min_pixels"],
-                                         row["max_pixels"]);
+      const auto size = smartResizeVideo(row["frames"], row["h"], row["w"], row["factor"], row["temporal_factor"],
+                                         row["min_pixels"], row["max_pixels"]);
       got = {size.height, size.width};
     } catch (const Error&) {
       got = "refused";
@@ -88,7 +88,8 @@ void ResizeTest::timestampsRepeatTheLastFrameOfAnOddCount() {
 
 void ResizeTest::patchesOfDecodedPixelsAreTheRecordedOnes_data() {
   QTest::addColumn<QString>("name");
-  for (const char* name : {"square", "odd", "extreme", "small", "gray", "rgba", "palette", "photo", "exif_rotated", "gray16"}) {
+  for (const char* name :
+       {"square", "odd", "extreme", "small", "gray", "rgba", "palette", "photo", "exif_rotated", "gray16"}) {
     QTest::newRow(name) << name;
   }
 }
@@ -121,8 +122,9 @@ void ResizeTest::thePictureWithPublishedLimitsIsEnlarged() {
   std::string message;
   const auto grid = at::tensor({std::int64_t{1}, resized.size(0) / 16, resized.size(1) / 16}, at::kLong).unsqueeze(0);
   QVERIFY2(m_set.close("image.odd.published_limits.grid_thw", grid, &message), message.c_str());
-  QVERIFY2(m_set.close("image.odd.published_limits.pixel_values", cutPatches({resized}, {}).index_select(0, rows), &message),
-           message.c_str());
+  QVERIFY2(
+      m_set.close("image.odd.published_limits.pixel_values", cutPatches({resized}, {}).index_select(0, rows), &message),
+      message.c_str());
 }
 
 void ResizeTest::anOddFrameIsRepeatedInThePatches() {

@@ -16,14 +16,18 @@ using nlohmann::ordered_json;
 
 namespace {
 
-std::string golden(const std::string& name) { return std::string(CUESCOPE_GOLDEN) + "/" + name; }
+std::string golden(const std::string& name) {
+  return std::string(CUESCOPE_GOLDEN) + "/" + name;
+}
 
 ordered_json readJson(const std::string& file) {
   std::ifstream in(file);
   return ordered_json::parse(in);
 }
 
-std::string textOf(const std::vector<std::int64_t>& ids) { return ordered_json(ids).dump(); }
+std::string textOf(const std::vector<std::int64_t>& ids) {
+  return ordered_json(ids).dump();
+}
 
 /// The text of the Error that `action` throws; empty when it throws none.
 template <typename F>
@@ -36,7 +40,9 @@ std::string failureOf(F action) {
   return {};
 }
 
-void writeFile(const QString& path, const std::string& text) { std::ofstream(path.toStdString(), std::ios::binary) << text; }
+void writeFile(const QString& path, const std::string& text) {
+  std::ofstream(path.toStdString(), std::ios::binary) << text;
+}
 
 /// A tokenizer.json as large as the real one: 151,643 tokens, of which each merge makes one.
 std::string largeTokenizer() {
@@ -130,9 +136,10 @@ void TokenizerTest::chatsRenderAsRecorded() {
   const auto& options = example["options"];
   const auto tools = options.contains("tools") ? parseTools(options["tools"].dump()) : std::vector<std::string>{};
   for (const char* folder : {"tiny-student", "tiny-teacher"}) {
-    const auto text = ChatTemplate::load(golden(folder))
-                          .render(parseMessages(example["messages"].dump()), options.value("add_generation_prompt", false),
-                                  options.value("add_vision_id", false), tools);
+    const auto text =
+        ChatTemplate::load(golden(folder))
+            .render(parseMessages(example["messages"].dump()), options.value("add_generation_prompt", false),
+                    options.value("add_vision_id", false), tools);
     QCOMPARE(text, example["text"].get<std::string>());
     QCOMPARE(textOf(m_student->encode(text)), example["ids"].dump());
   }
@@ -154,18 +161,20 @@ void TokenizerTest::bytesOfIdsJoinToTheText() {
 void TokenizerTest::invalidUtf8BecomesReplacementCharacters() {
   const std::string r = "\xEF\xBF\xBD";
   QCOMPARE(replaceInvalidUtf8("a\xFFz"), "a" + r + "z");
-  QCOMPARE(replaceInvalidUtf8("\xE2\x82"), r);                  // a cut character is one part
-  QCOMPARE(replaceInvalidUtf8("\xC0\xAF"), r + r);              // overlong
-  QCOMPARE(replaceInvalidUtf8("\xED\xA0\x80"), r + r + r);      // a surrogate
-  QCOMPARE(replaceInvalidUtf8("\xF0\x9F\x98" "A"), r + "A");
+  QCOMPARE(replaceInvalidUtf8("\xE2\x82"), r);              // a cut character is one part
+  QCOMPARE(replaceInvalidUtf8("\xC0\xAF"), r + r);          // overlong
+  QCOMPARE(replaceInvalidUtf8("\xED\xA0\x80"), r + r + r);  // a surrogate
+  QCOMPARE(replaceInvalidUtf8("\xF0\x9F\x98"
+                              "A"),
+           r + "A");
   QCOMPARE(replaceInvalidUtf8("\xF4\x90\x80\x80"), r + r + r + r);  // above U+10FFFF
   QCOMPARE(m_student->encode("a\xFFz"), m_student->encode("a" + r + "z"));
 }
 
 void TokenizerTest::mongolianVowelSeparatorIsNoSpace() {
   // As a space it would join the word after it; as a mark it joins the space before it.
-  QCOMPARE(m_student->encode("a \u180E b").size(), m_student->encode("a").size() + m_student->encode(" \u180E").size() +
-                                                       m_student->encode(" b").size());
+  QCOMPARE(m_student->encode("a \u180E b").size(),
+           m_student->encode("a").size() + m_student->encode(" \u180E").size() + m_student->encode(" b").size());
   QCOMPARE(textOf(m_student->encode("a\u180Eb")), textOf([&] {
              auto ids = m_student->encode("a");
              for (const auto id : m_student->encode("\u180Eb")) ids.push_back(id);
@@ -189,7 +198,8 @@ void TokenizerTest::aRealVocabularyLoadsQuickly() {
 
 void TokenizerTest::longTextsAreFast() {
   std::string text;
-  for (int i = 0; text.size() < 2'000'000; ++i) text += "The area of triangle " + std::to_string(i) + " is half the product. ";
+  for (int i = 0; text.size() < 2'000'000; ++i)
+    text += "The area of triangle " + std::to_string(i) + " is half the product. ";
   QElapsedTimer timer;
   timer.start();
   const auto ids = m_student->encode(text);
@@ -246,7 +256,8 @@ void TokenizerTest::anUnknownTemplateIsRefusedAtLoad() {
   other.replace(other.rfind("im_end"), 6, "im_off");
   writeFile(folder.filePath("chat_template.jinja"), other);
   const auto message = QString::fromStdString(failureOf(load));
-  QVERIFY2(message.contains("line ") && message.contains("im_off") && message.contains("chat_template.jinja"), qPrintable(message));
+  QVERIFY2(message.contains("line ") && message.contains("im_off") && message.contains("chat_template.jinja"),
+           qPrintable(message));
   writeFile(folder.filePath("chat_template.jinja"), text.substr(0, text.size() / 2));
   QVERIFY(!failureOf(load).empty());
   writeFile(folder.filePath("chat_template.jinja"), "");
@@ -259,7 +270,8 @@ void TokenizerTest::anUnknownTemplateIsRefusedAtLoad() {
 }
 
 void TokenizerTest::messagesThatAreNoneAreRefused() {
-  for (const char* json : {"", "{}", "[1]", R"([{"content": "x"}])", R"([{"role": "user", "content": 5}])", R"([{"role": "user", "content": ["x"]}])"}) {
+  for (const char* json : {"", "{}", "[1]", R"([{"content": "x"}])", R"([{"role": "user", "content": 5}])",
+                           R"([{"role": "user", "content": ["x"]}])"}) {
     QVERIFY2(!failureOf([&] { parseMessages(json); }).empty(), json);
   }
   QVERIFY(!failureOf([] { ChatTemplate().render({}, true); }).empty());

@@ -26,8 +26,8 @@ constexpr const char* kImageTriple = "<|vision_start|><|image_pad|><|vision_end|
 constexpr const char* kVideoTriple = "<|vision_start|><|video_pad|><|vision_end|>";
 constexpr const char* kHint = "\n[Hint]: ";
 constexpr const char* kTurnEnd = "<|im_end|>\n";
-constexpr double kUnknownFps = 24;              // the reference's guess for a file that states no rate
-constexpr std::size_t kCacheBytes = 64 << 20;   // of patches and resized pixels
+constexpr double kUnknownFps = 24;             // the reference's guess for a file that states no rate
+constexpr std::size_t kCacheBytes = 64 << 20;  // of patches and resized pixels
 
 at::Tensor viewOf(int width, int height, std::vector<std::uint8_t>& rgb) {
   return at::from_blob(rgb.data(), {height, width, 3}, at::kByte);
@@ -46,7 +46,8 @@ Grid gridOf(std::int64_t frames, const at::Tensor& frame, const PatchRule& rule,
 void refuseVisionWords(const std::string& text) {
   for (const char* word : {"<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"}) {
     if (text.find(word) == std::string::npos) continue;
-    throw Error("The text cannot be used.", "prompt", std::string("It contains ") + word + ", which stands for an image.",
+    throw Error("The text cannot be used.", "prompt",
+                std::string("It contains ") + word + ", which stands for an image.",
                 "Remove it; <image> and <video> mark the places of images and videos.");
   }
 }
@@ -62,8 +63,8 @@ ChatTurn splitAtMarks(const Turn& turn) {
     if (mark != 0) result.parts.push_back({ChatPart::Kind::Text, std::string(rest.substr(0, mark))});
     if (mark == std::string_view::npos) break;
     if (turn.role != "user") {
-      throw Error("An image cannot be put there.", "prompt, " + turn.role + " turn", "Only user turns can hold <image> and <video>.",
-                  "Move the mark into a user turn.");
+      throw Error("An image cannot be put there.", "prompt, " + turn.role + " turn",
+                  "Only user turns can hold <image> and <video>.", "Move the mark into a user turn.");
     }
     result.parts.push_back({image < video ? ChatPart::Kind::Image : ChatPart::Kind::Video, {}});
     rest.remove_prefix(mark + 7);  // both marks have seven characters
@@ -90,7 +91,8 @@ void checkMarks(const std::vector<ChatTurn>& turns, const std::vector<VisualInpu
       const bool video = part.kind == ChatPart::Kind::Video;
       if (marks < visuals.size() && visuals[marks].grid.video != video) {
         throw Error("Marks and files do not agree.", "prompt",
-                    "Mark " + std::to_string(marks + 1) + " is " + (video ? "<video>" : "<image>") + ", the file in its place is not.",
+                    "Mark " + std::to_string(marks + 1) + " is " + (video ? "<video>" : "<image>") +
+                        ", the file in its place is not.",
                     "Put images and videos into the order of the marks.");
       }
       ++marks;
@@ -98,8 +100,8 @@ void checkMarks(const std::vector<ChatTurn>& turns, const std::vector<VisualInpu
   }
   if (marks == visuals.size()) return;
   throw Error("Marks and files do not agree.", "prompt",
-              "The text has " + std::to_string(marks) + " <image> or <video> mark(s), and there are " + std::to_string(visuals.size()) +
-                  " image(s) and video(s).",
+              "The text has " + std::to_string(marks) + " <image> or <video> mark(s), and there are " +
+                  std::to_string(visuals.size()) + " image(s) and video(s).",
               "Write one mark for each image and video.");
 }
 
@@ -137,10 +139,10 @@ struct Processor::Settings {
     cache.push_front({key, visual, bytes});
     byKey.emplace(std::move(key), cache.begin());
   }
-  /// The chat template's text with every video written out as its groups of frames, one pad each, and how many tokens each pad
-  /// stands for. `place` is moved along with the text it points at.
-  std::string writeOut(const std::string& text, const std::vector<VisualInput>& visuals, std::vector<std::int64_t>& counts,
-                       std::size_t& place) const;
+  /// The chat template's text with every video written out as its groups of frames, one pad each, and how many tokens
+  /// each pad stands for. `place` is moved along with the text it points at.
+  std::string writeOut(const std::string& text, const std::vector<VisualInput>& visuals,
+                       std::vector<std::int64_t>& counts, std::size_t& place) const;
 };
 
 std::string Processor::Settings::writeOut(const std::string& text, const std::vector<VisualInput>& visuals,
@@ -177,10 +179,11 @@ Processor::Processor(const std::string& modelFolder)
       m_template(ChatTemplate::load(modelFolder)) {
   m_settings->imagePad = m_tokenizer->idOf("<|image_pad|>");
   m_settings->videoPad = m_tokenizer->idOf("<|video_pad|>");
-  for (const char* token : {"<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"}) {
+  for (const char* token :
+       {"<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"}) {
     if (m_tokenizer->idOf(token) >= 0) continue;
-    throw Error("This is not a Qwen3-VL tokenizer.", modelFolder + "/tokenizer.json", std::string("It has no token ") + token + ".",
-                "Choose a Qwen3-VL model folder.");
+    throw Error("This is not a Qwen3-VL tokenizer.", modelFolder + "/tokenizer.json",
+                std::string("It has no token ") + token + ".", "Choose a Qwen3-VL model folder.");
   }
 }
 
@@ -191,15 +194,18 @@ VisualInput Processor::image(const Picture& picture) const {
       picture.rgb.size() != static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3) {
     throw Error("The picture has no pixels.", picture.label);
   }
-  const std::string key = fmt::format("{} {}x{}", digest(picture.rgb.data(), picture.rgb.size()), picture.width, picture.height);
+  const std::string key =
+      fmt::format("{} {}x{}", digest(picture.rgb.data(), picture.rgb.size()), picture.width, picture.height);
   if (const auto* known = m_settings->find(key)) {
     VisualInput visual = *known;
     visual.processed.front().label = picture.label;
     return visual;
   }
   const auto& rules = m_settings->read.image;
-  const auto size = smartResize(picture.height, picture.width, rules.rule.patch * rules.rule.merge, rules.minPixels, rules.maxPixels);
-  const auto source = at::from_blob(const_cast<std::uint8_t*>(picture.rgb.data()), {picture.height, picture.width, 3}, at::kByte);
+  const auto size =
+      smartResize(picture.height, picture.width, rules.rule.patch * rules.rule.merge, rules.minPixels, rules.maxPixels);
+  const auto source =
+      at::from_blob(const_cast<std::uint8_t*>(picture.rgb.data()), {picture.height, picture.width, 3}, at::kByte);
   const auto resized = resizeBicubic(source, size);
   VisualInput visual;
   visual.pixelValues = cutPatches({resized}, rules.rule);
@@ -219,7 +225,8 @@ VisualInput Processor::video(const std::string& file, const VideoOptions& option
   const auto choose = [&](int total) {
     if (options.frames > 0) return spreadFrames(total, options.frames);
     if (options.all || !settings.sampleFrames) return spreadFrames(total, total);
-    return sampleFrames(total, fps, options.fps > 0 ? options.fps : settings.sampleFps, settings.minFrames, settings.maxFrames);
+    return sampleFrames(total, fps, options.fps > 0 ? options.fps : settings.sampleFps, settings.minFrames,
+                        settings.maxFrames);
   };
   const auto countByReading = [&] { return readVideo(file, {std::numeric_limits<int>::max() - 1}).totalFrames; };
   const int claimed = probe.totalFrames;
@@ -232,8 +239,9 @@ VisualInput Processor::video(const std::string& file, const VideoOptions& option
     visual.processed.clear();
     frames.clear();
     return readVideo(file, visual.frameIndices, [&](DecodedImage&& frame) {
-      const auto size = smartResizeVideo(static_cast<std::int64_t>(visual.frameIndices.size()), frame.height, frame.width,
-                                         rules.rule.patch * rules.rule.merge, rules.rule.temporal, rules.minPixels, rules.maxPixels);
+      const auto size =
+          smartResizeVideo(static_cast<std::int64_t>(visual.frameIndices.size()), frame.height, frame.width,
+                           rules.rule.patch * rules.rule.merge, rules.rule.temporal, rules.minPixels, rules.maxPixels);
       const int index = visual.frameIndices[frames.size()];
       visual.originalWidth = frame.width;
       visual.originalHeight = frame.height;
@@ -246,13 +254,15 @@ VisualInput Processor::video(const std::string& file, const VideoOptions& option
     // Containers often claim a frame or two too many. Far fewer frames mean a file that was cut.
     total = got.totalFrames;
     if (total * 10 < claimed * 9) {
-      throw Error("The video is incomplete.", file, fmt::format("It claims {} frames; {} can be decoded.", claimed, total),
+      throw Error("The video is incomplete.", file,
+                  fmt::format("It claims {} frames; {} can be decoded.", claimed, total),
                   "Copy or download the file again.");
     }
     read();
   }
   if (frames.empty() || frames.size() < visual.frameIndices.size()) {
-    throw Error("The video cannot be decoded.", file, "No frame, or not every frame, could be read.", "Choose another file.");
+    throw Error("The video cannot be decoded.", file, "No frame, or not every frame, could be read.",
+                "Choose another file.");
   }
   visual.pixelValues = cutPatches(frames, rules.rule);
   visual.grid = gridOf(static_cast<std::int64_t>(frames.size()), frames.front(), rules.rule, true);
@@ -260,7 +270,8 @@ VisualInput Processor::video(const std::string& file, const VideoOptions& option
   return visual;
 }
 
-Prompt Processor::prompt(const std::vector<Turn>& turns, const std::vector<VisualInput>& visuals, const std::string& privilege) const {
+Prompt Processor::prompt(const std::vector<Turn>& turns, const std::vector<VisualInput>& visuals,
+                         const std::string& privilege) const {
   checkRoles(turns);
   std::vector<ChatTurn> chat;
   for (const auto& turn : turns) chat.push_back(splitAtMarks(turn));
@@ -268,8 +279,10 @@ Prompt Processor::prompt(const std::vector<Turn>& turns, const std::vector<Visua
   std::size_t cuePlace = 0;  // byte after the cue
   if (!privilege.empty()) {
     refuseVisionWords(privilege);
-    const auto last = std::find_if(chat.rbegin(), chat.rend(), [](const ChatTurn& turn) { return turn.role == "user"; });
-    if (last == chat.rend()) throw Error("The cue has no place.", "prompt", "There is no user turn.", "Add a question.");
+    const auto last =
+        std::find_if(chat.rbegin(), chat.rend(), [](const ChatTurn& turn) { return turn.role == "user"; });
+    if (last == chat.rend())
+      throw Error("The cue has no place.", "prompt", "There is no user turn.", "Add a question.");
     last->parts.push_back({ChatPart::Kind::Text, kHint + privilege});
     cuePlace = m_template.render({chat.begin(), last.base()}, false).size() - std::strlen(kTurnEnd);
   }
@@ -301,7 +314,8 @@ Prompt Processor::prompt(const std::vector<Turn>& turns, const std::vector<Visua
   if (!privilege.empty()) {
     // What follows the cue begins with a special token, so its ids are the last ones, whatever comes before.
     const auto& tokens = result.rendered.tokens;
-    result.rendered.cueEnd = static_cast<int>(tokens.size() - m_tokenizer->encode(std::string_view(written).substr(cuePlace)).size());
+    result.rendered.cueEnd =
+        static_cast<int>(tokens.size() - m_tokenizer->encode(std::string_view(written).substr(cuePlace)).size());
     std::size_t left = 0;  // bytes of the cue, normalized as they are in the prompt
     for (const auto id : m_tokenizer->encode(privilege)) left += m_tokenizer->bytes(id).size();
     int begin = result.rendered.cueEnd;

@@ -34,7 +34,8 @@ class Section {
   void read(const char* key, std::int64_t& value, std::int64_t low, std::int64_t high) const {
     if (!has(key)) return;
     const auto& found = m_object[key];
-    if (!found.is_number() || found.get<double>() != static_cast<double>(static_cast<std::int64_t>(found.get<double>())) ||
+    if (!found.is_number() ||
+        found.get<double>() != static_cast<double>(static_cast<std::int64_t>(found.get<double>())) ||
         found.get<double>() < static_cast<double>(low) || found.get<double>() > static_cast<double>(high)) {
       refuse(key, fmt::format("a whole number from {} to {}", low, high));
     }
@@ -121,7 +122,8 @@ json readFile(const std::filesystem::path& file) {
 ProcessorSettings readProcessorSettings(const std::string& modelFolder) {
   const std::filesystem::path folder(modelFolder);
   if (!std::filesystem::is_directory(folder)) {
-    throw Error("This is not a model folder.", modelFolder, "There is no such folder.", "Choose a folder that contains config.json.");
+    throw Error("This is not a model folder.", modelFolder, "There is no such folder.",
+                "Choose a folder that contains config.json.");
   }
   ProcessorSettings settings;
   bool hasImage = false, hasVideo = false;

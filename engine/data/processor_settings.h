@@ -1,5 +1,6 @@
-// ProcessorSettings: what a model folder says about images and videos: preprocessor_config.json, video_preprocessor_config.json,
-// or their newer home processor_config.json. Keys that are missing have the values that Qwen3-VL was published with.
+// ProcessorSettings: what a model folder says about images and videos: preprocessor_config.json,
+// video_preprocessor_config.json, or their newer home processor_config.json. Keys that are missing have the values that
+// Qwen3-VL was published with.
 #pragma once
 
 #include <cstdint>

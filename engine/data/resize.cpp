@@ -24,7 +24,8 @@ void checkAspectRatio(std::int64_t height, std::int64_t width) {
   const double ratio = static_cast<double>(std::max(height, width)) / static_cast<double>(std::min(height, width));
   if (ratio <= kMaxAspectRatio) return;
   throw Error("The picture is too long and narrow.", "resize",
-              "Its sides are " + std::to_string(width) + " x " + std::to_string(height) + "; the longer may be at most 200 times the shorter.",
+              "Its sides are " + std::to_string(width) + " x " + std::to_string(height) +
+                  "; the longer may be at most 200 times the shorter.",
               "Cut it into pieces.");
 }
 
@@ -33,15 +34,17 @@ std::int64_t rounded(std::int64_t side, std::int64_t factor) {
 }
 /// Largest multiple of factor that is not above side / scale, but at least one.
 std::int64_t shrunk(std::int64_t side, double scale, std::int64_t factor) {
-  return std::max(factor, static_cast<std::int64_t>(std::floor(static_cast<double>(side) / scale / static_cast<double>(factor))) * factor);
+  return std::max(
+      factor,
+      static_cast<std::int64_t>(std::floor(static_cast<double>(side) / scale / static_cast<double>(factor))) * factor);
 }
 std::int64_t grown(std::int64_t side, double scale, std::int64_t factor) {
   return static_cast<std::int64_t>(std::ceil(static_cast<double>(side) * scale / static_cast<double>(factor))) * factor;
 }
 
 /// `frames` of the source and `roundedFrames` of the result share the limits.
-PictureSize withinLimits(std::int64_t frames, std::int64_t roundedFrames, std::int64_t height, std::int64_t width, std::int64_t factor,
-                         std::int64_t minPixels, std::int64_t maxPixels) {
+PictureSize withinLimits(std::int64_t frames, std::int64_t roundedFrames, std::int64_t height, std::int64_t width,
+                         std::int64_t factor, std::int64_t minPixels, std::int64_t maxPixels) {
   const PictureSize size{rounded(height, factor), rounded(width, factor)};
   const std::int64_t area = roundedFrames * size.height * size.width;
   const auto pixels = static_cast<double>(frames * height * width);
@@ -58,7 +61,8 @@ PictureSize withinLimits(std::int64_t frames, std::int64_t roundedFrames, std::i
 
 }  // namespace
 
-PictureSize smartResize(std::int64_t height, std::int64_t width, std::int64_t factor, std::int64_t minPixels, std::int64_t maxPixels) {
+PictureSize smartResize(std::int64_t height, std::int64_t width, std::int64_t factor, std::int64_t minPixels,
+                        std::int64_t maxPixels) {
   checkSides(height, width);
   checkAspectRatio(height, width);
   return withinLimits(1, 1, height, width, factor, minPixels, maxPixels);
@@ -68,12 +72,14 @@ PictureSize smartResizeVideo(std::int64_t frames, std::int64_t height, std::int6
                              std::int64_t temporalFactor, std::int64_t minPixels, std::int64_t maxPixels) {
   checkSides(height, width);
   if (frames < temporalFactor) {
-    throw Error("The video is too short.", "resize",
-                "It has " + std::to_string(frames) + " frame(s); at least " + std::to_string(temporalFactor) + " are needed.",
-                "Use it as an image, or choose a longer video.");
+    throw Error(
+        "The video is too short.", "resize",
+        "It has " + std::to_string(frames) + " frame(s); at least " + std::to_string(temporalFactor) + " are needed.",
+        "Use it as an image, or choose a longer video.");
   }
   if (height < factor || width < factor) {
-    const double scale = std::max(static_cast<double>(factor) / static_cast<double>(height), static_cast<double>(factor) / static_cast<double>(width));
+    const double scale = std::max(static_cast<double>(factor) / static_cast<double>(height),
+                                  static_cast<double>(factor) / static_cast<double>(width));
     height = static_cast<std::int64_t>(static_cast<double>(height) * scale);
     width = static_cast<std::int64_t>(static_cast<double>(width) * scale);
   }
@@ -94,10 +100,12 @@ at::Tensor cutPatches(const std::vector<at::Tensor>& frames, const PatchRule& ru
   const std::int64_t gridT = (static_cast<std::int64_t>(frames.size()) + temporal - 1) / temporal;
   const std::int64_t gridH = height / patch, gridW = width / patch;
 
-  // All 256 values of a channel, normalized: rescale and normalize are one step, (x - mean / rescale) / (deviation / rescale).
+  // All 256 values of a channel, normalized: rescale and normalize are one step, (x - mean / rescale) / (deviation /
+  // rescale).
   std::array<std::array<float, 256>, 3> value;
   for (std::size_t c = 0; c < 3; ++c) {
-    const auto mean = static_cast<float>(rule.mean[c] / rule.rescale), deviation = static_cast<float>(rule.deviation[c] / rule.rescale);
+    const auto mean = static_cast<float>(rule.mean[c] / rule.rescale),
+               deviation = static_cast<float>(rule.deviation[c] / rule.rescale);
     for (std::size_t x = 0; x < 256; ++x) value[c][x] = (static_cast<float>(x) - mean) / deviation;
   }
   const std::int64_t columns = 3 * temporal * patch * patch;

@@ -23,7 +23,8 @@ constexpr std::uintmax_t kMaxImageFileBytes = 2ull << 30;
 
 void quietOpenCv() {
   static const bool done = [] {
-    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);  // failures become Errors, not lines on stderr
+    cv::utils::logging::setLogLevel(
+        cv::utils::logging::LOG_LEVEL_SILENT);  // failures become Errors, not lines on stderr
     return true;
   }();
   static_cast<void>(done);
@@ -32,8 +33,8 @@ void quietOpenCv() {
 void refuseTooLarge(std::int64_t width, std::int64_t height, const std::string& label) {
   if (width > kMaxPixels / height) {
     throw Error("The picture is too large.", label,
-                std::to_string(width) + " x " + std::to_string(height) + " pixels; at most " + std::to_string(kMaxPixels) +
-                    " pixels are decoded.",
+                std::to_string(width) + " x " + std::to_string(height) + " pixels; at most " +
+                    std::to_string(kMaxPixels) + " pixels are decoded.",
                 "Make it smaller first.");
   }
 }
@@ -104,8 +105,10 @@ bool alphaIsUnused(const cv::Mat& mat, ImageFormat format) {
 
 cv::Mat decodeStored(const std::uint8_t* bytes, std::size_t size, ImageFormat format, const std::string& label) {
   // A JPEG has no alpha and may be CMYK: let the decoder make BGR. The others keep what they have.
-  const int flags = format == ImageFormat::Jpeg ? cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION : cv::IMREAD_UNCHANGED;
-  if (size > static_cast<std::size_t>(std::numeric_limits<int>::max())) throw Error("The image file is too large.", label);
+  const int flags =
+      format == ImageFormat::Jpeg ? cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION : cv::IMREAD_UNCHANGED;
+  if (size > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+    throw Error("The image file is too large.", label);
   try {
     return cv::imdecode(cv::Mat(1, static_cast<int>(size), CV_8UC1, const_cast<std::uint8_t*>(bytes)), flags);
   } catch (const cv::Exception& e) {
@@ -122,11 +125,12 @@ cv::VideoCapture openVideo(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   char head[16] = {};
   in.read(head, sizeof head);
-  if (in.gcount() == 0) throw Error("The file is empty.", file, "It has 0 bytes, or it may not be read.", "Choose a video file.");
+  if (in.gcount() == 0)
+    throw Error("The file is empty.", file, "It has 0 bytes, or it may not be read.", "Choose a video file.");
   const std::string start(head, static_cast<std::size_t>(in.gcount()));
   if (start.rfind("#EXTM3U", 0) == 0 || start.rfind("ffconcat", 0) == 0) {
-    throw Error("This is a list of other files, not a video.", file, "Lists could make the program read files that nobody chose.",
-                "Choose a video file.");
+    throw Error("This is a list of other files, not a video.", file,
+                "Lists could make the program read files that nobody chose.", "Choose a video file.");
   }
   cv::VideoCapture capture;
   try {
@@ -149,7 +153,8 @@ VideoFrames describe(cv::VideoCapture& capture, const std::string& file) {
   video.totalFrames = std::isfinite(frames) && frames > 0 && frames < 1e8 ? static_cast<int>(frames) : 0;
   video.width = static_cast<int>(capture.get(cv::CAP_PROP_FRAME_WIDTH));
   video.height = static_cast<int>(capture.get(cv::CAP_PROP_FRAME_HEIGHT));
-  if (video.width <= 0 || video.height <= 0) throw Error("The video has no picture.", file, "Its width or height is 0.");
+  if (video.width <= 0 || video.height <= 0)
+    throw Error("The video has no picture.", file, "Its width or height is 0.");
   refuseTooLarge(video.width, video.height, file);
   return video;
 }
@@ -166,7 +171,8 @@ DecodedImage decodeImage(const std::uint8_t* bytes, std::size_t size, const std:
                 "Save it as PNG or JPEG with an image editor.");
   }
   if (mat.depth() == CV_16U) {
-    mat.convertTo(mat, CV_8U, 1.0 / 257);  // scaled: clipping at 255, as some Python stacks do, makes such pictures white
+    mat.convertTo(mat, CV_8U,
+                  1.0 / 257);  // scaled: clipping at 255, as some Python stacks do, makes such pictures white
   } else if (mat.depth() != CV_8U) {
     throw Error("This kind of image is not supported.", label, "Its pixels are floating-point numbers or signed.",
                 "Save it with 8 or 16 bits a channel.");
@@ -180,7 +186,8 @@ DecodedImage readImage(const std::string& file) {
     throw Error("The image cannot be read.", file, "There is no such file.", "Choose an image file.");
   }
   const auto size = std::filesystem::file_size(file, error);
-  if (error || size > kMaxImageFileBytes) throw Error("The image cannot be read.", file, "The file is larger than 2 GiB.");
+  if (error || size > kMaxImageFileBytes)
+    throw Error("The image cannot be read.", file, "The file is larger than 2 GiB.");
   std::vector<std::uint8_t> bytes(size);
   std::ifstream in(file, std::ios::binary);
   if (!in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size))) {
@@ -201,10 +208,12 @@ VideoFrames readVideo(const std::string& file, const std::vector<int>& indices) 
   return video;
 }
 
-VideoFrames readVideo(const std::string& file, const std::vector<int>& indices, const std::function<void(DecodedImage&&)>& onFrame) {
+VideoFrames readVideo(const std::string& file, const std::vector<int>& indices,
+                      const std::function<void(DecodedImage&&)>& onFrame) {
   auto capture = openVideo(file);
   VideoFrames video = describe(capture, file);
-  if (std::adjacent_find(indices.begin(), indices.end(), std::greater_equal<int>()) != indices.end() || (!indices.empty() && indices.front() < 0)) {
+  if (std::adjacent_find(indices.begin(), indices.end(), std::greater_equal<int>()) != indices.end() ||
+      (!indices.empty() && indices.front() < 0)) {
     throw Error("The frames cannot be read.", file, "Frame numbers must ascend and not be negative.");
   }
   // Frame by frame: seeking lands on key frames in many files.
@@ -221,7 +230,8 @@ VideoFrames readVideo(const std::string& file, const std::vector<int>& indices, 
         video.totalFrames = next;
         return video;
       }
-      if (frame.depth() != CV_8U) throw Error("This kind of video is not supported.", file, "Its frames do not have 8 bits a channel.");
+      if (frame.depth() != CV_8U)
+        throw Error("This kind of video is not supported.", file, "Its frames do not have 8 bits a channel.");
       video.indices.push_back(index);
       onFrame(toRgb(frame, true));
     }
@@ -238,7 +248,8 @@ std::vector<std::uint8_t> encodePng(int width, int height, const std::uint8_t* r
   cv::cvtColor(view, bgr, cv::COLOR_RGB2BGR);
   std::vector<std::uint8_t> bytes;
   // The library's own choice (run lengths only) makes pictures with repeated rows several times as large.
-  const std::vector<int> settings{cv::IMWRITE_PNG_COMPRESSION, 9, cv::IMWRITE_PNG_STRATEGY, cv::IMWRITE_PNG_STRATEGY_DEFAULT};
+  const std::vector<int> settings{cv::IMWRITE_PNG_COMPRESSION, 9, cv::IMWRITE_PNG_STRATEGY,
+                                  cv::IMWRITE_PNG_STRATEGY_DEFAULT};
   if (!cv::imencode(".png", bgr, bytes, settings)) throw Error("The picture cannot be encoded.", "PNG");
   return bytes;
 }

@@ -10,7 +10,8 @@ namespace cuescope {
 
 namespace {
 
-[[noreturn]] void fail(const std::string& label, const std::string& what, const std::string& why, const std::string& next) {
+[[noreturn]] void fail(const std::string& label, const std::string& what, const std::string& why,
+                       const std::string& next) {
   throw Error(what, label, why, next);
 }
 [[noreturn]] void truncated(const std::string& label, const std::string& why) {
@@ -31,7 +32,8 @@ struct Bytes {
   bool bigEndian = true;
 
   const std::uint8_t* at(std::size_t offset, std::size_t count) const {
-    if (offset > size || count > size - offset) truncated(label, "The file ends after " + std::to_string(size) + " bytes.");
+    if (offset > size || count > size - offset)
+      truncated(label, "The file ends after " + std::to_string(size) + " bytes.");
     return data + offset;
   }
   std::uint32_t u8(std::size_t offset) const { return *at(offset, 1); }
@@ -109,7 +111,9 @@ void readPng(const Bytes& file, ImageHeader& header) {
       first = false;
     }
     const auto* body = file.at(at + 4, length + 4);
-    if (crc32(body, length + 4) != file.u32(at + 8 + length)) damaged(file.label, "The checksum of its part " + std::string(type) + " is wrong.");
+    const bool pixels = type == "IDAT";  // the decoder checks these itself, and refuses
+    if (!pixels && crc32(body, length + 4) != file.u32(at + 8 + length))
+      damaged(file.label, "The checksum of its part " + std::string(type) + " is wrong.");
     if (type == "eXIf") header.orientation = exifOrientation(body + 4, length, file.label);
     if (type == "IEND") return;
     at += 12 + length;
@@ -121,7 +125,9 @@ void readJpeg(const Bytes& file, ImageHeader& header) {
   for (;;) {
     // Between segments, and inside the compressed data after a scan's header, only FF followed by a code counts.
     const void* mark = std::memchr(file.data + at, 0xFF, file.size - at);
-    if (!mark) truncated(file.label, "The file ends after " + std::to_string(file.size) + " bytes, before the end of the picture.");
+    if (!mark)
+      truncated(file.label,
+                "The file ends after " + std::to_string(file.size) + " bytes, before the end of the picture.");
     at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(mark) - file.data);
     while (file.u8(at) == 0xFF) ++at;
     const auto code = file.u8(at++);
@@ -163,7 +169,8 @@ void readWebP(Bytes file, ImageHeader& header) {
       header.height = (bits >> 14 & 0x3FFF) + 1;
     } else if (type == "EXIF") {
       const bool prefixed = length >= 6 && file.text(body, 4) == "Exif";
-      header.orientation = exifOrientation(file.data + body + (prefixed ? 6 : 0), length - (prefixed ? 6 : 0), file.label);
+      header.orientation =
+          exifOrientation(file.data + body + (prefixed ? 6 : 0), length - (prefixed ? 6 : 0), file.label);
     }
     at = body + length + (length & 1);
   }
@@ -208,7 +215,9 @@ void readTiff(Bytes file, ImageHeader& header) {
   });
   if (offsetsAt == 0 || sizesAt == 0) damaged(file.label, "It does not say where its pixels are.");
   for (std::size_t i = 0; i < parts; ++i) {
-    const auto entry = [&](std::size_t list, std::uint32_t type) { return type == 3 ? file.u16(list + i * 2) : file.u32(list + i * 4); };
+    const auto entry = [&](std::size_t list, std::uint32_t type) {
+      return type == 3 ? file.u16(list + i * 2) : file.u32(list + i * 4);
+    };
     file.at(entry(offsetsAt, offsetsType), entry(sizesAt, sizesType));
   }
 }

@@ -1,5 +1,5 @@
-// ImageHeader: what an image file says about itself, read by our own eyes before a decoder touches it: format, size, whether
-// all of it is there. Every read is bounds-checked. Values only; any thread.
+// ImageHeader: what an image file says about itself, read by our own eyes before a decoder touches it: format, size,
+// whether all of it is there. Every read is bounds-checked. Values only; any thread.
 #pragma once
 
 #include <cstddef>

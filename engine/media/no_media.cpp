@@ -13,13 +13,23 @@ namespace {
 
 }  // namespace
 
-DecodedImage decodeImage(const std::uint8_t*, std::size_t, const std::string& label) { refuse("The image cannot be decoded.", label); }
-DecodedImage readImage(const std::string& file) { refuse("The image cannot be read.", file); }
-VideoFrames probeVideo(const std::string& file) { refuse("The video cannot be read.", file); }
-VideoFrames readVideo(const std::string& file, const std::vector<int>&) { refuse("The video cannot be read.", file); }
+DecodedImage decodeImage(const std::uint8_t*, std::size_t, const std::string& label) {
+  refuse("The image cannot be decoded.", label);
+}
+DecodedImage readImage(const std::string& file) {
+  refuse("The image cannot be read.", file);
+}
+VideoFrames probeVideo(const std::string& file) {
+  refuse("The video cannot be read.", file);
+}
+VideoFrames readVideo(const std::string& file, const std::vector<int>&) {
+  refuse("The video cannot be read.", file);
+}
 VideoFrames readVideo(const std::string& file, const std::vector<int>&, const std::function<void(DecodedImage&&)>&) {
   refuse("The video cannot be read.", file);
 }
-std::vector<std::uint8_t> encodePng(int, int, const std::uint8_t*) { refuse("The picture cannot be encoded.", "PNG"); }
+std::vector<std::uint8_t> encodePng(int, int, const std::uint8_t*) {
+  refuse("The picture cannot be encoded.", "PNG");
+}
 
 }  // namespace cuescope

@@ -39,7 +39,9 @@ bool appendBytes(std::string_view text, const std::array<std::int16_t, 512>& byt
   return true;
 }
 
-std::size_t slotCount(std::size_t entries) { return std::bit_ceil(entries * 2 + 16); }
+std::size_t slotCount(std::size_t entries) {
+  return std::bit_ceil(entries * 2 + 16);
+}
 
 std::size_t pairHash(std::uint64_t pair) {
   pair *= 0x9E3779B97F4A7C15ull;
@@ -87,7 +89,8 @@ void Bpe::loadVocabulary(const TokenizerFile& file, const std::string& where) {
     appendUtf8(m_byteTexts[b], letters[b]);
     m_byteIds[b] = static_cast<std::int32_t>(idOf(m_byteTexts[b]));
     if (m_byteIds[b] < 0) {
-      throw Error("The tokenizer cannot be read.", where, "Its vocabulary has no token for the byte " + std::to_string(b) + ".");
+      throw Error("The tokenizer cannot be read.", where,
+                  "Its vocabulary has no token for the byte " + std::to_string(b) + ".");
     }
   }
 }
@@ -98,10 +101,12 @@ void Bpe::loadMerges(const TokenizerFile& file, const std::string& where) {
   std::uint32_t rank = 0;
   for (const auto& merge : file.merges) {
     const auto both = std::string_view(file.texts).substr(merge.begin, merge.leftSize + merge.rightSize);
-    const auto left = idOf(both.substr(0, merge.leftSize)), right = idOf(both.substr(merge.leftSize)), merged = idOf(both);
+    const auto left = idOf(both.substr(0, merge.leftSize)), right = idOf(both.substr(merge.leftSize)),
+               merged = idOf(both);
     if (left < 0 || right < 0 || merged < 0) {
-      throw Error("The tokenizer cannot be read.", where,
-                  "Merge " + std::to_string(rank) + " («" + std::string(both) + "») names a token that the vocabulary lacks.");
+      throw Error(
+          "The tokenizer cannot be read.", where,
+          "Merge " + std::to_string(rank) + " («" + std::string(both) + "») names a token that the vocabulary lacks.");
     }
     const auto pair = static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint64_t>(right);
     std::size_t slot = pairHash(pair) & mask;
@@ -112,7 +117,8 @@ void Bpe::loadMerges(const TokenizerFile& file, const std::string& where) {
 
 std::int64_t Bpe::idOf(std::string_view wanted) const {
   const std::size_t mask = m_idSlots.size() - 1;
-  for (std::size_t slot = std::hash<std::string_view>()(wanted) & mask; m_idSlots[slot] >= 0; slot = (slot + 1) & mask) {
+  for (std::size_t slot = std::hash<std::string_view>()(wanted) & mask; m_idSlots[slot] >= 0;
+       slot = (slot + 1) & mask) {
     if (text(m_spans[static_cast<std::size_t>(m_idSlots[slot])]) == wanted) return m_idSlots[slot];
   }
   return -1;
@@ -169,7 +175,8 @@ void Bpe::encode(std::string_view word, std::vector<std::int64_t>& ids, Scratch&
     const auto best = heap.back();
     heap.pop_back();
     auto& symbol = symbols[best.position];
-    if (symbol.id != best.left || symbol.next < 0 || symbols[symbol.next].id != best.right) continue;  // merged meanwhile
+    if (symbol.id != best.left || symbol.next < 0 || symbols[symbol.next].id != best.right)
+      continue;  // merged meanwhile
     auto& absorbed = symbols[symbol.next];
     absorbed.id = -1;
     symbol.id = best.merged;

@@ -1,4 +1,5 @@
-// Bpe: the merge table of a byte-level vocabulary. Turns the bytes of one word into ids. Immutable after load; any thread.
+// Bpe: the merge table of a byte-level vocabulary. Turns the bytes of one word into ids. Immutable after load; any
+// thread.
 #pragma once
 
 #include <array>
@@ -50,14 +51,16 @@ class Bpe {
   static constexpr std::uint64_t kNone = ~0ull;
 
   const Merge* findMerge(std::int32_t left, std::int32_t right) const;
-  std::string_view text(const Span& span) const { return std::string_view(m_texts).substr(span.textBegin, span.textSize); }
+  std::string_view text(const Span& span) const {
+    return std::string_view(m_texts).substr(span.textBegin, span.textSize);
+  }
   void loadVocabulary(const TokenizerFile& file, const std::string& where);
   void loadMerges(const TokenizerFile& file, const std::string& where);
 
   std::string m_texts, m_bytes;
-  std::vector<Span> m_spans;               // by id
-  std::vector<std::int32_t> m_idSlots;     // open addressing over texts, -1 empty
-  std::vector<Merge> m_mergeSlots;         // open addressing over pairs
+  std::vector<Span> m_spans;            // by id
+  std::vector<std::int32_t> m_idSlots;  // open addressing over texts, -1 empty
+  std::vector<Merge> m_mergeSlots;      // open addressing over pairs
   std::array<std::int32_t, 256> m_byteIds{};
   std::array<std::string, 256> m_byteTexts;
   bool m_ignoreMerges = false;

@@ -17,22 +17,23 @@ namespace {
 
 using nlohmann::ordered_json;
 
-/// First eight digits of the digest of every line of the Qwen3-VL template, white space at line ends ignored. Enough to know it
-/// and to name the first line that differs.
+/// First eight digits of the digest of every line of the Qwen3-VL template, white space at line ends ignored. Enough to
+/// know it and to name the first line that differs.
 constexpr std::array kKnownLines = {
-    "bbdbace7", "36fdb5b8", "0869f09e", "d097e616", "e68bd7cd", "5c5c8d4b", "a135a030", "e30382c5", "37e8c970", "4cb404f9",
-    "b7f85410", "0349a329", "7596bc22", "92f70b18", "cf574809", "ae2c0f77", "4fea03de", "e39ab202", "0d93cb0e", "794afa0e",
-    "e30b682b", "0869f09e", "bc856cc5", "d097e616", "e68bd7cd", "5c5c8d4b", "a135a030", "e30382c5", "37e8c970", "4cb404f9",
-    "b7f85410", "0349a329", "2d5d04b0", "92f70b18", "5b2a85ea", "c407793c", "721f8bfe", "aa58bd3d", "2d3ba13a", "633144e3",
-    "289a8659", "2d06096b", "5c5c8d4b", "aae59c18", "d6193d1f", "8eba5f22", "8a75a758", "ff5c96ec", "ad6e6391", "712f1ad0",
-    "a81cedfc", "c8be9c20", "d4a8cbed", "37e8c970", "4cb404f9", "b7f85410", "0349a329", "2d5d04b0", "22016010", "633144e3",
-    "289a8659", "2d06096b", "5c5c8d4b", "33971226", "4252c5de", "c3877b21", "4cb404f9", "b7f85410", "0349a329", "1676b8ae",
-    "326bb63d", "562c78a7", "d495516f", "4cb404f9", "fafe5c09", "752afd2c", "4cb404f9", "b26e88b1", "dd9737ce", "68b752eb",
-    "c2eb47a7", "e43cc436", "3a3abe20", "8be365ab", "4cb404f9", "01c4031b", "b7f85410", "0349a329", "2d5d04b0", "545555ee",
-    "266dcb72", "7c76edcf", "0349a329", "c6861392", "289a8659", "2d06096b", "5c5c8d4b", "aae59c18", "d6193d1f", "8eba5f22",
-    "8a75a758", "ff5c96ec", "ad6e6391", "712f1ad0", "a81cedfc", "c8be9c20", "d4a8cbed", "37e8c970", "4cb404f9", "b7f85410",
-    "0349a329", "df19ea86", "8a8d3f2b", "b551ac6e", "0349a329", "92f70b18", "414f3e17", "9fdc005d", "a6cfdcc2", "5b2a85ea"
-};
+    "bbdbace7", "36fdb5b8", "0869f09e", "d097e616", "e68bd7cd", "5c5c8d4b", "a135a030", "e30382c5", "37e8c970",
+    "4cb404f9", "b7f85410", "0349a329", "7596bc22", "92f70b18", "cf574809", "ae2c0f77", "4fea03de", "e39ab202",
+    "0d93cb0e", "794afa0e", "e30b682b", "0869f09e", "bc856cc5", "d097e616", "e68bd7cd", "5c5c8d4b", "a135a030",
+    "e30382c5", "37e8c970", "4cb404f9", "b7f85410", "0349a329", "2d5d04b0", "92f70b18", "5b2a85ea", "c407793c",
+    "721f8bfe", "aa58bd3d", "2d3ba13a", "633144e3", "289a8659", "2d06096b", "5c5c8d4b", "aae59c18", "d6193d1f",
+    "8eba5f22", "8a75a758", "ff5c96ec", "ad6e6391", "712f1ad0", "a81cedfc", "c8be9c20", "d4a8cbed", "37e8c970",
+    "4cb404f9", "b7f85410", "0349a329", "2d5d04b0", "22016010", "633144e3", "289a8659", "2d06096b", "5c5c8d4b",
+    "33971226", "4252c5de", "c3877b21", "4cb404f9", "b7f85410", "0349a329", "1676b8ae", "326bb63d", "562c78a7",
+    "d495516f", "4cb404f9", "fafe5c09", "752afd2c", "4cb404f9", "b26e88b1", "dd9737ce", "68b752eb", "c2eb47a7",
+    "e43cc436", "3a3abe20", "8be365ab", "4cb404f9", "01c4031b", "b7f85410", "0349a329", "2d5d04b0", "545555ee",
+    "266dcb72", "7c76edcf", "0349a329", "c6861392", "289a8659", "2d06096b", "5c5c8d4b", "aae59c18", "d6193d1f",
+    "8eba5f22", "8a75a758", "ff5c96ec", "ad6e6391", "712f1ad0", "a81cedfc", "c8be9c20", "d4a8cbed", "37e8c970",
+    "4cb404f9", "b7f85410", "0349a329", "df19ea86", "8a8d3f2b", "b551ac6e", "0349a329", "92f70b18", "414f3e17",
+    "9fdc005d", "a6cfdcc2", "5b2a85ea"};
 
 /// What plainChatTemplate() returns.
 constexpr std::string_view kPlainTemplate = R"({%- set seen = namespace(images=0, videos=0) %}
@@ -65,7 +66,8 @@ constexpr std::string_view kPlainTemplate = R"({%- set seen = namespace(images=0
 {%- endif %}
 )";
 
-/// JSON with ", " and ": ", keys in their order, nothing escaped that need not be: what the template's tojson filter gives.
+/// JSON with ", " and ": ", keys in their order, nothing escaped that need not be: what the template's tojson filter
+/// gives.
 void writeJson(const ordered_json& value, std::string& out) {
   const char* separator = "";
   if (value.is_object()) {
@@ -112,7 +114,8 @@ std::string templateInJson(const std::filesystem::path& file) {
       if (entry.is_object() && entry.value("name", "") == "default") return entry.value("template", "");
     }
   }
-  throw Error("The chat template cannot be read.", file.string(), "«chat_template» is not a text, and has no entry named default.");
+  throw Error("The chat template cannot be read.", file.string(),
+              "«chat_template» is not a text, and has no entry named default.");
 }
 
 /// Throws when the template is not the one that render() speaks.
@@ -130,7 +133,8 @@ void check(const std::string& text, const std::string& file) {
     const std::string have = i < all.size() ? digest(all[i].data(), all[i].size()).substr(0, 8) : "";
     if (i < kKnownLines.size() && have == kKnownLines[i]) continue;
     throw Error("This chat template is not supported.", file,
-                i < all.size() ? "It differs from the Qwen3-VL template at line " + std::to_string(i + 1) + ": " + all[i].substr(0, 120)
+                i < all.size() ? "It differs from the Qwen3-VL template at line " + std::to_string(i + 1) + ": " +
+                                     all[i].substr(0, 120)
                                : "It ends after line " + std::to_string(all.size()) + "; the Qwen3-VL template has " +
                                      std::to_string(kKnownLines.size()) + " lines.",
                 "Use a Qwen3-VL Instruct model folder, or put its chat_template.json beside the weights.");
@@ -138,7 +142,8 @@ void check(const std::string& text, const std::string& file) {
 }
 
 ChatPart parsePart(const ordered_json& item) {
-  if (!item.is_object()) throw Error("The messages cannot be read.", "content", "An entry is not an object: " + item.dump());
+  if (!item.is_object())
+    throw Error("The messages cannot be read.", "content", "An entry is not an object: " + item.dump());
   ChatPart part;
   const std::string type = item.value("type", "");
   if (type == "image" || item.contains("image") || item.contains("image_url")) {
@@ -153,7 +158,8 @@ ChatPart parsePart(const ordered_json& item) {
 ToolCall parseToolCall(const ordered_json& item) {
   const ordered_json& call = item.contains("function") ? item.at("function") : item;
   const ordered_json& arguments = call.at("arguments");
-  return {call.at("name").get<std::string>(), arguments.is_string() ? arguments.get<std::string>() : jsonText(arguments)};
+  return {call.at("name").get<std::string>(),
+          arguments.is_string() ? arguments.get<std::string>() : jsonText(arguments)};
 }
 
 /// Renders turns; counts images and videos over the whole conversation.
@@ -201,7 +207,9 @@ class Renderer {
 
 }  // namespace
 
-std::string_view plainChatTemplate() { return kPlainTemplate; }
+std::string_view plainChatTemplate() {
+  return kPlainTemplate;
+}
 
 ChatTemplate ChatTemplate::load(const std::string& folder) {
   const std::filesystem::path base(folder);
@@ -235,8 +243,10 @@ std::string ChatTemplate::render(const std::vector<ChatTurn>& turns, bool addGen
         "You are provided with function signatures within <tools></tools> XML tags:\n<tools>";
     for (const auto& tool : tools) out.text += "\n" + tool;
     out.text +=
-        "\n</tools>\n\nFor each function call, return a json object with function name and arguments within <tool_call></tool_call> "
-        "XML tags:\n<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call><|im_end|>\n";
+        "\n</tools>\n\nFor each function call, return a json object with function name and arguments within "
+        "<tool_call></tool_call> "
+        "XML tags:\n<tool_call>\n{\"name\": <function-name>, \"arguments\": "
+        "<args-json-object>}\n</tool_call><|im_end|>\n";
   } else if (hasSystem) {
     out.text += "<|im_start|>system\n";
     out.plain(turns.front());
@@ -276,7 +286,8 @@ std::vector<ChatTurn> parseMessages(const std::string& json) {
       if (content != message.end() && content->is_array()) {
         for (const auto& item : *content) turn.parts.push_back(parsePart(item));
       } else if (content != message.end() && !content->is_null()) {
-        if (auto text = content->get<std::string>(); !text.empty()) turn.parts.push_back({ChatPart::Kind::Text, std::move(text)});
+        if (auto text = content->get<std::string>(); !text.empty())
+          turn.parts.push_back({ChatPart::Kind::Text, std::move(text)});
       }
       if (const auto calls = message.find("tool_calls"); calls != message.end() && calls->is_array()) {
         for (const auto& call : *calls) turn.toolCalls.push_back(parseToolCall(call));

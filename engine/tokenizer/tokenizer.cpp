@@ -62,7 +62,8 @@ bool isSpace(utf8proc_int32_t c) {
 utf8proc_int32_t characterAt(std::string_view text, std::size_t at) {
   if (at >= text.size()) return -1;
   utf8proc_int32_t c = -1;
-  utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data() + at), static_cast<utf8proc_ssize_t>(text.size() - at), &c);
+  utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data() + at),
+                   static_cast<utf8proc_ssize_t>(text.size() - at), &c);
   return c;
 }
 std::size_t previousCharacter(std::string_view text, std::size_t at) {
@@ -75,8 +76,9 @@ std::string toNfc(std::string_view text) {
   // Nothing below U+0300 composes or changes; its first byte would be 0xCC.
   if (std::none_of(text.begin(), text.end(), [](unsigned char c) { return c >= 0xCC; })) return std::string(text);
   utf8proc_uint8_t* out = nullptr;
-  const auto size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                                 &out, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  const auto size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                   &out, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
   if (size < 0) throw Error("The text cannot be normalized.", "tokenizer", utf8proc_errmsg(size));
   std::string result(reinterpret_cast<const char*>(out), static_cast<std::size_t>(size));
   std::free(out);
@@ -129,7 +131,8 @@ struct Tokenizer::Impl::Words {
 
 Tokenizer::Impl::Impl(const TokenizerFile& parsed, const std::string& path)
     : file(path), bpe(parsed, path), added(parsed.added), nfc(parsed.nfc) {
-  std::stable_sort(added.begin(), added.end(), [](const auto& a, const auto& b) { return a.content.size() > b.content.size(); });
+  std::stable_sort(added.begin(), added.end(),
+                   [](const auto& a, const auto& b) { return a.content.size() > b.content.size(); });
   std::erase_if(added, [](const auto& token) { return token.content.empty(); });
   for (std::size_t i = 0; i < added.size(); ++i) {
     if (added[i].id < 0 || added[i].id > std::numeric_limits<std::int32_t>::max()) {
@@ -142,7 +145,8 @@ Tokenizer::Impl::Impl(const TokenizerFile& parsed, const std::string& path)
   const std::string pattern = spellOutSpaces(parsed.splitPattern);
   int error = 0;
   PCRE2_SIZE offset = 0;
-  split = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
+  split = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP, &error,
+                        &offset, nullptr);
   if (!split) {
     PCRE2_UCHAR message[256];
     pcre2_get_error_message(error, message, sizeof message);
@@ -151,7 +155,8 @@ Tokenizer::Impl::Impl(const TokenizerFile& parsed, const std::string& path)
   pcre2_jit_compile(split, PCRE2_JIT_COMPLETE);  // without it, the interpreter does the same more slowly
 }
 
-std::optional<Tokenizer::Impl::Found> Tokenizer::Impl::findAdded(std::string_view text, std::size_t from, bool normalized) const {
+std::optional<Tokenizer::Impl::Found> Tokenizer::Impl::findAdded(std::string_view text, std::size_t from,
+                                                                 bool normalized) const {
   const std::size_t floor = from;
   for (std::size_t at = from; at < text.size(); ++at) {
     if (!startsAdded[static_cast<unsigned char>(text[at])]) continue;
@@ -181,7 +186,8 @@ std::optional<Tokenizer::Impl::Found> Tokenizer::Impl::findAdded(std::string_vie
 }
 
 template <typename OnText>
-void Tokenizer::Impl::splitAtAdded(std::string_view text, bool normalized, std::vector<std::int64_t>& ids, OnText onText) const {
+void Tokenizer::Impl::splitAtAdded(std::string_view text, bool normalized, std::vector<std::int64_t>& ids,
+                                   OnText onText) const {
   std::size_t done = 0;
   while (done < text.size()) {
     const auto found = findAdded(text, done, normalized);
@@ -208,14 +214,16 @@ void Tokenizer::Impl::encodeText(std::string_view text, std::vector<std::int64_t
   };
   std::size_t done = 0;
   while (done < text.size()) {
-    const int matched = pcre2_match(split, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), done, PCRE2_NO_UTF_CHECK, words.match,
-                                    nullptr);
+    const int matched = pcre2_match(split, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), done,
+                                    PCRE2_NO_UTF_CHECK, words.match, nullptr);
     if (matched == PCRE2_ERROR_NOMATCH) break;
     if (matched < 0) {
-      throw Error("The text cannot be split into words.", file, "The pattern matcher gave up with code " + std::to_string(matched) + ".");
+      throw Error("The text cannot be split into words.", file,
+                  "The pattern matcher gave up with code " + std::to_string(matched) + ".");
     }
     const PCRE2_SIZE* span = pcre2_get_ovector_pointer(words.match);
-    if (span[1] <= span[0]) throw Error("The text cannot be split into words.", file, "The split pattern matches the empty text.");
+    if (span[1] <= span[0])
+      throw Error("The text cannot be split into words.", file, "The split pattern matches the empty text.");
     if (span[0] > done) word(text.substr(done, span[0] - done));
     word(text.substr(span[0], span[1] - span[0]));
     done = span[1];

@@ -25,7 +25,9 @@ class Scanner {
                 "Copy the model folder again: tokenizer.json is incomplete or is not a tokenizer's file.");
   }
   char peek() {
-    while (m_at < m_text.size() && (m_text[m_at] == ' ' || m_text[m_at] == '\n' || m_text[m_at] == '\r' || m_text[m_at] == '\t')) ++m_at;
+    while (m_at < m_text.size() &&
+           (m_text[m_at] == ' ' || m_text[m_at] == '\n' || m_text[m_at] == '\r' || m_text[m_at] == '\t'))
+      ++m_at;
     return m_at < m_text.size() ? m_text[m_at] : '\0';
   }
   bool take(char c) {
@@ -107,7 +109,8 @@ class Scanner {
         ++m_at;
       } while (depth > 0);
     } else {
-      while (m_at < m_text.size() && std::string_view(",]} \n\r\t").find(m_text[m_at]) == std::string_view::npos) ++m_at;
+      while (m_at < m_text.size() && std::string_view(",]} \n\r\t").find(m_text[m_at]) == std::string_view::npos)
+        ++m_at;
     }
   }
   char32_t hex4() {
@@ -147,7 +150,9 @@ class Scanner {
               "Use a Qwen3-VL model folder: byte-level BPE, NFC, one split pattern.");
 }
 
-std::string typeOf(const json& part) { return part.is_object() ? part.value("type", "without a type") : part.dump(); }
+std::string typeOf(const json& part) {
+  return part.is_object() ? part.value("type", "without a type") : part.dump();
+}
 
 void readMerges(Scanner& scan, TokenizerFile& result) {
   auto& texts = result.texts;
@@ -198,19 +203,23 @@ void readModel(Scanner& scan, const std::string& file, TokenizerFile& result) {
   // Old files do not name the type.
   if (rest.contains("type") && rest["type"] != "BPE") unsupported(file, "Its model is " + rest["type"].dump() + ".");
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    if (rest.contains(key) && !rest[key].is_null() && rest[key] != "") unsupported(file, std::string("It uses ") + key + ".");
+    if (rest.contains(key) && !rest[key].is_null() && rest[key] != "")
+      unsupported(file, std::string("It uses ") + key + ".");
   }
-  if (rest.contains("dropout") && !rest["dropout"].is_null() && rest["dropout"] != 0) unsupported(file, "It drops merges at random.");
+  if (rest.contains("dropout") && !rest["dropout"].is_null() && rest["dropout"] != 0)
+    unsupported(file, "It drops merges at random.");
   result.ignoreMerges = rest.value("ignore_merges", false);
 }
 
 void readSplit(const json& preTokenizer, const std::string& file, TokenizerFile& result) {
-  const json steps = typeOf(preTokenizer) == "Sequence" ? preTokenizer.at("pretokenizers") : json::array({preTokenizer});
+  const json steps =
+      typeOf(preTokenizer) == "Sequence" ? preTokenizer.at("pretokenizers") : json::array({preTokenizer});
   if (steps.size() != 2 || typeOf(steps[0]) != "Split" || typeOf(steps[1]) != "ByteLevel") {
     unsupported(file, "Its pre_tokenizer is not a Split followed by ByteLevel.");
   }
   const json& split = steps[0];
-  if (!split.at("pattern").contains("Regex") || split.value("behavior", "") != "Isolated" || split.value("invert", false)) {
+  if (!split.at("pattern").contains("Regex") || split.value("behavior", "") != "Isolated" ||
+      split.value("invert", false)) {
     unsupported(file, "Its Split is not a regular expression with behavior Isolated.");
   }
   if (steps[1].value("add_prefix_space", true) || steps[1].value("use_regex", true)) {
@@ -245,8 +254,9 @@ TokenizerFile readTokenizerFile(const std::string& file) {
       const json value = scan.tree();
       if (key == "added_tokens" && value.is_array()) {
         for (const auto& token : value) {
-          result.added.push_back({token.at("content"), token.at("id"), token.value("special", false), token.value("normalized", false),
-                                  token.value("lstrip", false), token.value("rstrip", false), token.value("single_word", false)});
+          result.added.push_back({token.at("content"), token.at("id"), token.value("special", false),
+                                  token.value("normalized", false), token.value("lstrip", false),
+                                  token.value("rstrip", false), token.value("single_word", false)});
         }
       } else if (key == "normalizer" && !value.is_null()) {
         if (typeOf(value) != "NFC") unsupported(file, "Its normalizer is " + typeOf(value) + ".");

@@ -1,5 +1,5 @@
-// TokenizerFile: what a Hugging Face tokenizer.json says. Read by a scanner of our own: a vocabulary of 150,000 entries and as
-// many merges would spend most of the loading time in a general JSON tree. Values only; any thread.
+// TokenizerFile: what a Hugging Face tokenizer.json says. Read by a scanner of our own: a vocabulary of 150,000 entries
+// and as many merges would spend most of the loading time in a general JSON tree. Values only; any thread.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,8 @@ Step nextCharacter(std::string_view text) {
   const unsigned char lead = at(0);
   if (lead < 0x80) return {1, true};
   std::size_t length = 0;
-  unsigned char low = 0x80, high = 0xBF;  // range of the second byte: no overlong forms, no surrogates, nothing above U+10FFFF
+  unsigned char low = 0x80,
+                high = 0xBF;  // range of the second byte: no overlong forms, no surrogates, nothing above U+10FFFF
   if (lead >= 0xC2 && lead <= 0xDF) {
     length = 2;
   } else if (lead >= 0xE0 && lead <= 0xEF) {
