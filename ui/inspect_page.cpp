@@ -396,13 +396,22 @@ void InspectPage::resetLayout() {
   m_lowerRight->setStretchFactor(0, 1);
 }
 
-// Below 1280 wide there is no room for two columns of panels at the right: alignment and cue score wait behind the View menu.
+// Below 1280 wide matrix, alignment and cue score share one panel's tabs; nothing is clipped, nothing is lost.
 void InspectPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
-  const bool narrow = width() < 1100;
+  const bool narrow = width() < 1300;
   if (narrow == m_narrow) return;
   m_narrow = narrow;
-  m_lower->setOrientation(Qt::Horizontal);
+  Panel* alignmentPanel = m_panels[3];
+  if (narrow) {
+    m_matrixPanel->addTab(tr("Alignment"), m_alignment);
+    m_matrixPanel->addTab(tr("Cue score"), m_cueScore);
+  } else {
+    m_matrixPanel->removeLastTab();
+    m_matrixPanel->removeLastTab();
+    alignmentPanel->adopt(m_alignment);
+    m_cueScorePanel->adopt(m_cueScore);
+  }
   m_lowerRight->setVisible(!narrow);
 }
 

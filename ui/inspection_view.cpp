@@ -143,27 +143,32 @@ SelectionState fitted(const Inspection& inspection, SelectionState selection) {
   return selection;
 }
 
-std::vector<int> evidencePatches(const Inspection& inspection, int image) {
+std::vector<float> evidenceCover(const Inspection& inspection, int image) {
   if (image < 0 || image >= int(inspection.images.size())) return {};
   const ImageView& view = inspection.images[std::size_t(image)];
   if (view.gridRows <= 0 || view.gridCols <= 0) return {};
   const float w = float(view.width) / float(view.gridCols), h = float(view.height) / float(view.gridRows);
-  std::vector<int> patches;
-  for (int r = 0; r < view.gridRows; ++r) {
-    for (int c = 0; c < view.gridCols; ++c) {
-      for (const PixelBox& box : inspection.evidence) {
-        if (box.image != image) continue;
-        const float across = std::min(box.x + box.width, float(c + 1) * w) - std::max(box.x, float(c) * w);
-        const float down = std::min(box.y + box.height, float(r + 1) * h) - std::max(box.y, float(r) * h);
-        const float cx = box.x + box.width / 2, cy = box.y + box.height / 2;
-        const bool centre = cx >= float(c) * w && cx < float(c + 1) * w && cy >= float(r) * h && cy < float(r + 1) * h;
-        if (centre || (across > 0 && down > 0 && across * down >= 0.5f * w * h)) {
-          patches.push_back(r * view.gridCols + c);
-          break;
-        }
-      }
+  std::vector<float> cover(std::size_t(view.gridRows) * std::size_t(view.gridCols), 0.f);
+  for (const PixelBox& box : inspection.evidence) {
+    if (box.image != image) continue;
+    for (std::size_t p = 0; p < cover.size(); ++p) {
+      const float left = float(int(p) % view.gridCols) * w, top = float(int(p) / view.gridCols) * h;
+      const float across = std::max(0.f, std::min(box.x + box.width, left + w) - std::max(box.x, left));
+      const float down = std::max(0.f, std::min(box.y + box.height, top + h) - std::max(box.y, top));
+      cover[p] = std::max(cover[p], across * down / (w * h));  // overlapping boxes count once
     }
   }
+  return cover;
+}
+
+std::vector<int> evidencePatches(const Inspection& inspection, int image) {
+  const std::vector<float> cover = evidenceCover(inspection, image);
+  std::vector<int> patches;
+  for (std::size_t p = 0; p < cover.size(); ++p)
+    if (cover[p] >= 0.5f) patches.push_back(int(p));
+  if (!patches.empty() || cover.empty()) return patches;
+  const auto most = std::max_element(cover.begin(), cover.end());  // boxes smaller than half a patch
+  if (*most > 0) patches.push_back(int(most - cover.begin()));
   return patches;
 }
 
@@ -176,14 +181,18 @@ std::optional<CueScore> cueScore(const Inspection& inspection, const MapSlice& m
   score.patches = int(patches.size());
   const float total = std::accumulate(map.values.begin(), map.values.end(), 0.f);
   std::vector<bool> inside(map.values.size());
-  float mass = 0;
-  for (int p : patches) {
-    inside[std::size_t(p)] = true;
-    mass += map.values[std::size_t(p)];
+  for (int p : patches) inside[std::size_t(p)] = true;
+  // A patch counts as far as the boxes cover it, as in the run's evidence mass.
+  const std::vector<float> cover = evidenceCover(inspection, map.image);
+  float mass = 0, covered = 0;
+  for (std::size_t p = 0; p < map.values.size() && p < cover.size(); ++p) {
+    mass += cover[p] * map.values[p];
+    covered += cover[p];
   }
   const float n = float(map.values.size()), e = float(patches.size());
   score.mass = total > 0 ? mass / total : 0;
-  score.uniformMass = score.uniformHit = e / n;
+  score.uniformMass = covered / n;
+  score.uniformHit = e / n;
   std::vector<std::size_t> order(map.values.size());
   std::iota(order.begin(), order.end(), std::size_t(0));
   std::partial_sort(order.begin(), order.begin() + std::ptrdiff_t(patches.size()), order.end(),

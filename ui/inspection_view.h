@@ -44,13 +44,15 @@ SelectionState fitted(const Inspection& inspection, SelectionState selection);
 
 /// Cue score of a map against evidence boxes, beside what a uniform map would score.
 struct CueScore {
-  int boxes = 0, patches = 0;  // evidence boxes, and the patches at least half covered by one (or holding its centre)
+  int boxes = 0, patches = 0;  // evidence boxes, and the patches at least half covered (the most covered one if none is)
   float mass = 0, uniformMass = 0;    // share of the map inside, of the share on this image
   bool hit = false;                   // the largest patch lies inside
   float uniformHit = 0;               // chance of a random patch
   float iou = 0, uniformIou = 0;      // top-n patches against the n evidence patches
 };
 std::optional<CueScore> cueScore(const Inspection& inspection, const MapSlice& map);
+/// How much of each patch the evidence covers, 0 to 1.
+std::vector<float> evidenceCover(const Inspection& inspection, int image);
 /// Patches of one image that belong to evidence, row-major indexes.
 std::vector<int> evidencePatches(const Inspection& inspection, int image);
 

@@ -12,6 +12,7 @@ namespace {
 constexpr const char* kInspectTag = "inspect";
 constexpr const char* kWhatIfTag = "what-if";
 constexpr const char* kOpenTag = "open-model";
+constexpr const char* kRowsTag = "rows";
 constexpr const char* kRunTag = "run";
 constexpr const char* kDoctorTag = "doctor";
 
@@ -77,6 +78,7 @@ Session::Session(Worker::Open open, QObject* parent)
   qRegisterMetaType<InspectionPtr>();
   qRegisterMetaType<WhatIfPtr>();
   qRegisterMetaType<StepPtr>();
+  qRegisterMetaType<DataRows>();
   qRegisterMetaType<ModelInfo>();
   qRegisterMetaType<Failure>();
   qRegisterMetaType<RunStatus>();
@@ -227,6 +229,19 @@ void Session::openModel(const QString& folder) {
     } catch (const Cancelled&) {
     } catch (...) {
       queue([this, folder, failure = currentFailure("opening a model")] { Q_EMIT modelFailed(folder, failure); });
+    }
+    queue([this] { Q_EMIT busyChanged(); });
+  });
+  Q_EMIT busyChanged();
+}
+
+void Session::readRows(const QString& file, qint64 first, int count) {
+  if (!m_worker) start();
+  m_worker->post(kRowsTag, [this, file, first, count](Engine& engine, std::stop_token) {
+    try {
+      queue([this, rows = engine.readRows(file.toStdString(), first, count)] { Q_EMIT rowsArrived(rows); });
+    } catch (...) {
+      queue([this, file, failure = currentFailure("reading a data file")] { Q_EMIT rowsFailed(file, failure); });
     }
     queue([this] { Q_EMIT busyChanged(); });
   });

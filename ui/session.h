@@ -66,6 +66,9 @@ class Session : public QObject {
   /// Cancels what is computed now for the person (inspections, what-ifs, opening); never the run.
   void cancel();
 
+  /// Rows of a data file; answered by rowsArrived or rowsFailed.
+  void readRows(const QString& file, qint64 first, int count);
+
   // Runs
   void startRun(const RunConfig& config);
   void pauseRun();
@@ -89,6 +92,8 @@ class Session : public QObject {
   void doctorArrived();
   void modelOpened(const cuescope::ModelInfo& model);
   void modelFailed(const QString& folder, const cuescope::Failure& failure);
+  void rowsArrived(const cuescope::DataRows& rows);
+  void rowsFailed(const QString& file, const cuescope::Failure& failure);
   void inspectionStarted(qint64 id);
   void tokenArrived(const cuescope::TokenArrived& token);
   void inspectionArrived(const cuescope::InspectionPtr& inspection);
@@ -148,6 +153,7 @@ class Session : public QObject {
 Q_DECLARE_METATYPE(cuescope::InspectionPtr)
 Q_DECLARE_METATYPE(cuescope::WhatIfPtr)
 Q_DECLARE_METATYPE(cuescope::StepPtr)
+Q_DECLARE_METATYPE(cuescope::DataRows)
 Q_DECLARE_METATYPE(cuescope::ModelInfo)
 Q_DECLARE_METATYPE(cuescope::Failure)
 Q_DECLARE_METATYPE(cuescope::RunStatus)

@@ -1,6 +1,8 @@
 #include "ui/workspace.h"
 
 #include <QDir>
+#include <QDirIterator>
+#include <QHash>
 #include <QFileInfo>
 #include <QSettings>
 #include <algorithm>
@@ -76,8 +78,9 @@ Workspace::Workspace(QObject* parent)
   });
   for (const QString& folder : folders)
     if (demo.exists(folder + QStringLiteral("/config.json"))) put(m_models, demo.filePath(folder), true);
-  for (const QString& file : demo.entryList({QStringLiteral("*.parquet"), QStringLiteral("*.jsonl")}, QDir::Files, QDir::Name))
-    put(m_data, demo.filePath(file), true);
+  const QDir data(demo.filePath(QStringLiteral("data")));
+  for (const QString& file : data.entryList({QStringLiteral("*.parquet"), QStringLiteral("*.jsonl")}, QDir::Files, QDir::Name))
+    put(m_data, data.filePath(file), true);
   QSettings settings;
   for (const QString& path : settings.value(QStringLiteral("workspace/models")).toStringList()) put(m_models, path, false);
   for (const QString& path : settings.value(QStringLiteral("workspace/data")).toStringList()) put(m_data, path, false);
@@ -153,9 +156,10 @@ QString Workspace::demoData(const QString& part) const {
 }
 
 QStringList Workspace::presets() const {
-  const QDir folder(QString::fromStdString(resourceFolder()) + QStringLiteral("/presets"));
   QStringList files;
-  for (const QString& file : folder.entryList({QStringLiteral("*.yaml")}, QDir::Files, QDir::Name)) files << folder.filePath(file);
+  QDirIterator folder(QString::fromStdString(resourceFolder()) + QStringLiteral("/presets"), {QStringLiteral("*.yaml")}, QDir::Files, QDirIterator::Subdirectories);
+  while (folder.hasNext()) files << folder.next();
+  files.sort();
   return files;
 }
 

@@ -81,6 +81,18 @@ int Panel::addTab(const QString& title, QWidget* content) {
   return m_stack->addWidget(content);
 }
 
+void Panel::removeLastTab() {
+  m_stack->removeWidget(m_stack->widget(m_stack->count() - 1));
+  m_titles.removeLast();
+  m_tabs->setCurrent(0);
+  m_tabs->setTitles(m_titles);
+}
+
+void Panel::adopt(QWidget* content) {
+  m_stack->addWidget(content);
+  m_stack->setCurrentWidget(content);
+}
+
 void Panel::setCurrentTab(int index) {
   m_tabs->setCurrent(index);
   m_stack->setCurrentIndex(index);

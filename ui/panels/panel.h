@@ -36,6 +36,9 @@ class Panel : public QWidget {
   /// `name` is kept in settings; `title` is shown.
   Panel(const QString& name, const QString& title, QWidget* content, QWidget* parent = nullptr);
   int addTab(const QString& title, QWidget* content);
+  /// Takes the last tab's content out, without deleting it; adopt() gives a content (back) to a panel whose own has left.
+  void removeLastTab();
+  void adopt(QWidget* content);
   void setCurrentTab(int index);
   int currentTab() const;
   QString title() const { return m_titles.join(QStringLiteral(", ")); }

@@ -1,0 +1,436 @@
+#include "ui/main_window.h"
+
+#include <QApplication>
+#include <QBuffer>
+#include <QClipboard>
+#include <QCloseEvent>
+#include <QDateTime>
+#include <QDir>
+#include <QDragEnterEvent>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QLineEdit>
+#include <QMimeData>
+#include <QPainter>
+#include <QPlainTextEdit>
+#include <QSettings>
+#include <QSplitter>
+#include <QStackedWidget>
+#include <QStandardPaths>
+#include <QVBoxLayout>
+
+#include "engine/core/capture.h"
+#include "ui/command_palette.h"
+#include "ui/data_page.h"
+#include "ui/inspect_page.h"
+#include "ui/navigator.h"
+#include "ui/page_bar.h"
+#include "ui/panels/ask_bar.h"
+#include "ui/panels/map_panel.h"
+#include "ui/panels/train_page.h"
+#include "ui/start_page.h"
+#include "ui/status_strip.h"
+#include "ui/timeline_bar.h"
+#include "widgets/empty_panel.h"
+#include "widgets/token_strip.h"
+
+namespace cuescope {
+namespace {
+
+constexpr int kNavigatorWidth = 216;
+
+QWidget* notYet(const QString& sentence, const QString& detail, const QString& button, std::function<void()> action, QObject* context) {
+  auto* page = new QWidget;
+  auto* column = new QVBoxLayout(page);
+  column->setContentsMargins(24, 24, 24, 24);
+  auto* empty = new EmptyPanel;
+  empty->setText(sentence, detail, button);
+  QObject::connect(empty, &EmptyPanel::actionChosen, context, std::move(action));
+  column->addWidget(empty);
+  column->addStretch(1);
+  return page;
+}
+
+}  // namespace
+
+MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent), m_session(session) {
+  setWindowTitle(QStringLiteral("Cuescope"));
+  setAcceptDrops(true);
+  setMinimumSize(1000, 640);
+  auto* central = new QWidget;
+  auto* column = new QVBoxLayout(central);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  m_bar = new PageBar({tr("Inspect"), tr("Train"), tr("Rollouts"), tr("Data"), tr("Evaluate")});
+  m_body = new QSplitter(Qt::Horizontal);
+  m_body->setHandleWidth(1);
+  m_body->setChildrenCollapsible(false);
+  m_navigator = new Navigator(session, m_workspace);
+  m_navigator->setMinimumWidth(160);
+  m_stack = new QStackedWidget;
+  m_start = new StartPage(session, m_workspace);
+  m_inspect = new InspectPage(session, m_selection, m_workspace);
+  m_train = new TrainPage(session, m_selection);
+  m_data = new DataPage(session, m_workspace);
+  const auto toTrain = [this] { setPage(Train); };
+  m_stack->addWidget(m_inspect);
+  m_stack->addWidget(m_train);
+  m_stack->addWidget(notYet(tr("Rollouts have no page of their own yet."),
+                            tr("A run writes every response to rollouts/N.jsonl in its folder. Its curves and probe images are on Train; a checkpoint, or the paused student, opens in Inspect."),
+                            tr("Go to Train"), toTrain, this));
+  m_stack->addWidget(m_data);
+  m_stack->addWidget(notYet(tr("Score boards have no page of their own yet."),
+                            tr("A run's held-out accuracy, with its interval, is a curve on Train."), tr("Go to Train"), toTrain, this));
+  m_stack->addWidget(m_start);
+  m_body->addWidget(m_navigator);
+  m_body->addWidget(m_stack);
+  m_body->setStretchFactor(1, 1);
+  m_body->setSizes({kNavigatorWidth, 1384});
+  m_timeline = new TimelineBar(session, m_selection);
+  m_status = new StatusStrip(session);
+  column->addWidget(m_bar);
+  column->addWidget(m_body, 1);
+  column->addWidget(m_timeline);
+  column->addWidget(m_status);
+  setCentralWidget(central);
+  m_palette = new CommandPalette(this);
+  for (QLineEdit* field : findChildren<QLineEdit*>()) field->setAcceptDrops(false);
+  for (QPlainTextEdit* field : findChildren<QPlainTextEdit*>()) field->setAcceptDrops(false);
+  buildActions();
+  connectSession();
+  restoreState();
+  showStart();
+  refreshSelectionBar();
+  refreshActions();
+}
+
+MainWindow::~MainWindow() = default;
+
+void MainWindow::connectSession() {
+  connect(m_bar, &PageBar::pageChosen, this, [this](int page) { setPage(Page(page)); });
+  connect(m_bar, &PageBar::partChosen, this, &MainWindow::choosePart);
+  connect(&m_selection, &Selection::changed, this, [this] {
+    refreshSelectionBar();
+    refreshActions();
+  });
+  connect(m_start, &StartPage::sceneChosen, this, [this](const InspectRequest& request, bool whatIf) {
+    m_whatIfWanted = whatIf;
+    setPage(Inspect);
+    m_inspect->ask(request);
+  });
+  connect(m_start, &StartPage::trainChosen, this, [this] { startDemoRun(); });
+  connect(m_start, &StartPage::openRequested, this, &MainWindow::openDialog);
+  connect(m_start, &StartPage::recentChosen, this, &MainWindow::openPath);
+  connect(m_inspect, &InspectPage::openRequested, this, &MainWindow::openDialog);
+  connect(m_inspect, &InspectPage::viewChanged, this, &MainWindow::refreshActions);
+  connect(m_data, &DataPage::openRequested, this, &MainWindow::openDialog);
+  connect(m_data, &DataPage::rowChosen, this, [this](const DataRow& row) {
+    InspectRequest request = m_inspect->askBar()->request();
+    request.images.clear();
+    request.imageBytes = row.image;
+    request.imageLabel = row.id;
+    request.sampleId = row.id;
+    request.question = row.layout == "question-first" ? row.question + "<image>" : row.question;
+    request.cue = row.cue;
+    request.evidence = row.evidence;
+    setPage(Inspect);
+    m_inspect->ask(request);
+  });
+  connect(m_navigator, &Navigator::addRequested, this, &MainWindow::openDialog);
+  connect(m_navigator, &Navigator::closeRequested, this, [this] { m_actions["view.navigator"]->trigger(); });
+  connect(m_navigator, &Navigator::modelActivated, this, &MainWindow::openPath);
+  connect(m_navigator, &Navigator::dataActivated, this, &MainWindow::openPath);
+  connect(m_navigator, &Navigator::captureActivated, this, &MainWindow::openPath);
+  connect(m_navigator, &Navigator::runChosen, &m_selection, &Selection::setRun);
+  connect(m_navigator, &Navigator::runActivated, this, [this](const QString& name) {
+    m_selection.setRun(name);
+    setPage(Train);
+  });
+  // A checkpoint opens as a model; a probe image is asked again of the newest student there is.
+  connect(m_train, &TrainPage::inspectFolderRequested, this, &MainWindow::openPath);
+  connect(m_train, &TrainPage::inspectStepRequested, this, [this](int step, const QString&) {
+    m_selection.setStep(step);
+    m_actions["inspect.student"]->trigger();
+  });
+  connect(m_timeline, &TimelineBar::checkpointActivated, this, &MainWindow::openPath);
+  connect(&m_session, &Session::modelOpened, this, [this](const ModelInfo& model) {
+    const QString folder = QString::fromStdString(model.folder);
+    m_workspace.addModel(folder);
+    m_workspace.setModelDetail(folder, model.parameters >= 1'000'000'000 ? QStringLiteral("%1 B").arg(double(model.parameters) / 1e9, 0, 'f', 2)
+                                                                         : QStringLiteral("%1 M").arg(double(model.parameters) / 1e6, 0, 'f', 1));
+    m_inspect->useModel(QDir::cleanPath(folder));
+    m_status->say(tr("%1 is open").arg(QString::fromStdString(model.name)));
+  });
+  connect(&m_session, &Session::modelFailed, this, [this](const QString&, const Failure& failure) {
+    setPage(Inspect);
+    m_inspect->showFailure(failure);
+  });
+  connect(&m_session, &Session::inspectionArrived, this, [this](const InspectionPtr& inspection) {
+    if (inspection->step >= 0 && m_session.ownRun()) m_selection.setRun(QString::fromStdString(m_session.ownRun()->status.run));
+    if (m_whatIfWanted) {
+      m_whatIfWanted = false;
+      m_inspect->map()->setRegion(evidencePatches(*inspection, 0));
+      m_inspect->map()->command(QStringLiteral("brush"));
+    }
+    m_status->say(tr("Answer and maps in %1").arg(durationText(inspection->seconds)));
+    refreshDemoMark();
+  });
+  connect(&m_session, &Session::runAdded, this, [this](const QString& name) {
+    m_selection.setRun(name);
+    m_navigator->selectRun(name);
+    refreshDemoMark();
+  });
+  connect(&m_session, &Session::runFailed, this, [this](const QString&, const Failure& failure) { m_status->say(QString::fromStdString(failure.what)); });
+  connect(&m_session, &Session::checkpointWritten, this, [this](const QString&, const QString& folder) { m_status->say(tr("Checkpoint %1").arg(QFileInfo(folder).fileName())); });
+  connect(&m_session, &Session::actionsChanged, this, &MainWindow::refreshActions);
+  connect(&m_session, &Session::busyChanged, this, &MainWindow::refreshActions);
+}
+
+void MainWindow::setPage(Page page) {
+  m_startShown = false;
+  m_bar->setPage(page);
+  m_stack->setCurrentIndex(page);
+  refreshSelectionBar();
+  refreshActions();
+}
+
+MainWindow::Page MainWindow::page() const {
+  return Page(m_bar->page());
+}
+
+void MainWindow::showStart() {
+  m_startShown = true;
+  m_bar->setPage(Inspect);
+  m_stack->setCurrentWidget(m_start);
+}
+
+bool MainWindow::onStart() const {
+  return m_startShown;
+}
+
+void MainWindow::refreshDemoMark() {
+  const InspectionPtr& shown = m_inspect->inspection();
+  const bool demo = shown && m_workspace.isDemo(QString::fromStdString(shown->student.folder));
+  m_status->setDemoMark(demo ? tr("Demo: tiny models, drawn scenes") : QString());
+}
+
+void MainWindow::refreshSelectionBar() {
+  const SelectionState& s = m_selection.state();
+  const InspectionPtr& shown = m_inspect->inspection();
+  m_bar->setValue(0, s.run);
+  m_bar->setValue(1, s.step >= 0 ? QString::number(s.step) : QString());
+  m_bar->setValue(2, shown ? s.sample : QString());
+  QString token;
+  if (shown && s.token >= 0 && s.token < int(shown->response.size()))
+    token = QStringLiteral("%1 “%2”").arg(s.token).arg(tokenWords(shown->response[std::size_t(s.token)]));
+  m_bar->setValue(3, token);
+  m_bar->setValue(4, shown ? siteTitle(s.site) : QString());
+  m_bar->setValue(5, shown && s.layer >= 0 ? QString::number(s.layer) : QString());
+  m_bar->setValue(6, shown ? headName(s.head) : QString());
+  for (int i = 2; i < 7; ++i) m_bar->cell(i)->setDimmed(page() != Inspect);
+}
+
+// The choices of one part of the selection, in the palette: it lists them and accepts typing.
+void MainWindow::choosePart(int part) {
+  std::vector<PaletteEntry> entries;
+  const InspectionPtr& shown = m_inspect->inspection();
+  const AttentionStack* stack = shown ? stackOf(*shown, m_selection.site()) : nullptr;
+  const auto put = [&](const QString& title, const QString& detail, std::function<void()> run) { entries.push_back({title, detail, {}, std::move(run), {}}); };
+  switch (part) {
+    case 0:
+      for (const QString& name : m_session.runs()) put(name, {}, [this, name] { m_selection.setRun(name); });
+      break;
+    case 1:
+      if (const RunRecord* run = m_session.run(m_selection.run()))
+        for (const StepPtr& step : run->steps) put(QString::number(step->step), {}, [this, n = step->step] { m_selection.setStep(n); });
+      break;
+    case 2:
+      for (const SceneExample& scene : m_start->scenes()) put(scene.id, scene.question, [this, scene] {
+          setPage(Inspect);
+          m_inspect->ask(scene.request(m_workspace));
+        });
+      break;
+    case 3:
+      if (shown)
+        for (int t = 0; t < int(shown->response.size()); ++t)
+          put(QStringLiteral("%1 “%2”").arg(t).arg(tokenWords(shown->response[std::size_t(t)])), {}, [this, t] { m_selection.setToken(t); });
+      break;
+    case 4:
+      if (shown)
+        for (Site site : sitesOf(*shown)) put(siteTitle(site), {}, [this, site] { m_selection.setSite(site); });
+      break;
+    case 5:
+      if (stack)
+        for (int layer : stack->layers) put(QString::number(layer), {}, [this, layer] { m_selection.setLayer(layer); });
+      break;
+    case 6:
+      if (stack) {
+        put(QStringLiteral("mean"), {}, [this] { m_selection.setHead(kHeadMean); });
+        if (!stack->headsAveraged) {
+          put(QStringLiteral("max"), {}, [this] { m_selection.setHead(kHeadMax); });
+          for (int h = 0; h < stack->heads; ++h) put(QString::number(h), {}, [this, h] { m_selection.setHead(h); });
+        }
+      }
+      break;
+  }
+  if (entries.empty()) entries.push_back({tr("Nothing to choose from yet"), {}, {}, {}, tr("It fills with the first answer or run.")});
+  m_palette->open(std::move(entries), tr("Type or choose"));
+}
+
+void MainWindow::openPaths(const QStringList& paths) {
+  for (const QString& path : paths) openPath(path);
+}
+
+void MainWindow::openPath(const QString& path) {
+  const PathKind kind = kindOf(path);
+  const QString clean = QDir::cleanPath(path);
+  if (kind == PathKind::Missing) {
+    setPage(Inspect);
+    m_inspect->showFailure({"This is not there", clean.toStdString(), "the file or folder does not exist any more", "Choose another one."});
+    return;
+  }
+  m_workspace.addRecent(clean);
+  switch (kind) {
+    case PathKind::Model:
+      setPage(Inspect);
+      m_session.openModel(clean);
+      break;
+    case PathKind::Data:
+      m_workspace.addData(clean);
+      setPage(Data);
+      m_data->openFile(clean);
+      break;
+    case PathKind::Run: {
+      Failure failure;
+      if (m_session.followRun(clean, &failure)) setPage(Train);
+      else m_inspect->showFailure(failure);
+      break;
+    }
+    case PathKind::Capture: openCapture(clean); break;
+    case PathKind::Unknown:
+      setPage(Inspect);
+      // A folder, or the weights of one: the engine says why it is no model. Any other file is tried as a picture.
+      if (QFileInfo(clean).isDir()) m_session.openModel(clean);
+      else if (QStringList{QStringLiteral("safetensors"), QStringLiteral("bin"), QStringLiteral("pt"), QStringLiteral("pth"), QStringLiteral("pkl")}.contains(QFileInfo(clean).suffix()))
+        m_session.openModel(QFileInfo(clean).absolutePath());
+      else m_inspect->openPicture(clean);
+      break;
+    default:
+      setPage(Inspect);
+      m_inspect->openPicture(clean);
+      break;
+  }
+}
+
+void MainWindow::openCapture(const QString& path) {
+  setPage(Inspect);
+  try {
+    m_inspect->show(readCapture(path.toStdString()).inspection);
+    m_workspace.addCapture(path);
+  } catch (...) {
+    m_inspect->showFailure(currentFailure("opening a capture"));
+  }
+}
+
+void MainWindow::pasteImage() {
+  const QMimeData* data = QApplication::clipboard()->mimeData();
+  if (data->hasUrls()) {
+    for (const QUrl& url : data->urls())
+      if (url.isLocalFile()) openPath(url.toLocalFile());
+    return;
+  }
+  const QImage image = qvariant_cast<QImage>(data->imageData());
+  if (image.isNull()) return m_status->say(tr("There is no picture on the clipboard"));
+  QByteArray bytes;
+  QBuffer buffer(&bytes);
+  buffer.open(QIODevice::WriteOnly);
+  image.save(&buffer, "PNG");
+  setPage(Inspect);
+  m_inspect->openPicture({bytes.begin(), bytes.end()}, tr("pasted image"));
+}
+
+void MainWindow::openDialog() {
+  auto* dialog = new QFileDialog(this, tr("Open"));
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setFileMode(QFileDialog::ExistingFiles);
+  dialog->setNameFilters({tr("Everything that opens (*.png *.jpg *.jpeg *.webp *.bmp *.tif *.tiff *.mp4 *.avi *.mov *.mkv *.webm *.parquet *.jsonl *.capture config.json config.yaml)"), tr("All files (*)")});
+  connect(dialog, &QFileDialog::filesSelected, this, [this](const QStringList& files) {
+    for (const QString& file : files) {
+      const QFileInfo info(file);  // a folder is named by its configuration
+      openPath(info.fileName() == u"config.json" || info.fileName() == u"config.yaml" ? info.absolutePath() : file);
+    }
+  });
+  dialog->open();
+}
+
+bool MainWindow::startDemoRun(int steps) {
+  const QString refusal = m_session.refusal(RunAction::Start);
+  if (!refusal.isEmpty()) {
+    m_status->say(refusal);
+    return false;
+  }
+  setPage(Train);
+  const QStringList presets = m_workspace.presets();
+  const auto preset = std::find_if(presets.begin(), presets.end(), [](const QString& file) {
+    const QString name = QFileInfo(file).fileName();
+    return file.contains(u"/demo/") && name.contains(u"opd") && !name.contains(u"opsd") && name.contains(u"vicur");
+  });
+  if (preset == presets.end()) {
+    m_status->say(tr("The demo's preset OPD+ViCuR is not in the resources"));
+    return false;
+  }
+  std::vector<ConfigIssue> issues;
+  RunConfig config = readConfig(preset->toStdString(), &issues);
+  config.trainer.name = (QStringLiteral("demo-opd-vicur-") + QDateTime::currentDateTime().toString(QStringLiteral("MMdd-HHmmss"))).toStdString();
+  if (steps > 0) config.trainer.totalTrainingSteps = steps;
+  if (issues.empty()) issues = validate(config);
+  if (!issues.empty()) {
+    m_status->say(QString::fromStdString(issues.front().key + ": " + issues.front().message));
+    return false;
+  }
+  m_session.startRun(config);
+  return true;
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+  if (event->mimeData()->hasUrls() || event->mimeData()->hasImage()) event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event) {
+  QStringList paths;
+  for (const QUrl& url : event->mimeData()->urls())
+    if (url.isLocalFile()) paths << url.toLocalFile();
+  event->acceptProposedAction();
+  openPaths(paths);
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+  saveState();
+  QMainWindow::closeEvent(event);
+}
+
+void MainWindow::resizeEvent(QResizeEvent* event) {
+  QMainWindow::resizeEvent(event);
+  // Below 1400 the navigator gives its room to the page; F9 brings it back.
+  const bool narrow = width() < 1400;
+  if (narrow != m_navigatorHidden) {
+    m_navigatorHidden = narrow;
+    m_navigator->setVisible(!narrow);
+    if (QAction* action = m_actions.value("view.navigator")) action->setChecked(!narrow);
+  }
+}
+
+void MainWindow::restoreState() {
+  QSettings settings;
+  if (const QByteArray geometry = settings.value(QStringLiteral("window/geometry")).toByteArray(); !geometry.isEmpty()) restoreGeometry(geometry);
+  else resize(1600, 1000);
+  if (const QByteArray layout = settings.value(QStringLiteral("window/inspect")).toByteArray(); !layout.isEmpty()) m_inspect->restoreLayout(layout);
+}
+
+void MainWindow::saveState() {
+  QSettings settings;
+  settings.setValue(QStringLiteral("window/geometry"), saveGeometry());
+  settings.setValue(QStringLiteral("window/inspect"), m_inspect->layoutState());
+}
+
+}  // namespace cuescope

@@ -1,0 +1,357 @@
+// The actions of the window: menus, shortcuts, palette, the overview of shortcuts, settings, export.
+#include <QAction>
+#include <QApplication>
+#include <QClipboard>
+#include <QComboBox>
+#include <QDialog>
+#include <QDialogButtonBox>
+#include <QFileDialog>
+#include <QFormLayout>
+#include <QHeaderView>
+#include <QKeyEvent>
+#include <QLabel>
+#include <QMenu>
+#include <QMimeData>
+#include <QMenuBar>
+#include <QPushButton>
+#include <QSettings>
+#include <QTableWidget>
+#include <QVBoxLayout>
+#include <QWhatsThis>
+
+#include "ui/command_palette.h"
+#include "ui/data_page.h"
+#include "ui/inspect_page.h"
+#include "ui/main_window.h"
+#include "ui/navigator.h"
+#include "ui/panels/map_panel.h"
+#include "ui/panels/panel.h"
+#include "ui/panels/tokens_panel.h"
+#include "ui/panels/train_page.h"
+#include "widgets/icons.h"
+#include "ui/start_page.h"
+#include "ui/status_strip.h"
+#include "ui/timeline_bar.h"
+
+namespace cuescope {
+
+void MainWindow::add(QMenu* menu, const Entry& entry) {
+  auto* action = new QAction(tr(entry.text), this);
+  const QString name = QString::fromLatin1(entry.name);
+  const QString own = QSettings().value(QStringLiteral("keys/") + name, QString::fromUtf8(entry.keys)).toString();
+  action->setShortcut(QKeySequence(own));
+  action->setToolTip(tr(entry.tip));
+  action->setStatusTip(tr(entry.tip));
+  action->setWhatsThis(tr(entry.tip));
+  action->setCheckable(entry.checkable);
+  action->setData(name);
+  connect(action, &QAction::triggered, this, entry.run);
+  menu->addAction(action);
+  m_actions.insert(name, action);
+  m_actionOrder << name;
+}
+
+void MainWindow::buildActions() {
+  const auto menu = [this](const QString& title) {
+    QMenu* m = menuBar()->addMenu(title);
+    m->setToolTipsVisible(true);
+    return m;
+  };
+  const auto map = [this](const char* command) { return [this, command] { m_inspect->map()->command(QString::fromLatin1(command)); refreshActions(); }; };
+  const auto compare = [this](int card, const char* command) {
+    return [this, card, command] {
+      if (onStart()) m_start->openCard(card);
+      else m_inspect->map()->command(QString::fromLatin1(command));
+    };
+  };
+
+  QMenu* file = menu(tr("File"));
+  add(file, {"file.open", "Open …", "Ctrl+O", "Open an image, model, data file, run or capture", [this] { openDialog(); }});
+  add(file, {"file.folder", "Open folder …", "Ctrl+Shift+O", "Open a model folder or a run folder", [this] {
+               auto* dialog = new QFileDialog(this, tr("Open folder"));
+               dialog->setAttribute(Qt::WA_DeleteOnClose);
+               dialog->setFileMode(QFileDialog::Directory);
+               connect(dialog, &QFileDialog::fileSelected, this, &MainWindow::openPath);
+               dialog->open();
+             }});
+  add(file, {"file.start", "Start page", "Ctrl+Home", "The demo, this computer and recent things", [this] { showStart(); }});
+  file->addSeparator();
+  add(file, {"file.save", "Save capture …", "Ctrl+S", "Keep this look at the image as one file that opens again without the model", [this] { exportDialog(); }});
+  add(file, {"file.export", "Export view …", "Ctrl+E", "The shown map as PNG, SVG, PDF or CSV, with its recipe", [this] { exportDialog(); }});
+  file->addSeparator();
+  add(file, {"file.settings", "Settings …", "Ctrl+,", "Theme and shortcuts", [this] { showSettings(); }});
+  add(file, {"file.quit", "Quit", "Ctrl+Q", "Close the window; a run is saved first", [this] { close(); }});
+
+  QMenu* edit = menu(tr("Edit"));
+  add(edit, {"edit.copy", "Copy picture", "Ctrl+C", "Copy the shown figure and its values", [this] { copyView(); }});
+  add(edit, {"edit.paste", "Paste image", "Ctrl+V", "Inspect the picture on the clipboard", [this] { pasteImage(); }});
+  add(edit, {"edit.find", "Find any action …", "Ctrl+K", "Any action, setting, run or sample", [this] { showPalette(); }});
+
+  QMenu* view = menu(tr("View"));
+  const char* const pages[] = {"Inspect", "Train", "Rollouts", "Data", "Evaluate"};
+  for (int i = 0; i < PageCount; ++i) {
+    static const char* const kNames[] = {"page.1", "page.2", "page.3", "page.4", "page.5"};
+    static const char* const kKeys[] = {"Ctrl+1", "Ctrl+2", "Ctrl+3", "Ctrl+4", "Ctrl+5"};
+    add(view, {kNames[i], pages[i], kKeys[i], "Go to this page", [this, i] { setPage(Page(i)); }});
+  }
+  view->addSeparator();
+  add(view, {"view.navigator", "Navigator", "F9", "Show or hide the navigator", [this] { m_navigator->setVisible(!m_navigator->isVisible()); }, true});
+  add(view, {"view.full", "Full screen", "F11", "The window alone on the screen", [this] { isFullScreen() ? showNormal() : showFullScreen(); }});
+  add(view, {"view.theme", "Light or dark", "Ctrl+Shift+L", "Switch between the light and the dark theme", [this] {
+               Theme::instance().setSetting(Theme::instance().isDark() ? ThemeSetting::Light : ThemeSetting::Dark);
+               QSettings().setValue(QStringLiteral("theme"), Theme::instance().isDark() ? QStringLiteral("dark") : QStringLiteral("light"));
+             }});
+  for (Panel* panel : m_inspect->panels()) {
+    QAction* toggle = view->addAction(tr("Panel: %1").arg(panel->title()));
+    connect(toggle, &QAction::triggered, panel, [panel] { panel->setVisible(!panel->isVisible()); });
+  }
+  add(view, {"view.reset", "Reset layout", "Ctrl+Shift+0", "All panels back in their places", [this] { m_inspect->resetLayout(); }});
+
+  QMenu* selection = menu(tr("Selection"));
+  add(selection, {"selection.back", "Back", "Alt+Left", "The selection before", [this] { m_selection.back(); }});
+  add(selection, {"selection.forward", "Forward", "Alt+Right", "The selection after", [this] { m_selection.forward(); }});
+  selection->addSeparator();
+  add(selection, {"selection.step-back", "Previous step", ",", "One training step back", [this] { m_timeline->step(-1); }});
+  add(selection, {"selection.step", "Next step", ".", "One training step on", [this] { m_timeline->step(1); }});
+  add(selection, {"selection.checkpoint-back", "Previous checkpoint", "<", "The checkpoint before", [this] { m_timeline->checkpoint(-1); }});
+  add(selection, {"selection.checkpoint", "Next checkpoint", ">", "The checkpoint after", [this] { m_timeline->checkpoint(1); }});
+  selection->addSeparator();
+  add(selection, {"selection.token-back", "Previous token", "", "The response token before (←)", [this] { m_inspect->tokens()->step(-1); }});
+  add(selection, {"selection.token", "Next token", "", "The response token after (→)", [this] { m_inspect->tokens()->step(1); }});
+  add(selection, {"selection.gap", "Next large gap", "", "The next token with a gap of a nat or more (Shift+→)", [this] { m_inspect->tokens()->step(1, true); }});
+  add(selection, {"selection.layer-up", "Layer up", "", "The layer before (↑)", [this] { m_inspect->stepLayer(-1); }});
+  add(selection, {"selection.layer-down", "Layer down", "", "The layer after (↓)", [this] { m_inspect->stepLayer(1); }});
+  add(selection, {"selection.head-back", "Previous head", "[", "The head before", [this] { m_inspect->stepHead(-1); }});
+  add(selection, {"selection.head", "Next head", "]", "The head after", [this] { m_inspect->stepHead(1); }});
+  add(selection, {"selection.mean", "Mean of heads", "M", "The mean over all heads", [this] { m_selection.setHead(kHeadMean); }});
+  add(selection, {"selection.max", "Maximum of heads", "X", "The largest value of any head", [this] { m_selection.setHead(kHeadMax); }});
+
+  QMenu* inspect = menu(tr("Inspect"));
+  add(inspect, {"inspect.ask", "Ask", "Ctrl+Return", "Ask the student the question", [this] { setPage(Inspect); m_inspect->ask(); }});
+  add(inspect, {"inspect.cancel", "Cancel", "Ctrl+.", "Stop what is computed now; never the run", [this] { m_session.cancel(); }});
+  add(inspect, {"inspect.student", "Inspect the run's student", "Ctrl+I", "Ask the student of the loaded run as it is now", [this] {
+                  if (const RunRecord* own = m_session.ownRun()) {
+                    setPage(Inspect);
+                    m_inspect->inspectRun(QString::fromStdString(own->status.run));
+                  }
+                }});
+  inspect->addSeparator();
+  add(inspect, {"map.single", "One map", "1", "Only the chosen map", compare(0, "single")});
+  add(inspect, {"map.swipe", "Swipe", "2", "The chosen map over the one that was shown", compare(1, "swipe")});
+  add(inspect, {"map.side", "Side by side", "3", "Both maps beside each other", compare(2, "side")});
+  add(inspect, {"map.swap", "Swap A and B", "S", "Exchange the two maps", map("swap")});
+  add(inspect, {"map.shown", "Map on", "H", "Show or hide the map over the picture", map("map"), true});
+  add(inspect, {"map.fade", "Fade towards uniform", "U", "Patches near uniform let the picture through", map("fade"), true});
+  add(inspect, {"map.smooth", "Smooth", "G", "Nearest patch or smooth; the numbers stay those of the patches", map("smooth"), true});
+  add(inspect, {"map.log", "Log scale", "L", "Logarithmic colours", map("log"), true});
+  add(inspect, {"map.mask", "Mask outliers", "Shift+M", "Leave out patches far above all others", map("mask"), true});
+  add(inspect, {"map.grid", "Patch grid", "Shift+G", "Lines between the patches", map("grid"), true});
+  inspect->addSeparator();
+  add(inspect, {"map.move", "Move tool", "V", "Drag the picture", map("move"), true});
+  add(inspect, {"map.box", "Box tool", "B", "Box a region", map("box"), true});
+  add(inspect, {"map.brush", "Brush tool", "I", "Paint a region", map("brush"), true});
+  add(inspect, {"map.clear", "Delete region", "Del", "Forget the region", [this] { m_inspect->map()->clearRegion(); }});
+  add(inspect, {"inspect.what-if", "Run what if", "R", "Change the region and answer again", [this] { m_inspect->runWhatIf(); }});
+  add(inspect, {"inspect.causal", "Compute the causal number", "Shift+R", "Erase the top 5 % of the map, and random patches", [this] { m_inspect->computeCausal(); }});
+  inspect->addSeparator();
+  add(inspect, {"map.fit", "Fit", "F", "The whole picture", map("fit")});
+  add(inspect, {"map.actual", "Actual size", "0", "One picture pixel a pixel", map("actual")});
+  add(inspect, {"map.in", "Zoom in", "+", "Larger", map("zoom-in")});
+  add(inspect, {"map.out", "Zoom out", "-", "Smaller", map("zoom-out")});
+
+  QMenu* train = menu(tr("Train"));
+  add(train, {"train.new", "New run", "Ctrl+N", "Choose a preset and start a run", [this] {
+               setPage(Train);
+               m_train->newRun();
+             }});
+  add(train, {"train.demo", "Start the demo run", "", "OPD+ViCuR on drawn scenes", [this] { startDemoRun(); }});
+  add(train, {"train.pause", "Pause or resume", "Ctrl+P", "Pause the run after this unit, or go on", [this] { toggleRun(); }});
+  add(train, {"train.checkpoint", "Checkpoint now", "Ctrl+Shift+S", "Write a checkpoint", [this] { m_session.checkpointNow(); }});
+  add(train, {"train.stop", "Stop and save", "", "Write a checkpoint and end the run", [this] { m_session.stopRun(true); }});
+  add(train, {"train.discard", "Stop without saving", "", "End the run; earlier checkpoints stay", [this] { m_session.stopRun(false); }});
+
+  QMenu* data = menu(tr("Data"));
+  add(data, {"data.demo", "Open the demo's data", "", "The held-out drawn scenes", [this] {
+               if (const QString path = m_workspace.demoData(QStringLiteral("test")); !path.isEmpty()) openPath(path);
+               else m_status->say(tr("The demo's data is not in the resources"));
+             }});
+  QMenu* help = menu(tr("Help"));
+  add(help, {"help.keys", "All shortcuts", "?", "Every action with its keys", [this] { showShortcuts(); }});
+  add(help, {"help.what", "What is this?", "Shift+F1", "Click a thing to read what it is", [] { QWhatsThis::enterWhatsThisMode(); }});
+
+  auto* search = new QPushButton(icon(Icon::Search), tr("Search actions, settings, runs, samples   Ctrl+K"));
+  search->setToolTip(tr("Any action, setting, run or sample (Ctrl+K)"));
+  search->setFocusPolicy(Qt::TabFocus);
+  connect(search, &QPushButton::clicked, this, &MainWindow::showPalette);
+  menuBar()->setCornerWidget(search, Qt::TopRightCorner);
+}
+
+void MainWindow::refreshActions() {
+  if (m_actions.isEmpty()) return;
+  const auto run = [this](const char* name, RunAction action) {
+    const QString refusal = m_session.refusal(action);
+    m_actions[name]->setEnabled(refusal.isEmpty());
+    m_actions[name]->setToolTip(refusal.isEmpty() ? m_actions[name]->statusTip() : refusal);
+  };
+  run("train.demo", RunAction::Start);
+  run("train.checkpoint", RunAction::Checkpoint);
+  run("train.stop", RunAction::StopAndSave);
+  run("train.discard", RunAction::Stop);
+  run("inspect.student", RunAction::InspectStudent);
+  run("train.pause", m_session.allowed(RunAction::Resume) ? RunAction::Resume : RunAction::Pause);
+  const bool shown = m_inspect->inspection() != nullptr;
+  for (const char* name : {"file.save", "edit.copy"}) {
+    m_actions[name]->setEnabled(shown);
+    m_actions[name]->setToolTip(shown ? m_actions[name]->statusTip() : tr("Ask a question first; there is nothing to keep yet."));
+  }
+  m_actions["selection.back"]->setEnabled(m_selection.canGoBack());
+  m_actions["selection.forward"]->setEnabled(m_selection.canGoForward());
+  for (const char* name : {"map", "fade", "smooth", "log", "mask", "grid", "move", "box", "brush"}) {
+    const QString key = qstrcmp(name, "map") == 0 ? QStringLiteral("map.shown") : QStringLiteral("map.") + QLatin1String(name);
+    m_actions[key]->setChecked(m_inspect->map()->isOn(QString::fromLatin1(name)));
+  }
+}
+
+void MainWindow::toggleRun() {
+  m_session.allowed(RunAction::Resume) ? m_session.resumeRun() : m_session.pauseRun();
+}
+
+// Arrow keys reach the window only when the widget with the focus has no use for them.
+void MainWindow::keyPressEvent(QKeyEvent* event) {
+  const bool shift = event->modifiers() & Qt::ShiftModifier;
+  if (page() == Inspect && !onStart()) {
+    switch (event->key()) {
+      case Qt::Key_Left: return m_inspect->tokens()->step(-1, shift);
+      case Qt::Key_Right: return m_inspect->tokens()->step(1, shift);
+      case Qt::Key_Up: return m_inspect->stepLayer(-1);
+      case Qt::Key_Down: return m_inspect->stepLayer(1);
+      case Qt::Key_Escape: return m_inspect->map()->command(QStringLiteral("single"));
+      default: break;
+    }
+  }
+  QMainWindow::keyPressEvent(event);
+}
+
+ExportChoice MainWindow::exportChoice() const {
+  ExportChoice choice;
+  choice.selection = m_selection.state();
+  choice.view = m_inspect->map()->view();
+  choice.dark = Theme::instance().isDark();
+  choice.tokenValue = m_inspect->tokens()->value();
+  choice.causal = m_inspect->map()->causalText();
+  const InspectionPtr& shown = m_inspect->inspection();
+  choice.demo = shown && m_workspace.isDemo(QString::fromStdString(shown->student.folder));
+  return choice;
+}
+
+bool MainWindow::exportView(const QString& file) {
+  try {
+    const InspectionPtr& shown = m_inspect->inspection();
+    if (!shown) throw Error("There is nothing to export yet", "Inspect", "no answer has arrived", "Ask a question first.");
+    exportTo(file, *shown, m_inspect->shownRequest(), exportChoice());
+    if (file.endsWith(QStringLiteral(".capture"))) m_workspace.addCapture(file);
+    m_status->say(tr("Written: %1").arg(file));
+    return true;
+  } catch (...) {
+    setPage(Inspect);
+    m_inspect->showFailure(currentFailure("exporting"));
+    return false;
+  }
+}
+
+void MainWindow::exportDialog() {
+  auto* dialog = new QFileDialog(this, tr("Export"));
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setAcceptMode(QFileDialog::AcceptSave);
+  dialog->setNameFilters({tr("PNG picture (*.png)"), tr("SVG drawing (*.svg)"), tr("PDF (*.pdf)"), tr("Numbers as CSV (*.csv)"), tr("Capture (*.capture)")});
+  dialog->setDefaultSuffix(QStringLiteral("png"));
+  connect(dialog, &QFileDialog::filterSelected, dialog, [dialog](const QString& filter) { dialog->setDefaultSuffix(filter.section(QStringLiteral("*."), 1).chopped(1)); });
+  connect(dialog, &QFileDialog::fileSelected, this, &MainWindow::exportView);
+  dialog->open();
+}
+
+void MainWindow::copyView() {
+  const InspectionPtr& shown = m_inspect->inspection();
+  if (!shown) return;
+  try {
+    auto* data = new QMimeData;
+    data->setImageData(QImage::fromData(figureBytes(figureOf(*shown, exportChoice()), QStringLiteral("png"))));
+    data->setText(QString::fromUtf8(csvOf(*shown, exportChoice())));
+    QApplication::clipboard()->setMimeData(data);
+    m_status->say(tr("Picture and values are on the clipboard"));
+  } catch (...) {
+    m_inspect->showFailure(currentFailure("copying"));
+  }
+}
+
+void MainWindow::showPalette() {
+  std::vector<PaletteEntry> entries;
+  for (const QString& name : m_actionOrder) {
+    QAction* action = m_actions[name];
+    entries.push_back({action->text(), action->statusTip(), action->shortcut().toString(QKeySequence::NativeText), [action] { action->trigger(); },
+                       action->isEnabled() ? QString() : action->toolTip()});
+  }
+  for (const QString& run : m_session.runs())
+    entries.push_back({run, tr("run"), {}, [this, run] {
+                         m_selection.setRun(run);
+                         setPage(Train);
+                       }, {}});
+  for (const SceneExample& scene : m_start->scenes())
+    entries.push_back({scene.question, tr("demo scene %1").arg(scene.id), {}, [this, scene] {
+                         setPage(Inspect);
+                         m_inspect->ask(scene.request(m_workspace));
+                       }, {}});
+  for (const WorkspaceEntry& model : m_workspace.models())
+    entries.push_back({model.name, tr("model"), {}, [this, path = model.path] { openPath(path); }, {}});
+  m_palette->open(std::move(entries), tr("Search actions, settings, runs, samples"));
+}
+
+void MainWindow::showShortcuts() {
+  auto* dialog = new QDialog(this);
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setWindowTitle(tr("All shortcuts"));
+  dialog->resize(620, 640);
+  auto* column = new QVBoxLayout(dialog);
+  auto* table = new QTableWidget(int(m_actionOrder.size()), 3, dialog);
+  table->setHorizontalHeaderLabels({tr("Action"), tr("Keys"), tr("What it does")});
+  table->verticalHeader()->hide();
+  table->verticalHeader()->setDefaultSectionSize(22);
+  table->setEditTriggers(QAbstractItemView::NoEditTriggers);
+  table->setShowGrid(false);
+  table->horizontalHeader()->setStretchLastSection(true);
+  for (int i = 0; i < m_actionOrder.size(); ++i) {
+    const QAction* action = m_actions[m_actionOrder[i]];
+    table->setItem(i, 0, new QTableWidgetItem(action->text()));
+    auto* keys = new QTableWidgetItem(action->shortcut().toString(QKeySequence::NativeText));
+    keys->setFont(monoFont(11));
+    table->setItem(i, 1, keys);
+    table->setItem(i, 2, new QTableWidgetItem(action->statusTip()));
+  }
+  table->resizeColumnToContents(0);
+  column->addWidget(table);
+  dialog->open();
+}
+
+void MainWindow::showSettings() {
+  auto* dialog = new QDialog(this);
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setWindowTitle(tr("Settings"));
+  auto* form = new QFormLayout(dialog);
+  auto* theme = new QComboBox;
+  theme->addItems({tr("Dark"), tr("Light"), tr("System")});
+  theme->setCurrentIndex(int(Theme::instance().setting()));
+  form->addRow(tr("Theme"), theme);
+  connect(theme, &QComboBox::currentIndexChanged, dialog, [](int index) {
+    Theme::instance().setSetting(ThemeSetting(index));
+    QSettings().setValue(QStringLiteral("theme"), QStringList{QStringLiteral("dark"), QStringLiteral("light"), QStringLiteral("system")}[index]);
+  });
+  auto* note = new QLabel(tr("Shortcuts are listed under Help, All shortcuts (?)."));
+  note->setProperty("tone", "3");
+  form->addRow(note);
+  auto* buttons = new QDialogButtonBox(QDialogButtonBox::Close);
+  connect(buttons, &QDialogButtonBox::rejected, dialog, &QDialog::reject);
+  form->addRow(buttons);
+  dialog->open();
+}
+
+}  // namespace cuescope

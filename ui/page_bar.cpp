@@ -1,0 +1,131 @@
+#include "ui/page_bar.h"
+
+#include <QHBoxLayout>
+#include <QKeyEvent>
+#include <QMouseEvent>
+#include <QPainter>
+#include <QToolButton>
+
+#include "widgets/icons.h"
+#include "widgets/theme.h"
+
+namespace cuescope {
+namespace {
+constexpr int kHeight = 34;
+constexpr int kValueWidth = 150;
+}  // namespace
+
+SelectionCell::SelectionCell(const QString& caption, QWidget* parent) : QAbstractButton(parent), m_caption(caption) {
+  setFocusPolicy(Qt::TabFocus);
+  setFixedHeight(24);
+  setValue({});
+}
+
+void SelectionCell::setValue(const QString& value) {
+  m_value = value.isEmpty() ? tr("none") : value;
+  setToolTip(tr("%1: %2").arg(m_caption, m_value));
+  setAccessibleName(tr("%1 %2").arg(m_caption, m_value));
+  updateGeometry();
+  update();
+}
+
+void SelectionCell::setDimmed(bool dimmed) {
+  m_dimmed = dimmed;
+  update();
+}
+
+QSize SelectionCell::sizeHint() const {
+  const int value = std::min(kValueWidth, QFontMetrics(monoFont(12, QFont::Medium)).horizontalAdvance(m_value));
+  return {QFontMetrics(uiFont(11)).horizontalAdvance(m_caption) + value + 21, 24};
+}
+
+void SelectionCell::paintEvent(QPaintEvent*) {
+  const Colors& c = colors();
+  QPainter painter(this);
+  painter.fillRect(rect(), isDown() ? c.well : underMouse() ? c.hover : c.raised);
+  painter.setPen(c.lineStrong);
+  painter.drawRect(rect().adjusted(0, 0, 0, -1));
+  painter.setFont(uiFont(11));
+  const int caption = painter.fontMetrics().horizontalAdvance(m_caption);
+  painter.setPen(m_dimmed ? c.text3 : c.text2);
+  painter.drawText(QRect(8, 0, caption, height()), Qt::AlignVCenter, m_caption);
+  painter.setFont(monoFont(12, QFont::Medium));
+  painter.setPen(m_dimmed || m_value == tr("none") ? c.text3 : c.text);
+  const QRect room(8 + caption + 5, 0, width() - caption - 20, height());
+  painter.drawText(room, Qt::AlignVCenter, painter.fontMetrics().elidedText(m_value, Qt::ElideMiddle, room.width()));
+  if (hasFocus()) paintFocusRing(painter, QRectF(rect()).adjusted(3, 3, -3, -3), c);
+}
+
+PageBar::PageBar(const QStringList& pages, QWidget* parent) : QWidget(parent), m_pages(pages) {
+  setFixedHeight(kHeight);
+  setFocusPolicy(Qt::TabFocus);
+  setAccessibleName(tr("Pages"));
+  auto* row = new QHBoxLayout(this);
+  row->setContentsMargins(tab(int(pages.size()) - 1).right() + 16, 0, 6, 0);
+  row->setSpacing(0);
+  row->addStretch(1);
+  const char* const captions[] = {"Run", "Step", "Sample", "Token", "Site", "Layer", "Head"};
+  for (int i = 0; i < 7; ++i) {
+    auto* cell = new SelectionCell(tr(captions[i]), this);
+    connect(cell, &QAbstractButton::clicked, this, [this, i] { Q_EMIT partChosen(i); });
+    row->addWidget(cell);
+    m_cells.push_back(cell);
+  }
+  m_pin = new QToolButton(this);
+  m_pin->setIcon(icon(Icon::Pin));
+  m_pin->setCheckable(true);
+  m_pin->setAutoRaise(true);
+  m_pin->setToolTip(tr("Freeze the selection of this page"));
+  m_pin->setAccessibleName(tr("Pin the selection"));
+  row->addSpacing(6);
+  row->addWidget(m_pin);
+  connect(m_pin, &QToolButton::toggled, this, &PageBar::pinChanged);
+}
+
+bool PageBar::pinned() const {
+  return m_pin->isChecked();
+}
+
+void PageBar::setPage(int page) {
+  m_page = page;
+  update();
+}
+
+QRect PageBar::tab(int index) const {
+  const QFontMetrics metrics(uiFont(12, QFont::DemiBold));
+  int x = 6;
+  for (int i = 0; i < index; ++i) x += metrics.horizontalAdvance(m_pages[i]) + 26;
+  return {x, 0, metrics.horizontalAdvance(m_pages[index]) + 26, kHeight};
+}
+
+void PageBar::paintEvent(QPaintEvent*) {
+  const Colors& c = colors();
+  QPainter painter(this);
+  painter.fillRect(rect(), c.window);
+  painter.fillRect(QRect(0, height() - 1, width(), 1), c.gap);
+  for (int i = 0; i < m_pages.size(); ++i) {
+    const bool on = i == m_page;
+    if (on) {
+      painter.fillRect(tab(i), c.panel);
+      painter.fillRect(QRect(tab(i).left(), 0, tab(i).width(), 2), c.accent);
+    }
+    QFont font = uiFont(12, on ? QFont::DemiBold : QFont::Normal);
+    painter.setFont(font);
+    painter.setPen(on ? c.text : c.text2);
+    painter.drawText(tab(i), Qt::AlignCenter, m_pages[i]);
+  }
+  if (hasFocus()) paintFocusRing(painter, QRectF(tab(m_page)).adjusted(4, 5, -4, -5), c);
+}
+
+void PageBar::mousePressEvent(QMouseEvent* event) {
+  for (int i = 0; i < m_pages.size(); ++i)
+    if (tab(i).contains(event->pos())) Q_EMIT pageChosen(i);
+}
+
+void PageBar::keyPressEvent(QKeyEvent* event) {
+  if (event->key() == Qt::Key_Left && m_page > 0) Q_EMIT pageChosen(m_page - 1);
+  else if (event->key() == Qt::Key_Right && m_page + 1 < m_pages.size()) Q_EMIT pageChosen(m_page + 1);
+  else QWidget::keyPressEvent(event);
+}
+
+}  // namespace cuescope

@@ -1,0 +1,140 @@
+#include "ui/status_strip.h"
+
+#include <QFile>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QPainter>
+#include <QTimer>
+#include <unistd.h>
+
+#include "ui/session.h"
+#include "widgets/task_progress.h"
+#include "widgets/theme.h"
+
+namespace cuescope {
+
+MemoryUse memoryUse() {
+  MemoryUse use;
+  QFile own(QStringLiteral("/proc/self/statm"));
+  if (own.open(QIODevice::ReadOnly)) {
+    const QList<QByteArray> parts = own.readAll().split(' ');
+    if (parts.size() > 1) use.used = parts[1].toDouble() * double(sysconf(_SC_PAGESIZE));
+  }
+  QFile machine(QStringLiteral("/proc/meminfo"));
+  if (machine.open(QIODevice::ReadOnly))
+    for (const QByteArray& line : machine.readAll().split('\n')) {
+      const double bytes = line.simplified().split(' ').value(1).toDouble() * 1024;
+      if (line.startsWith("MemTotal:")) use.total = bytes;
+      if (line.startsWith("MemAvailable:")) use.free = bytes;
+    }
+  return use;
+}
+
+StatusStrip::StatusStrip(Session& session, QWidget* parent) : QWidget(parent), m_session(session) {
+  setFixedHeight(24);
+  auto* row = new QHBoxLayout(this);
+  row->setContentsMargins(8, 0, 8, 0);
+  row->setSpacing(12);
+  m_task = new TaskProgress;
+  const auto label = [&](const QString& name) {
+    auto* l = new QLabel;
+    l->setProperty("tone", "2");
+    l->setFont(uiFont(11));
+    l->setAccessibleName(name);
+    return l;
+  };
+  m_demo = label(tr("Demo mark"));
+  m_demo->setFrameShape(QFrame::Box);
+  m_demo->setContentsMargins(6, 0, 6, 0);
+  m_demo->hide();
+  m_queue = label(tr("Queue"));
+  m_memory = label(tr("Memory"));
+  m_device = label(tr("Device"));
+  row->addWidget(m_task, 1);
+  row->addWidget(m_demo);
+  row->addWidget(m_queue);
+  row->addWidget(m_memory);
+  row->addWidget(m_device);
+  m_forget = new QTimer(this);
+  m_forget->setSingleShot(true);
+  connect(m_forget, &QTimer::timeout, this, [this] {
+    m_said.clear();
+    refresh();
+  });
+  auto* memory = new QTimer(this);
+  memory->setInterval(2000);
+  connect(memory, &QTimer::timeout, this, &StatusStrip::refreshMemory);
+  memory->start();
+  connect(m_task, &TaskProgress::cancelRequested, &session, &Session::cancel);
+  connect(&session, &Session::engineStateChanged, this, &StatusStrip::refresh);
+  connect(&session, &Session::busyChanged, this, &StatusStrip::refresh);
+  connect(&session, &Session::progressChanged, this, &StatusStrip::refresh);
+  connect(&session, &Session::runStatusChanged, this, &StatusStrip::refresh);
+  connect(&session, &Session::doctorArrived, this, &StatusStrip::refresh);
+  refresh();
+  refreshMemory();
+}
+
+void StatusStrip::setDemoMark(const QString& words) {
+  m_demo->setText(words);
+  m_demo->setVisible(!words.isEmpty());
+}
+
+void StatusStrip::say(const QString& words) {
+  m_said = words;
+  m_forget->start(8000);
+  refresh();
+}
+
+QString StatusStrip::words() const {
+  return m_words;
+}
+
+void StatusStrip::refresh() {
+  const Progress& progress = m_session.progress();
+  const RunRecord* own = m_session.ownRun();
+  const bool asked = m_session.inspecting() || m_session.asking();
+  m_task->setCancellable(asked, tr("Nothing that can be cancelled; the run has its own Stop"));
+  if (m_session.engineState() == EngineState::Loading || m_session.engineState() == EngineState::NotStarted) {
+    m_words = tr("Loading the engine");
+    m_task->setTask(m_words, 0, 0, -1);
+  } else if (m_session.engineState() == EngineState::Failed) {
+    m_words = tr("No engine: %1").arg(QString::fromStdString(m_session.engineFailure().what));
+    m_task->setIdle(m_words);
+  } else if (asked) {
+    m_words = progress.what.empty() ? tr("Computing") : QString::fromStdString(progress.what);
+    m_task->setTask(m_words, progress.done, progress.total, progress.secondsLeft);
+  } else if (own && (own->status.state == RunState::Running || own->status.state == RunState::Stopping)) {
+    const RunStatus& status = own->status;
+    m_words = own->status.state == RunState::Stopping
+                  ? tr("Stopping %1").arg(QString::fromStdString(status.run))
+                  : tr("Training, step %1: %2 %3 of %4").arg(status.step + 1).arg(QString::fromStdString(status.phase)).arg(status.phaseDone).arg(status.phaseTotal);
+    m_task->setTask(m_words, status.step, status.totalSteps, status.secondsLeft);
+  } else if (!m_said.isEmpty()) {
+    m_words = m_said;
+    m_task->setIdle(m_words);
+  } else if (own && own->status.state == RunState::Paused) {
+    m_words = tr("%1 is paused at step %2").arg(QString::fromStdString(own->status.run)).arg(own->status.step);
+    m_task->setIdle(m_words);
+  } else {
+    m_words = tr("Engine ready");
+    m_task->setIdle(m_words);
+  }
+  m_queue->setText(tr("Queue %1").arg(m_session.waiting()));
+  QString device = tr("CPU · float32");
+  for (const ModelInfo& model : m_session.models()) device = QString::fromStdString(model.device).toUpper() + QStringLiteral(" · ") + QString::fromStdString(model.dtype);
+  m_device->setText(m_session.engineState() == EngineState::Ready ? device : tr("no device yet"));
+}
+
+void StatusStrip::refreshMemory() {
+  const MemoryUse use = memoryUse();
+  m_memory->setText(tr("Memory %1 of %2").arg(bytesText(use.used), bytesText(use.total)));
+}
+
+void StatusStrip::paintEvent(QPaintEvent*) {
+  QPainter painter(this);
+  painter.fillRect(rect(), colors().window);
+  painter.fillRect(QRect(0, 0, width(), 1), colors().line);
+}
+
+}  // namespace cuescope

@@ -1,0 +1,44 @@
+// StatusStrip: what is computed now with cancel, the demo mark, queue, memory, device. 24 px at the foot of the window. UI thread.
+#pragma once
+
+#include <QWidget>
+
+class QLabel;
+class QTimer;
+
+namespace cuescope {
+
+class Session;
+class TaskProgress;
+
+class StatusStrip : public QWidget {
+  Q_OBJECT
+ public:
+  explicit StatusStrip(Session& session, QWidget* parent = nullptr);
+  void setDemoMark(const QString& words);
+  QString words() const;
+  void say(const QString& words);  // for a few seconds, when nothing is computed
+
+ protected:
+  void paintEvent(QPaintEvent* event) override;
+
+ private:
+  void refresh();
+  void refreshMemory();
+  Session& m_session;
+  TaskProgress* m_task = nullptr;
+  QLabel* m_demo = nullptr;
+  QLabel* m_queue = nullptr;
+  QLabel* m_memory = nullptr;
+  QLabel* m_device = nullptr;
+  QString m_said, m_words;
+  QTimer* m_forget = nullptr;
+};
+
+/// Resident memory of this process and the machine's, bytes; 0 where it is not known.
+struct MemoryUse {
+  double used = 0, total = 0, free = 0;
+};
+MemoryUse memoryUse();
+
+}  // namespace cuescope

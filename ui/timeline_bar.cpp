@@ -1,0 +1,105 @@
+#include "ui/timeline_bar.h"
+
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QPainter>
+#include <QSignalBlocker>
+#include <QSpinBox>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include "widgets/elided_label.h"
+#include "widgets/icons.h"
+
+namespace cuescope {
+
+TimelineBar::TimelineBar(Session& session, Selection& selection, QWidget* parent) : QWidget(parent), m_session(session), m_selection(selection) {
+  setFixedHeight(58);
+  auto* row = new QHBoxLayout(this);
+  row->setContentsMargins(8, 4, 8, 4);
+  row->setSpacing(8);
+  auto* left = new QWidget;
+  left->setFixedWidth(200);
+  auto* column = new QVBoxLayout(left);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(2);
+  auto* buttons = new QHBoxLayout;
+  buttons->setSpacing(4);
+  const auto button = [&](Icon shape, const QString& tip, int direction) {
+    auto* b = new QToolButton;
+    b->setIcon(icon(shape));
+    b->setAutoRaise(true);
+    b->setFixedSize(22, 22);
+    b->setToolTip(tip);
+    b->setAccessibleName(tip);
+    connect(b, &QToolButton::clicked, this, [this, direction] { checkpoint(direction); });
+    buttons->addWidget(b);
+  };
+  button(Icon::PreviousCheckpoint, tr("Previous checkpoint (Shift+,)"), -1);
+  button(Icon::NextCheckpoint, tr("Next checkpoint (Shift+.)"), 1);
+  auto* caption = new QLabel(tr("Step"));
+  caption->setProperty("tone", "2");
+  m_step = new QSpinBox;
+  m_step->setFont(monoFont(12));
+  m_step->setAccessibleName(tr("Step"));
+  m_step->setKeyboardTracking(false);
+  caption->setBuddy(m_step);
+  buttons->addWidget(caption);
+  buttons->addWidget(m_step, 1);
+  column->addLayout(buttons);
+  m_words = new ElidedLabel;
+  m_words->setPixelSize(11);
+  m_words->setTone(ElidedLabel::Tone::Text2);
+  column->addWidget(m_words);
+  m_timeline = new Timeline;
+  m_timeline->setAccessibleName(tr("Timeline of steps"));
+  row->addWidget(left);
+  row->addWidget(m_timeline, 1);
+  connect(m_step, &QSpinBox::valueChanged, &m_selection, &Selection::setStep);
+  connect(m_timeline, &Timeline::stepPicked, &m_selection, &Selection::setStep);
+  connect(m_timeline, &Timeline::checkpointActivated, this, [this](int step) {
+    if (const RunRecord* run = m_session.run(m_selection.run()))
+      for (const CheckpointInfo& checkpoint : run->checkpoints)
+        if (checkpoint.step == step) Q_EMIT checkpointActivated(QString::fromStdString(checkpoint.folder));
+  });
+  connect(&m_selection, &Selection::changed, this, &TimelineBar::refresh);
+  connect(&m_session, &Session::stepArrived, this, &TimelineBar::refresh);
+  connect(&m_session, &Session::runStatusChanged, this, &TimelineBar::refresh);
+  refresh();
+}
+
+void TimelineBar::refresh() {
+  const RunRecord* run = m_session.run(m_selection.run());
+  setVisible(run != nullptr);
+  if (!run) return;
+  TimelineData data;
+  data.last = std::max(run->status.totalSteps, run->status.step);
+  data.now = run->steps.empty() ? run->status.step : run->steps.back()->step;
+  data.live = run->status.state == RunState::Running;
+  for (const CheckpointInfo& checkpoint : run->checkpoints) data.checkpoints.push_back(checkpoint.step);
+  for (const StepPtr& step : run->steps)
+    if (!step->probes.empty()) data.probes.push_back(step->step);
+  m_timeline->setData(data);
+  const int step = m_selection.step() >= 0 ? std::min(m_selection.step(), std::max(0, data.now)) : data.now;
+  m_timeline->setCursorStep(step);
+  const QSignalBlocker block(m_step);
+  m_step->setRange(0, std::max(0, data.now));
+  m_step->setValue(step);
+  m_words->setText(QString::fromStdString(run->status.run), QString::fromLatin1(runStateName(run->status.state)));
+}
+
+void TimelineBar::step(int by) {
+  m_timeline->stepBy(by);
+}
+
+void TimelineBar::checkpoint(int direction) {
+  m_timeline->toCheckpoint(direction);
+}
+
+void TimelineBar::paintEvent(QPaintEvent*) {
+  QPainter painter(this);
+  painter.fillRect(rect(), colors().panel);
+  painter.fillRect(QRect(0, 0, width(), 1), colors().gap);
+}
+
+}  // namespace cuescope
