@@ -31,7 +31,10 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 // Attention of a row's last token, over its visual tokens, at every layer and head; and the sink's where there is a module.
 class LastTokenProbe : public Probe {
  public:
-  explicit LastTokenProbe(const Rows& rows) : m_rows(rows) {}
+  LastTokenProbe(const Rows& rows, const at::Device& device) : m_rows(rows) {
+    for (std::size_t r = 0; r + 1 < rows.offsets.size(); ++r)
+      m_visual.push_back((rows.visualIndex.narrow(0, rows.visualOffsets[r], rows.visualOffsets[r + 1] - rows.visualOffsets[r]) - rows.offsets[r]).to(device));
+  }
   bool wants(ProbeSite site, std::int64_t) const override { return site == ProbeSite::Attention || site == ProbeSite::SinkAttention; }
   std::vector<std::int64_t> queries(std::int64_t, std::int64_t row) const override {
     const auto r = static_cast<std::size_t>(row);
@@ -42,14 +45,13 @@ class LastTokenProbe : public Probe {
       maps.push_back(value);
       return;
     }
-    const auto r = static_cast<std::size_t>(row);
-    const at::Tensor own = m_rows.visualIndex.narrow(0, m_rows.visualOffsets[r], m_rows.visualOffsets[r + 1] - m_rows.visualOffsets[r]) - m_rows.offsets[r];
-    maps.push_back(value.select(1, 0).index_select(1, own.to(value.device())));  // [H, V]
+    maps.push_back(value.select(1, 0).index_select(1, m_visual[static_cast<std::size_t>(row)]));  // [H, V]
   }
   std::vector<at::Tensor> maps;
 
  private:
   const Rows& m_rows;
+  std::vector<at::Tensor> m_visual;  // of each row, within the row
 };
 
 class Bench {
@@ -112,7 +114,7 @@ class Bench {
   void captureOnce() {
     const at::NoGradGuard noGrad;
     const Rows rows = packRows(m_model->config(), firstRows(1));
-    LastTokenProbe probe(rows);
+    LastTokenProbe probe(rows, m_model->device());
     KvCache cache(m_model->config());
     ForwardOptions options;
     options.probe = &probe;

@@ -14,17 +14,18 @@
 namespace cuescope {
 namespace {
 
-constexpr std::int64_t kMicroTokens = 640;              // of one forward and backward pass
+constexpr std::int64_t kMicroTokens = 960;              // of one forward and backward pass: activations stay below the optimizer's state
+constexpr std::int64_t kScoringTokens = 2048;           // of one forward pass that keeps nothing
 constexpr std::int64_t kActivationBytes = 1ll << 30;    // above this estimate, layers are computed again in the backward pass
 constexpr std::int64_t kChunkLogits = 4 << 20;          // logits that exist at a time
 
 std::int64_t chunkTokens(std::int64_t vocabulary) { return std::max<std::int64_t>(16, kChunkLogits / vocabulary); }
 
 // Rows first..first + result fit a micro-batch.
-std::size_t microRows(const std::vector<RowInput>& rows, std::size_t first) {
+std::size_t microRows(const std::vector<RowInput>& rows, std::size_t first, std::int64_t most) {
   std::int64_t tokens = 0;
   std::size_t n = 0;
-  while (first + n < rows.size() && (n == 0 || tokens + static_cast<std::int64_t>(rows[first + n].ids.size()) <= kMicroTokens))
+  while (first + n < rows.size() && (n == 0 || tokens + static_cast<std::int64_t>(rows[first + n].ids.size()) <= most))
     tokens += static_cast<std::int64_t>(rows[first + n++].ids.size());
   return n;
 }
@@ -89,13 +90,13 @@ double DistillStep::run() {
   // The teacher first, for all rows: its scores are small, and it is the model before the step.
   std::vector<at::Tensor> teacher;
   for (std::size_t first = 0, n = 0; first < m_teachers.size(); first += n) {
-    n = microRows(m_teachers, first);
+    n = microRows(m_teachers, first, kScoringTokens);
     teacher.push_back(scores(m_teachers, first, n));
   }
   const at::Tensor teacherScores = at::cat(teacher);
 
   for (std::size_t first = 0, n = 0; first < m_students.size(); first += n) {
-    n = microRows(m_students, first);
+    n = microRows(m_students, first, kMicroTokens);
     const at::Tensor states = responseStates(m_students, first, n);
     // The head's own backward pass, chunk by chunk: with g = d loss / d l, d loss / d logits = g (onehot - softmax). The ratio
     // exp(l - sg(l)) is 1, so g is the clamped gap over the number of tokens.

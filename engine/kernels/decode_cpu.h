@@ -79,6 +79,6 @@ struct MemoryRange {
   const void* begin = nullptr;
   std::int64_t bytes = 0;
 };
-void adviseLargePages(std::vector<MemoryRange> ranges);
+void adviseLargePages(std::vector<MemoryRange> ranges, int threads);
 
 }  // namespace cuescope::kernels

@@ -365,8 +365,11 @@ void TextDecoder::showAttention(std::int64_t index, const at::Tensor& q, const a
       const at::Tensor queries = q.narrow(0, s.queryBegin + i * s.queryLength, s.queryLength).index_select(0, position - skipped).transpose(0, 1).reshape({m_config.kvHeads, group * count, m_config.headDim});
       at::Tensor scores = at::matmul(queries, keys.transpose(1, 2)).to(at::kFloat).mul_(1.0 / std::sqrt(static_cast<double>(m_config.headDim)));
       scores = scores.view({m_config.heads, count, before + s.length});
-      const at::Tensor later = at::arange(before + s.length, position.options()).unsqueeze(0) > (position + before).unsqueeze(1);
-      plan.probe->take(ProbeSite::Attention, index, s.row + i, at::softmax(scores.masked_fill_(later, -std::numeric_limits<double>::infinity()), -1));
+      if (count != 1 || wanted[0] != s.length - 1) {  // the last token has no later ones
+        const at::Tensor later = at::arange(before + s.length, position.options()).unsqueeze(0) > (position + before).unsqueeze(1);
+        scores.masked_fill_(later, -std::numeric_limits<double>::infinity());
+      }
+      plan.probe->take(ProbeSite::Attention, index, s.row + i, at::softmax(scores, -1));
     }
 }
 
