@@ -37,6 +37,7 @@ if(NOT CUESCOPE_CUDA STREQUAL "OFF")
     endif()
     set(CMAKE_CUDA_COMPILER "${CUESCOPE_NVCC}")
     set(CMAKE_CUDA_STANDARD 20)
+    set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # the one that LibTorch uses, not a second one inside the module
     enable_language(CUDA)
     set(CUESCOPE_HAS_CUDA ON)
     get_filename_component(_cuda_bin "${CUESCOPE_NVCC}" DIRECTORY)
