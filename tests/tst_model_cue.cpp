@@ -123,6 +123,34 @@ class TestModelCue : public QObject {
     }
   }
 
+  void trainingAndInferenceAgreeWholeAndByTails() {
+    const auto m = loaded("tiny-student-vicur");
+    for (const bool lastLayerActs : {false, true}) {  // true: the last layer cannot be cut short
+      if (lastLayerActs) m->setActiveCueLayers(m->config().cue.layers);
+      const ModelBatch batch = batchOf(m->config(), "left");
+      RowInput rest;
+      rest.ids = {30, 31, 32};
+      rest.prefix = 1;
+      const Rows rows = packRows(m->config(), {batch.rows[0], batch.rows[1], batch.rows[2], batch.rows[2], rest});
+      ForwardOptions whole, tails;
+      tails.tails = {4, 1, 0, 7, 2};
+      const at::Tensor trained = m->forward(rows), trainedTails = m->forward(rows, tails);
+      QVERIFY(trained.requires_grad() && trainedTails.requires_grad());
+      const at::NoGradGuard noGrad;
+      const at::Tensor inferred = m->forward(rows), inferredTails = m->forward(rows, tails);
+      QVERIFY(largest(trained, inferred) < 2e-5);
+      std::vector<at::Tensor> parts;
+      for (std::size_t r = 0; r < tails.tails.size(); ++r) parts.push_back(inferred.narrow(0, rows.offsets[r + 1] - tails.tails[r], tails.tails[r]));
+      const at::Tensor want = at::cat(parts);
+      QVERIFY(largest(want, inferredTails) < 2e-5);
+      QVERIFY(largest(want, trainedTails) < 2e-5);
+      tails.tails = {1, 1};
+      QVERIFY_THROWS_EXCEPTION(Error, m->forward(rows, tails));
+      tails.tails = {1, 1, 1, 1, 4};
+      QVERIFY_THROWS_EXCEPTION(Error, m->forward(rows, tails));
+    }
+  }
+
   void foldedAndPlainFormAgree() {
     const auto m = loaded("tiny-student-vicur");
     m->setActiveCueLayers(m->config().cue.layers);
