@@ -174,7 +174,7 @@ void paintPanelFrame(QPainter& p, const CurveGrid& grid, int index, const std::v
   drawEndLabels(p, panel, item, c);
   if (std::isfinite(grid.cursorStep()) && !runs.empty()) {
     const double x = std::round(item.xOf(curves::xOfStep(runs.front(), grid.x(), grid.cursorStep())));
-    if (inX(x)) p.fillRect(QRectF(x - 0.5, item.axes.top(), 1, item.axes.height()), c.accent);
+    if (inX(x)) p.fillRect(QRectF(x, item.axes.top(), 1, item.axes.height()), c.accent);
   }
 }
 

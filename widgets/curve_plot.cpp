@@ -73,9 +73,10 @@ class Overlay : public QCPLayerable {
       : QCPLayerable(plot, QStringLiteral("overlay")), m_runs(runs), m_panels(panels), m_items(items), m_grid(grid), m_empty(empty), m_rubber(rubber) {}
 
  protected:
-  void applyDefaultAntialiasingHint(QCPPainter* painter) const override { painter->setAntialiasing(true); }
+  void applyDefaultAntialiasingHint(QCPPainter* painter) const override { painter->setAntialiasing(false); }  // ours is set in draw(): QCPPainter's shifts by half a pixel
   void draw(QCPPainter* painter) override {
     const Colors& c = colors();
+    painter->setRenderHint(QPainter::Antialiasing, true);
     if (m_panels.empty()) {
       paintEmpty(*painter, mParentPlot->viewport(), m_empty, {}, c);
       return;

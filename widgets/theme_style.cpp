@@ -83,7 +83,7 @@ QToolButton::menu-arrow { image: url(:/cuescope/chevron-down-@theme.svg); }
 
 QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox {
   background: @well; color: @text; border: 1px solid @lineStrong; border-radius: 2px; padding: 2px 6px;
-  selection-background-color: @selection; selection-color: @text; placeholder-text-color: @text3; }
+  selection-background-color: @selection; selection-color: @text; }
 QLineEdit, QAbstractSpinBox { min-height: 16px; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus { border-color: @accent; }
 QLineEdit:disabled, QPlainTextEdit:disabled, QAbstractSpinBox:disabled { background: @panel; color: @text3; border-color: @line; }

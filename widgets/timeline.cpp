@@ -111,7 +111,7 @@ void Timeline::paintEvent(QPaintEvent*) {
     painter.drawText(QRectF(right - 90, 4, 90, 14), Qt::AlignRight | Qt::AlignVCenter, tr("planned end"));
   if (m_cursor >= 0 && inside(m_cursor)) {
     const double x = std::round(xOf(m_cursor));
-    painter.fillRect(QRectF(x - 0.5, 14, 1, kTrackY + 8 - 14), c.accent);
+    painter.fillRect(QRectF(x, 14, 1, kTrackY + 8 - 14), c.accent);
     painter.setFont(monoFont(11, QFont::Medium));
     const QString text = QString::number(m_cursor);
     const double flag = QFontMetricsF(painter.font()).horizontalAdvance(text) + 10;

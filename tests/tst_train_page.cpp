@@ -1,0 +1,229 @@
+// The Train page on run folders written by the core and on the fake engine: curves, health, strip, control and its reasons, and
+// the form of a new run with all complaints beside their fields. CUESCOPE_GALLERY=folder keeps pictures of it.
+#include <QCheckBox>
+#include <QComboBox>
+#include <QLabel>
+#include <QLineEdit>
+#include <QMenu>
+#include <QPlainTextEdit>
+#include <QPushButton>
+#include <QSignalSpy>
+#include <QTableWidget>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include "support/fake_engine.h"
+#include "support/made_up_run.h"
+#include "ui/panels/train_new_run.h"
+#include "ui/panels/train_page.h"
+#include "ui/panels/train_side.h"
+#include "widgets/curve_plot.h"
+#include "widgets/film_strip.h"
+
+using namespace cuescope;
+
+class TrainPageTest : public QObject {
+  Q_OBJECT
+  std::shared_ptr<FakeControl> m_control;
+  QTemporaryDir m_folder;
+
+  std::unique_ptr<Session> open() {
+    m_control = std::make_shared<FakeControl>();
+    return std::make_unique<Session>([control = m_control] { return makeFakeEngine(control); });
+  }
+  static StepPtr step(int at, std::initializer_list<std::pair<const std::string, double>> metrics) {
+    auto s = std::make_shared<StepSnapshot>();
+    s->step = at, s->metrics = metrics;
+    return s;
+  }
+  static QPushButton* button(QWidget& page, const QString& text) {
+    for (QPushButton* b : page.findChildren<QPushButton*>())
+      if (b->text() == text) return b;
+    return nullptr;
+  }
+  static void keep(QWidget& widget, const char* name) {
+    const QString folder = qEnvironmentVariable("CUESCOPE_GALLERY");
+    if (folder.isEmpty()) return;
+    QTest::qWait(120);
+    QVERIFY(widget.grab().save(folder + QStringLiteral("/%1-%2.png").arg(QLatin1String(name), QLatin1String(colors().dark ? "dark" : "light"))));
+  }
+
+ private Q_SLOTS:
+  void initTestCase() {
+    Theme::instance().install();
+    Theme::instance().setSetting(ThemeSetting::Dark);
+  }
+
+  void aSkippedUpdateIsNamedAtItsStep() {
+    std::vector<StepPtr> steps;
+    for (int s = 1; s <= 30; ++s) steps.push_back(step(s, {{"actor/loss", 0.4}, {"actor/skipped_updates", s >= 12 ? 1.0 : 0.0}}));
+    const auto events = healthOf(steps);
+    QCOMPARE(events.size(), std::size_t(1));
+    QCOMPARE(events[0].step, 12);
+    QCOMPARE(events[0].check, QStringLiteral("finite"));
+  }
+  void aHealthyRunHasNoEvents() {
+    std::vector<StepPtr> steps;
+    for (int s = 1; s <= 60; ++s)
+      steps.push_back(step(s, {{"actor/loss", 0.4 / s}, {"response_length/mean", 20.0 + s % 3}, {"actor/distillation/student_mass", 0.9}, {"actor/skipped_updates", 0}}));
+    QVERIFY(healthOf(steps).empty());
+  }
+  void fallingLengthIsNamedAndARecoveryIsNot() {
+    std::vector<StepPtr> falling, dip;
+    for (int s = 1; s <= 60; ++s) {
+      falling.push_back(step(s, {{"response_length/mean", s < 40 ? 20.0 : 10.0}}));
+      dip.push_back(step(s, {{"response_length/mean", s > 20 && s < 35 ? 10.0 : 20.0}}));
+    }
+    const auto events = healthOf(falling);
+    QCOMPARE(events.size(), std::size_t(1));
+    QCOMPARE(events[0].check, QStringLiteral("length"));
+    QVERIFY(events[0].step > 30 && events[0].step <= 40);
+    QVERIFY(healthOf(dip).empty());
+  }
+  void aLossOfZeroIsNamed() {
+    std::vector<StepPtr> steps;
+    for (int s = 1; s <= 20; ++s) steps.push_back(step(s, {{"actor/loss", s < 8 ? 0.3 : 0.0}}));
+    const auto events = healthOf(steps);
+    QCOMPARE(events.size(), std::size_t(1));
+    QCOMPARE(events[0].step, 8);
+  }
+
+  void curvesAreMadeOfWhatTheRunHas() {
+    auto session = open();
+    QVERIFY(session->followRun(QString::fromStdString(made_up::writeRun(m_folder.path(), "curves", 60, 0.4))));
+    const RunRecord* record = session->run(QStringLiteral("curves"));
+    QVERIFY(record);
+    const CurveSet set = curvesOf({record}, healthOf(record->steps));
+    QStringList titles;
+    for (const CurvePanel& panel : set.panels) titles << panel.title;
+    QVERIFY(titles.contains(QStringLiteral("Distillation loss")) && titles.contains(QStringLiteral("Evidence mass")));
+    QVERIFY(!titles.contains(QStringLiteral("Reward")));  // this run has none
+    const auto evidence = std::find_if(set.panels.begin(), set.panels.end(), [](const CurvePanel& p) { return p.title == QStringLiteral("Evidence mass"); });
+    QCOMPARE(evidence->series.size(), std::size_t(2));
+    QCOMPARE(evidence->series[1].label, QStringLiteral("L2"));
+    QVERIFY(!evidence->series[0].smoothed);  // it exists every fifth step
+    const auto gradient = std::find_if(set.panels.begin(), set.panels.end(), [](const CurvePanel& p) { return p.title == QStringLiteral("Gradient norm"); });
+    QVERIFY(gradient->log);
+    QCOMPARE(gradient->marks.size(), std::size_t(1));
+    QCOMPARE(gradient->marks[0].step, 60.0);
+  }
+
+  void theFilmFollowsOneLayerOrTheirMean() {
+    auto session = open();
+    QVERIFY(session->followRun(QString::fromStdString(made_up::writeRun(m_folder.path(), "film", 20, 0.4))));
+    const auto& steps = session->run(QStringLiteral("film"))->steps;
+    QCOMPARE(probeLayers(steps), (std::vector<int>{0, 2}));
+    const auto rows = filmOf(steps, -1, {});
+    QCOMPARE(rows.size(), std::size_t(3));
+    QCOMPARE(rows[0].maps.size(), std::size_t(4));  // steps 5, 10, 15, 20
+    double sum = 0;
+    for (const float v : rows[0].maps.at(10)) sum += v;
+    QVERIFY(std::abs(sum - 1) < 1e-5);  // a mean of shares is still shares
+    QVERIFY(filmOf(steps, 7, {})[0].maps.empty());
+  }
+
+  void anEmptyPageOffersANewRun() {
+    auto session = open();
+    Selection selection;
+    TrainPage page(*session, selection);
+    page.resize(1384, 800);
+    page.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&page));
+    keep(page, "train-empty");
+    QPushButton* start = nullptr;
+    for (QPushButton* b : page.findChildren<QPushButton*>())
+      if (b->isVisible() && b->text() == QStringLiteral("New run")) start = b;
+    QVERIFY(start);
+    QTest::mouseClick(start, Qt::LeftButton);
+    QVERIFY(page.form()->isVisible());
+    QVERIFY(!button(page, QStringLiteral("Start run"))->isEnabled());  // the engine has not been opened
+    QVERIFY(!button(page, QStringLiteral("Start run"))->toolTip().isEmpty());
+  }
+
+  void aFollowedRunIsShownAndItsControlsSayWhyNot() {
+    auto session = open();
+    session->start();
+    QTRY_COMPARE(session->engineState(), EngineState::Ready);
+    Selection selection;
+    TrainPage page(*session, selection);
+    page.resize(1384, 830);
+    page.show();
+    QVERIFY(session->followRun(QString::fromStdString(made_up::writeRun(m_folder.path(), "demo-opd", 142, 0.55, false))));
+    QVERIFY(session->followRun(QString::fromStdString(made_up::writeRun(m_folder.path(), "demo-opd-vicur", 142, 0.38))));
+    selection.setRun(QStringLiteral("demo-opd-vicur"));
+    page.setOverlay({QStringLiteral("demo-opd")});
+    QTRY_COMPARE(page.curves()->panels().size() >= 8, true);
+    QCOMPARE(page.shownRun(), QStringLiteral("demo-opd-vicur"));
+    QTRY_COMPARE(page.curves()->panels().front().series.size(), std::size_t(2));
+    QPushButton* pause = button(page, QStringLiteral("Pause"));
+    QVERIFY(pause && !pause->isEnabled());
+    QVERIFY(pause->toolTip().contains(QStringLiteral("only followed")));
+    selection.setStep(100);
+    QCOMPARE(page.curves()->cursorStep(), 100.0);
+    Q_EMIT page.curves()->stepPicked(80);
+    QCOMPARE(selection.step(), 80);
+    selection.setStep(140);
+    keep(page, "train");
+    Theme::instance().setSetting(ThemeSetting::Light);
+    keep(page, "train");
+    Theme::instance().setSetting(ThemeSetting::Dark);
+    page.resize(1062, 640);
+    keep(page, "train-1280");
+  }
+
+  void ownRunsPauseAndResumeFromTheButton() {
+    auto session = open();
+    session->start();
+    QTRY_COMPARE(session->engineState(), EngineState::Ready);
+    m_control->runSteps = 100000;
+    Selection selection;
+    TrainPage page(*session, selection);
+    page.show();
+    RunConfig config;
+    config.trainer.name = "own";
+    config.trainer.directory = "/nonexistent";
+    session->startRun(config);
+    QTRY_COMPARE(page.shownRun(), QStringLiteral("own"));
+    QPushButton* pause = button(page, QStringLiteral("Pause"));
+    QTRY_VERIFY(pause->isEnabled());
+    QTest::mouseClick(pause, Qt::LeftButton);
+    QTRY_COMPARE(pause->text(), QStringLiteral("Resume"));
+    QTest::mouseClick(pause, Qt::LeftButton);
+    QTRY_COMPARE(pause->text(), QStringLiteral("Pause"));
+    session->stopRun(false);
+    QTRY_VERIFY(!pause->isEnabled());
+    QVERIFY(!pause->toolTip().isEmpty());
+  }
+
+  void theFormShowsEveryParameterAndAllComplaintsAtOnce() {
+    NewRunForm form;
+    form.resize(1384, 800);
+    form.show();
+    form.setConfig(RunConfig());
+    QCOMPARE(form.findChildren<QLineEdit*>().size() + form.findChildren<QComboBox*>().size() + form.findChildren<QCheckBox*>().size() >= int(configFields().size()), true);
+    QVERIFY(!form.setField(QStringLiteral("trainer.total_training_steps"), QStringLiteral("many")));
+    const int before = form.complaints();
+    QVERIFY(before >= 1);
+    QStringList red;
+    for (QLabel* label : form.findChildren<QLabel*>())
+      if (label->property("tone").toString() == QStringLiteral("danger")) red << label->text();
+    QVERIFY(red.size() >= 1);
+    QVERIFY(form.setField(QStringLiteral("trainer.total_training_steps"), QStringLiteral("12")));
+    QCOMPARE(form.config().trainer.totalTrainingSteps, 12);
+    QVERIFY(form.complaints() < before);
+    QVERIFY(form.findChild<QPlainTextEdit*>()->toPlainText().contains(QStringLiteral("total_training_steps: 12")));
+    keep(form, "train-new");
+  }
+
+  void theBestCheckpointIsTheMostAccurate() {
+    std::vector<CheckpointInfo> all(3);
+    all[0].step = 20, all[0].metrics = {{"val/accuracy", 0.5}};
+    all[1].step = 40, all[1].metrics = {{"val/accuracy", 0.6}};
+    all[2].step = 60, all[2].metrics = {{"distillation/gap", 0.01}};
+    QCOMPARE(CheckpointList::bestStep(all), 40);
+    QCOMPARE(CheckpointList::bestStep({}), -1);
+  }
+};
+
+QTEST_MAIN(TrainPageTest)
+#include "tst_train_page.moc"
