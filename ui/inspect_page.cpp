@@ -9,6 +9,7 @@
 #include <QSplitter>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "ui/inspection_view.h"
@@ -34,6 +35,8 @@ QSplitter* splitter(Qt::Orientation orientation) {
   s->setChildrenCollapsible(false);
   return s;
 }
+
+constexpr int kDemoAnswerTokens = 64;
 
 // The patches with the largest 5 % of a map, at least one.
 std::vector<int> topPatches(const MapSlice& slice, double share) {
@@ -179,6 +182,9 @@ void InspectPage::ask() {
 void InspectPage::ask(const InspectRequest& request) {
   m_ask->setRequest(request);
   m_sent = m_ask->request();
+  // The demo's answers are short; before a strange picture its models ramble to the limit.
+  const QString student = QString::fromStdString(m_sent.student);
+  if (m_workspace.isDemo(student)) m_sent.sampling.maxNew = std::min(m_sent.sampling.maxNew, kDemoAnswerTokens);
   m_sent.id = m_session.inspect(m_sent);
 }
 
@@ -219,7 +225,14 @@ void InspectPage::arrived(const InspectionPtr& inspection) {
   m_inspection = inspection;
   m_error->hide();
   if (!m_shownRequest.student.empty()) m_ask->setRequest(m_shownRequest);
-  m_selection.correct(fitted(*inspection, m_selection.state()));
+  SelectionState first = m_selection.state();
+  if (first.token < 0) {  // nothing chosen yet: where student and teacher differ most
+    for (int t = 0; t < int(inspection->distributions.size()); ++t) {
+      const auto size = [&](int token) { return std::abs(inspection->distributions[std::size_t(token)].gap()); };
+      if (first.token < 0 || size(t) > size(first.token)) first.token = t;
+    }
+  }
+  m_selection.correct(fitted(*inspection, first));
   m_tokens->setInspection(inspection);
   m_map->setInspection(inspection);
   m_distributions->setInspection(inspection);

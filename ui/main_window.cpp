@@ -202,6 +202,7 @@ void MainWindow::showStart() {
   m_startShown = true;
   m_bar->setPage(Inspect);
   m_stack->setCurrentWidget(m_start);
+  m_start->cardButton(0)->setFocus();
 }
 
 bool MainWindow::onStart() const {

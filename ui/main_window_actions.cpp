@@ -182,6 +182,8 @@ void MainWindow::buildActions() {
   auto* search = new QPushButton(icon(Icon::Search), tr("Search actions, settings, runs, samples   Ctrl+K"));
   search->setToolTip(tr("Any action, setting, run or sample (Ctrl+K)"));
   search->setFocusPolicy(Qt::TabFocus);
+  search->setFont(uiFont(11));
+  search->setFixedHeight(22);
   connect(search, &QPushButton::clicked, this, &MainWindow::showPalette);
   menuBar()->setCornerWidget(search, Qt::TopRightCorner);
 }

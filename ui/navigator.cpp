@@ -11,6 +11,7 @@
 #include <QToolButton>
 #include <QTreeView>
 #include <QVBoxLayout>
+#include <algorithm>
 
 #include "ui/models/navigator_model.h"
 #include "ui/panels/panel.h"
@@ -30,7 +31,7 @@ class NavigatorDelegate : public QStyledItemDelegate {
     if (!index.data(NavigatorModel::HintRole).toBool()) return {100, index.parent().isValid() ? 22 : 26};
     const QFontMetrics metrics(uiFont(11));
     const auto* view = qobject_cast<const QTreeView*>(option.widget);
-    const int width = (view ? view->viewport()->width() : 216) - 30;
+    const int width = std::clamp(view ? view->viewport()->width() : 216, 140, 216) - 46;
     return {100, metrics.boundingRect(QRect(0, 0, width, 200), Qt::TextWordWrap, index.data().toString()).height() + 10};
   }
 

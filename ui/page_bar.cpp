@@ -1,5 +1,6 @@
 #include "ui/page_bar.h"
 
+#include <QFocusEvent>
 #include <QHBoxLayout>
 #include <QKeyEvent>
 #include <QMouseEvent>
@@ -114,7 +115,13 @@ void PageBar::paintEvent(QPaintEvent*) {
     painter.setPen(on ? c.text : c.text2);
     painter.drawText(tab(i), Qt::AlignCenter, m_pages[i]);
   }
-  if (hasFocus()) paintFocusRing(painter, QRectF(tab(m_page)).adjusted(4, 5, -4, -5), c);
+  if (hasFocus() && m_keyFocus) paintFocusRing(painter, QRectF(tab(m_page)).adjusted(4, 5, -4, -5), c);
+}
+
+void PageBar::focusInEvent(QFocusEvent* event) {
+  m_keyFocus = event->reason() == Qt::TabFocusReason || event->reason() == Qt::BacktabFocusReason;
+  QWidget::focusInEvent(event);
+  update();
 }
 
 void PageBar::mousePressEvent(QMouseEvent* event) {

@@ -52,8 +52,10 @@ class PageBar : public QWidget {
   void paintEvent(QPaintEvent* event) override;
   void mousePressEvent(QMouseEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
+  void focusInEvent(QFocusEvent* event) override;
 
  private:
+  bool m_keyFocus = false;  // the ring is for the keyboard alone
   QStringList m_pages;
   int m_page = 0;
   std::vector<SelectionCell*> m_cells;

@@ -67,14 +67,15 @@ void GapSplit::paintEvent(QPaintEvent*) {
     painter.fillRect(QRectF(x(0) - 0.5, 0, 1, 13), c.ink);
   }
   painter.setFont(uiFont(11));
-  const auto part = [&](const QString& words, float value, Qt::Alignment where) {
-    const QString text = known ? signedNumber(double(value), 2) : tr("not computed");
+  const auto part = [&](const QString& words, float value, double from, double to, Qt::Alignment where) {
+    const QString text = words + u' ' + (known ? signedNumber(double(value), 2) : tr("not computed"));
     painter.setPen(c.text2);
-    painter.drawText(QRect(left, 14, right - left, 18), int(Qt::AlignVCenter) | int(where), words + u' ' + text);
+    const QRectF room(left + (right - left) * from, 14, (right - left) * (to - from), 18);
+    painter.drawText(room, int(Qt::AlignVCenter) | int(where), painter.fontMetrics().elidedText(text, Qt::ElideRight, int(room.width())));
   };
-  part(tr("teacher weights"), m_weights, Qt::AlignLeft);
-  part(tr("cue"), m_cue, Qt::AlignHCenter);
-  part(tr("gap"), m_weights + m_cue, Qt::AlignRight);
+  part(tr("teacher weights"), m_weights, 0, 0.48, Qt::AlignLeft);
+  part(tr("cue"), m_cue, 0.5, 0.73, Qt::AlignLeft);
+  part(tr("gap"), m_weights + m_cue, 0.75, 1, Qt::AlignRight);
 }
 
 DistributionsPanel::DistributionsPanel(Selection& selection, QWidget* parent) : QWidget(parent), m_selection(selection) {

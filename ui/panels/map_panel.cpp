@@ -59,8 +59,8 @@ MapPanel::MapPanel(Selection& selection, QWidget* parent) : QWidget(parent), m_s
   m_compute = new QPushButton(tr("Compute"));
   m_compute->setToolTip(tr("Erase the patches with the largest 5 % of this map, and as many random ones for comparison"));
   connect(m_compute, &QPushButton::clicked, this, &MapPanel::computeRequested);
-  claimLine->row()->addWidget(m_claim, 5);
-  claimLine->row()->addWidget(m_causal, 4);
+  claimLine->row()->addWidget(m_claim, 1);
+  claimLine->row()->addWidget(m_causal);
   claimLine->row()->addWidget(m_compute);
   m_canvas = new ImageCanvas;
   m_canvas->setSnapToPatches(true);
