@@ -133,7 +133,7 @@ struct WhatIf {
   std::string description;  // "erase 9 patches"
   int token = 0;            // response position that was judged
   float before = kNotComputed, after = kNotComputed;
-  float randomMean = kNotComputed, randomDeviation = kNotComputed;  // same number of random patches
+  float randomMean = kNotComputed, randomDeviation = kNotComputed;  // log p after the same number of random patches
   int randomRegions = 0;
   std::string answerBefore, answerAfter;
 };

@@ -204,7 +204,7 @@ class FakeEngine : public Engine {
     answer->token = request.token;
     answer->before = -0.5f;
     answer->after = -2.81f;
-    answer->randomMean = -0.11f;
+    answer->randomMean = -0.61f;  // log p after, like `after`
     answer->randomDeviation = 0.09f;
     answer->randomRegions = request.randomRegions;
     answer->answerBefore = "the red circle four";

@@ -16,7 +16,7 @@ namespace cuescope {
 
 QString causalSentence(const WhatIf& answer, const QString& what) {
   return QStringLiteral("%1: %2 nats, random %3")
-      .arg(what, signedNumber(double(answer.after - answer.before), 2), signedNumber(double(answer.randomMean), 2));
+      .arg(what, signedNumber(double(answer.after - answer.before), 2), signedNumber(double(answer.randomMean - answer.before), 2));
 }
 
 WhatIfPanel::WhatIfPanel(QWidget* parent) : QWidget(parent) {
@@ -88,7 +88,7 @@ void WhatIfPanel::setAnswer(const WhatIfPtr& answer) {
   m_facts->setRows({{tr("log p(“%1”) student").arg(m_token), {number(double(answer->before), 2) + QStringLiteral(" → ") + number(double(answer->after), 2)}, {}, {}},
                     {tr("change by this region"), {signedNumber(double(answer->after - answer->before), 2) + tr(" nats")}, {}, QString::fromStdString(answer->description)},
                     {tr("%1 random regions").arg(answer->randomRegions),
-                     {signedNumber(double(answer->randomMean), 2) + QStringLiteral(" ± ") + number(double(answer->randomDeviation), 2)},
+                     {signedNumber(double(answer->randomMean - answer->before), 2) + QStringLiteral(" ± ") + number(double(answer->randomDeviation), 2)},
                      {},
                      tr("Mean and standard deviation of the change when as many patches elsewhere are changed")}});
   m_before->setText(tr("before  ") + QString::fromStdString(answer->answerBefore));
