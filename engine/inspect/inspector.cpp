@@ -10,6 +10,7 @@
 
 #include "engine/core/digest.h"
 #include "engine/inspect/attention_maps.h"
+#include "engine/inspect/patches.h"
 #include "engine/inspect/token_gap.h"
 #include "engine/media/decode.h"
 #include "engine/model/generate.h"
@@ -103,7 +104,7 @@ void addTeacher(std::vector<ConditionStates>& conditions, Inspection& look, cons
   if (privileged.prompt.row.pixelValues.defined()) {
     steps.next("Teacher reads the response with the image erased");
     RowInput erased = privileged.prompt.row;
-    erased.pixelValues = at::zeros_like(erased.pixelValues);  // normalised pixels: 0 is the mean
+    erased.pixelValues = erasedPictures(erased.pixelValues, erased.grids);
     conditions.push_back({Condition::TeacherErased, &teacher, teacherStates(teacher, erased, response)});
   }
 }

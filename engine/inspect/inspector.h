@@ -38,7 +38,7 @@ LookedAt lookAt(const Processor& processor, const InspectRequest& request, const
 RowInput withResponse(const RowInput& prompt, const std::vector<std::int64_t>& response);
 
 /// Conditions: TeacherCue with the cue (without a cue in the request it is TeacherPlain's pass, and the cue's part of the gap is
-/// 0), TeacherPlain without it, TeacherErased with the cue and the pictures erased to the processor's mean grey. Progress,
+/// 0), TeacherPlain without it, TeacherErased with the cue and the pictures erased to their mean colour. Progress,
 /// TokenArrived for each token that is decoded. Throws Error, Cancelled.
 InspectionPtr inspect(const InspectModels& models, const InspectRequest& request, const EventSink& sink, std::stop_token stop);
 

@@ -31,7 +31,22 @@ at::Tensor blurredPatches(const at::Tensor& pixels, const std::vector<Grid>& gri
   return at::cat(parts);
 }
 
+/// Every patch painted in the mean colour of its own picture; [P, 1536].
+at::Tensor meanColours(const at::Tensor& pixels, const std::vector<Grid>& grids) {
+  std::vector<at::Tensor> parts;
+  std::int64_t row = 0;
+  for (const Grid& grid : grids) {
+    const std::int64_t count = grid.t * grid.h * grid.w;
+    const at::Tensor colour = pixels.narrow(0, row, count).view({count, kChannels, -1}).mean(at::IntArrayRef{0, 2});
+    parts.push_back(colour.view({1, kChannels, 1}).expand({count, kChannels, kTime * kPatch * kPatch}).reshape({count, -1}));
+    row += count;
+  }
+  return at::cat(parts);
+}
+
 }  // namespace
+
+at::Tensor erasedPictures(const at::Tensor& pixels, const std::vector<Grid>& grids) { return meanColours(pixels, grids); }
 
 at::Tensor patchesToImage(const at::Tensor& patches, const Grid& grid) {
   return patches.view({grid.t, grid.h / kMerge, grid.w / kMerge, kMerge, kMerge, kChannels, kTime, kPatch, kPatch})
@@ -57,8 +72,8 @@ at::Tensor changePatches(const at::Tensor& pixels, const std::vector<Grid>& grid
   const at::Tensor rows = chosen.repeat_interleave(kPatchesOfToken).to(pixels.device());
   const at::Tensor mask = rows.unsqueeze(1);
   switch (change) {
-    case Change::Erase: return pixels.masked_fill(mask, 0.0);
-    case Change::KeepOnly: return pixels.masked_fill(mask.logical_not(), 0.0);
+    case Change::Erase: return at::where(mask, meanColours(pixels, grids), pixels);
+    case Change::KeepOnly: return at::where(mask, pixels, meanColours(pixels, grids));
     case Change::Blur: return at::where(mask, blurredPatches(pixels, grids), pixels);
     case Change::Average: {
       if (visualTokens.empty()) return pixels.clone();
