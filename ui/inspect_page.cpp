@@ -222,10 +222,12 @@ void InspectPage::inspectRun(const QString& run) {
 }
 
 void InspectPage::arrived(const InspectionPtr& inspection) {
+  const bool sinkIsNew = !inspection->cueRecovery.empty() && (!m_inspection || m_inspection->cueRecovery.empty());
   m_inspection = inspection;
   m_error->hide();
   if (!m_shownRequest.student.empty()) m_ask->setRequest(m_shownRequest);
   SelectionState first = m_selection.state();
+  if (sinkIsNew) first.site = Site::CueRecovery;  // the first look at a student with the module shows what the module sees
   if (first.token < 0) {  // nothing chosen yet: where student and teacher differ most
     for (int t = 0; t < int(inspection->distributions.size()); ++t) {
       const auto size = [&](int token) { return std::abs(inspection->distributions[std::size_t(token)].gap()); };

@@ -136,7 +136,8 @@ SelectionState fitted(const Inspection& inspection, SelectionState selection) {
   const std::vector<Site> sites = sitesOf(inspection);
   if (!sites.empty() && std::find(sites.begin(), sites.end(), selection.site) == sites.end()) selection.site = sites.front();
   if (const AttentionStack* stack = stackOf(inspection, selection.site)) {
-    selection.layer = stack->layers[layerIndex(*stack, selection.layer)];
+    // Nothing chosen yet: the last layer, where the answer is nearest.
+    selection.layer = selection.layer < 0 ? stack->layers.back() : stack->layers[layerIndex(*stack, selection.layer)];
     if (stack->headsAveraged) selection.head = kHeadMean;
     if (selection.head >= stack->heads) selection.head = stack->heads - 1;
   }

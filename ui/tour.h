@@ -55,7 +55,7 @@ class Tour : public QObject {
   QJsonArray m_log;
   // What later steps compare with.
   std::vector<float> m_before;
-  int m_clicks = 0, m_steps0 = 0;
+  int m_clicks = 0, m_steps0 = 0, m_token = 0;
   qint64 m_firstMapMs = 0;
   InspectionPtr m_seen;
   bool m_failureSeen = false;

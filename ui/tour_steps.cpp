@@ -119,12 +119,12 @@ void Tour::plan() {
                        next.head = kHeadMean;
                        selection->set(next);
                        m_before = inspect->map()->slice().values;
-                       clickToken(std::min(3, int(m_seen->response.size()) - 1));
+                       m_token = selection->token() == 3 ? 1 : std::min(3, int(m_seen->response.size()) - 1);
+                       clickToken(m_token);
                      },
                      {},
                      [=, this] {
-                       const int token = std::min(3, int(m_seen->response.size()) - 1);
-                       return firstWrong({must(selection->token() == token, "the click did not choose the token"), must(selection->site() == Site::SelfAttention, "there is no self-attention"),
+                       return firstWrong({must(selection->token() == m_token, "the click did not choose the token"), must(selection->site() == Site::SelfAttention, "there is no self-attention"),
                                           must(inspect->map()->slice().values != m_before, "the map of another token is the same"),
                                           must(inspect->map()->slice().claim.startsWith(QStringLiteral("Token")), "the claim line names no token")});
                      }});

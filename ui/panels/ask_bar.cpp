@@ -46,6 +46,7 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   for (QComboBox* box : {m_student, m_teacher}) {
     box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
     box->setMinimumWidth(110);
+    box->setMaximumWidth(210);
   }
   m_picture = new ElidedLabel(tr("no picture"));
   m_picture->setElide(Qt::ElideMiddle);
