@@ -1,0 +1,555 @@
+#include "ui/panels/train_page.h"
+
+#include <QDesktopServices>
+#include <QFileDialog>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QMenu>
+#include <QPainter>
+#include <QPdfWriter>
+#include <QPushButton>
+#include <QResizeEvent>
+#include <QScrollArea>
+#include <QSlider>
+#include <QSplitter>
+#include <QStackedWidget>
+#include <QSvgGenerator>
+#include <QTimer>
+#include <QToolButton>
+#include <QUrl>
+#include <QVBoxLayout>
+#include <QComboBox>
+
+#include "ui/panels/panel.h"
+#include "ui/panels/train_new_run.h"
+#include "ui/panels/train_side.h"
+#include "widgets/curve_plot.h"
+#include "widgets/elided_label.h"
+#include "widgets/empty_panel.h"
+#include "widgets/error_panel.h"
+#include "widgets/film_strip.h"
+#include "widgets/icons.h"
+#include "widgets/phase_bar.h"
+#include "widgets/segmented_button.h"
+
+namespace cuescope {
+namespace {
+
+constexpr int kOverlays = 3, kCurveHeight = 160, kSideWidth = 320;
+
+Icon stateIcon(RunState state) {
+  switch (state) {
+    case RunState::Ready: return Icon::Queue;
+    case RunState::Running: return Icon::Play;
+    case RunState::Paused: return Icon::Pause;
+    case RunState::Completed: return Icon::Check;
+    case RunState::Stopping:
+    case RunState::Stopped: return Icon::Stop;
+    case RunState::Failed: return Icon::Cross;
+  }
+  return Icon::Queue;
+}
+
+}  // namespace
+
+TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : QWidget(parent), m_session(session), m_selection(selection) {
+  m_later = new QTimer(this);
+  m_later->setSingleShot(true);
+  m_later->setInterval(50);
+  connect(m_later, &QTimer::timeout, this, &TrainPage::refresh);
+
+  auto* page = new QVBoxLayout(this);
+  page->setContentsMargins(0, 0, 0, 0);
+  page->setSpacing(0);
+  m_stack = new QStackedWidget(this);
+  page->addWidget(m_stack);
+
+  auto* main = new QSplitter(Qt::Horizontal);
+  main->setHandleWidth(1);
+  main->setChildrenCollapsible(false);
+  auto* left = new QWidget;
+  auto* column = new QVBoxLayout(left);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  column->addWidget(makeControl());
+  m_error = new ErrorPanel;
+  m_error->hide();
+  column->addWidget(m_error);
+  m_phases = new PhaseBar;
+  column->addWidget(m_phases);
+  auto* down = new QSplitter(Qt::Vertical);
+  down->setHandleWidth(1);
+  down->setChildrenCollapsible(false);
+  down->addWidget(makeCurves());
+  down->addWidget(makeFilm());
+  down->setStretchFactor(0, 3);
+  down->setStretchFactor(1, 1);
+  down->setSizes({520, 230});
+  column->addWidget(down, 1);
+  main->addWidget(left);
+  main->addWidget(makeSide());
+  main->setStretchFactor(0, 1);
+  main->setSizes({1062, kSideWidth});
+  m_stack->addWidget(main);
+
+  m_form = new NewRunForm;
+  m_stack->addWidget(m_form);
+
+  auto* nothing = new QWidget;
+  auto* place = new QVBoxLayout(nothing);
+  place->setContentsMargins(24, 24, 24, 24);
+  m_empty = new EmptyPanel;
+  m_empty->setMaximumWidth(640);
+  m_empty->setText(tr("No run yet."), tr("Choose a preset and start one here, or drop a run folder on the window. Curves, probe images and checkpoints appear as the run goes on."), tr("New run"));
+  place->addWidget(m_empty, 0, Qt::AlignTop);
+  place->addStretch(1);
+  m_stack->addWidget(nothing);
+
+  connect(m_empty, &EmptyPanel::actionChosen, this, [this] { newRun(); });
+  connect(m_form, &NewRunForm::cancelled, this, [this] {
+    m_stack->setCurrentIndex(0);
+    chooseRun();
+  });
+  connect(m_form, &NewRunForm::startRequested, this, [this](const RunConfig& config) {
+    m_session.startRun(config);
+    m_form->setRefusal(m_session.refusal(RunAction::Start).isEmpty() ? tr("The run is being loaded.") : m_session.refusal(RunAction::Start));
+  });
+  connect(&session, &Session::runAdded, this, [this](const QString& name) {
+    const bool own = m_session.ownRun() && m_session.ownRun() == m_session.run(name);
+    if (own) m_stack->setCurrentIndex(0);  // the form has done its work
+    if (own || m_run.isEmpty()) m_selection.setRun(name);
+    fillOverlayMenu();
+    chooseRun();
+  });
+  connect(&session, &Session::stepArrived, this, [this](const StepPtr& step) {
+    if (QString::fromStdString(step->run) == m_run || m_overlay.contains(QString::fromStdString(step->run))) schedule();
+  });
+  connect(&session, &Session::runStatusChanged, this, [this](const RunStatus& status) {
+    if (m_run.isEmpty()) chooseRun();
+    if (QString::fromStdString(status.run) != m_run) return;
+    refreshControl();
+    if (const RunRecord* record = m_session.run(m_run); record && record->yaml != m_shownYaml) schedule();
+    if (const RunRecord* record = m_session.run(m_run)) m_phases->setData(phasesOf(*record));
+  });
+  connect(&session, &Session::checkpointWritten, this, [this](const QString& run) {
+    if (run == m_run) schedule();
+  });
+  connect(&session, &Session::runFailed, this, [this](const QString& run, const Failure& failure) {
+    m_failureRun = run;
+    m_error->setFailure(QString::fromStdString(failure.what), QString::fromStdString(failure.where), QString::fromStdString(failure.why), QString::fromStdString(failure.nextStep));
+    m_error->setActions({tr("Hide")});
+    m_error->show();
+    if (m_stack->currentIndex() != 0) m_stack->setCurrentIndex(0);  // the message is where the run would be
+    refreshControl();
+  });
+  connect(m_error, &ErrorPanel::actionChosen, this, [this] {
+    m_error->hide();
+    if (m_run.isEmpty()) return newRun();  // back to what could not be started
+    chooseRun();
+  });
+  connect(&session, &Session::actionsChanged, this, &TrainPage::refreshControl);
+  connect(&session, &Session::rowsArrived, this, &TrainPage::takePictures);
+  connect(&selection, &Selection::changed, this, [this](Selection::Parts parts) {
+    if (parts & Selection::Run) chooseRun();
+    if (parts & Selection::Step) {
+      m_curves->setCursorStep(m_selection.step() < 0 ? std::nan("") : m_selection.step());
+      m_film->setCursorStep(m_selection.step());
+      m_checkpoints->setCursorStep(m_selection.step());
+    }
+  });
+  connect(&Theme::instance(), &Theme::changed, this, [this] {
+    m_film->setColorMap(defaultColorMap(Theme::instance().isDark()));
+    refreshControl();
+  });
+  for (const QString& name : session.runs()) m_run = name;
+  fillOverlayMenu();
+  chooseRun();
+}
+
+QWidget* TrainPage::makeControl() {
+  auto* strip = new Strip(38, Strip::Ground::Panel);
+  QHBoxLayout* row = strip->row();
+  m_stateIcon = new QLabel;
+  m_stateIcon->setFixedSize(16, 16);
+  m_name = new ElidedLabel;
+  m_name->setPixelSize(13, QFont::DemiBold);
+  m_name->setElide(Qt::ElideMiddle);
+  m_progress = new ElidedLabel;
+  m_progress->setPixelSize(12);
+  m_pause = new QPushButton(tr("Pause"));
+  m_checkpoint = new QPushButton(icon(Icon::Save), tr("Checkpoint now"));
+  m_stop = new QPushButton(icon(Icon::Stop), tr("Stop"));
+  m_new = new QPushButton(icon(Icon::Add), tr("New run"));
+  auto* menu = new QMenu(m_stop);
+  m_stopSave = menu->addAction(tr("Stop and save"));
+  m_stopDrop = menu->addAction(tr("Stop without saving"));
+  m_stop->setMenu(menu);
+  row->addWidget(m_stateIcon);
+  row->addWidget(m_name);
+  row->addWidget(m_progress, 1);
+  for (QPushButton* button : {m_pause, m_checkpoint, m_stop, m_new}) row->addWidget(button);
+  connect(m_pause, &QPushButton::clicked, this, [this] { m_session.allowed(RunAction::Resume) ? m_session.resumeRun() : m_session.pauseRun(); });
+  connect(m_checkpoint, &QPushButton::clicked, this, [this] { m_session.checkpointNow(); });
+  connect(m_stopSave, &QAction::triggered, this, [this] { m_session.stopRun(true); });
+  connect(m_stopDrop, &QAction::triggered, this, [this] { m_session.stopRun(false); });
+  connect(m_new, &QPushButton::clicked, this, [this] { newRun(); });
+  return strip;
+}
+
+QWidget* TrainPage::makeCurves() {
+  auto* whole = new QWidget;
+  auto* column = new QVBoxLayout(whole);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  auto* strip = new Strip(30, Strip::Ground::Panel);
+  QHBoxLayout* row = strip->row();
+  m_legend = new ElidedLabel(tr("Curves"));
+  m_legend->setPixelSize(12, QFont::DemiBold);
+  m_overlayButton = new QToolButton;
+  m_overlayButton->setIcon(icon(Icon::Add));
+  m_overlayButton->setToolTip(tr("Lay other runs over this one (three at most)"));
+  m_overlayButton->setAccessibleName(tr("Overlay runs"));
+  m_overlayButton->setPopupMode(QToolButton::InstantPopup);
+  m_overlayButton->setMenu(new QMenu(m_overlayButton));
+  auto* smoothing = new QLabel(tr("Smoothing"));
+  smoothing->setProperty("tone", QStringLiteral("3"));
+  m_smoothing = new QSlider(Qt::Horizontal);
+  m_smoothing->setRange(0, 99);
+  m_smoothing->setFixedWidth(72);
+  m_smoothing->setAccessibleName(tr("Smoothing"));
+  m_smoothing->setToolTip(tr("Exponential smoothing over the raw values; 0 shows raw only. Exported numbers are never smoothed."));
+  m_smoothingText = new QLabel;
+  m_smoothingText->setFont(monoFont(11));
+  auto* x = new QLabel(tr("x"));
+  x->setProperty("tone", QStringLiteral("3"));
+  m_x = new SegmentedButton({tr("step"), tr("tokens"), tr("time")});
+  m_x->setMono(true);
+  m_x->setAccessibleName(tr("x axis"));
+  auto* fit = new QToolButton;
+  fit->setIcon(icon(Icon::Fit));
+  fit->setToolTip(tr("Fit all plots (F)"));
+  fit->setAccessibleName(tr("Fit all plots"));
+  auto* save = new QToolButton;
+  save->setIcon(icon(Icon::Export));
+  save->setToolTip(tr("Export the curves as PNG, SVG, PDF or CSV"));
+  save->setAccessibleName(tr("Export curves"));
+  row->addWidget(m_legend, 1);
+  row->addWidget(m_overlayButton);
+  row->addWidget(smoothing);
+  row->addWidget(m_smoothing);
+  row->addWidget(m_smoothingText);
+  row->addSpacing(8);
+  row->addWidget(x);
+  row->addWidget(m_x);
+  row->addWidget(fit);
+  row->addWidget(save);
+  m_curves = new CurveGrid;
+  m_curves->setEmptyText(tr("No steps yet. The first point arrives after the first update."));
+  m_curveArea = new QScrollArea;
+  m_curveArea->setWidgetResizable(true);
+  m_curveArea->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  m_curveArea->setWidget(m_curves);
+  column->addWidget(strip);
+  column->addWidget(m_curveArea, 1);
+  connect(m_smoothing, &QSlider::valueChanged, this, [this](int value) {
+    m_smoothingText->setText(number(value / 100.0, 2));
+    m_curves->setSmoothing(value / 100.0);
+  });
+  m_smoothing->setValue(60);
+  connect(m_x, &SegmentedButton::currentChanged, this, [this](int index) { m_curves->setX(CurveX(index)); });
+  connect(fit, &QToolButton::clicked, this, [this] { m_curves->fit(); });
+  connect(save, &QToolButton::clicked, this, &TrainPage::exportCurves);
+  connect(m_curves, &CurveGrid::stepPicked, this, &TrainPage::pickStep);
+  return whole;
+}
+
+QWidget* TrainPage::makeFilm() {
+  m_film = new FilmStrip;
+  m_film->setColorMap(defaultColorMap(Theme::instance().isDark()));
+  m_filmPanel = new Panel(QStringLiteral("train.probes"), tr("Probe images"), m_film);
+  m_filmLayer = new QComboBox;
+  m_filmLayer->setAccessibleName(tr("Layer of the probe maps"));
+  m_filmPanel->addToHead(m_filmLayer);
+  connect(m_filmLayer, &QComboBox::activated, this, [this](int index) {
+    m_layer = m_filmLayer->itemData(index).toInt();
+    if (const RunRecord* record = m_session.run(m_run)) refreshFilm(*record);
+  });
+  connect(m_film, &FilmStrip::stepPicked, this, &TrainPage::pickStep);
+  connect(m_film, &FilmStrip::activated, this, [this](int, int step) { Q_EMIT inspectStepRequested(step, {}); });
+  return m_filmPanel;
+}
+
+QWidget* TrainPage::makeSide() {
+  auto* side = new QSplitter(Qt::Vertical);
+  side->setHandleWidth(1);
+  side->setChildrenCollapsible(false);
+  m_health = new HealthList;
+  auto* healthArea = new QScrollArea;
+  healthArea->setWidgetResizable(true);
+  healthArea->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  healthArea->setWidget(m_health);
+  side->addWidget(new Panel(QStringLiteral("train.health"), tr("Health"), healthArea));
+  m_checkpoints = new CheckpointList;
+  m_checkpointPanel = new Panel(QStringLiteral("train.checkpoints"), tr("Checkpoints"), m_checkpoints);
+  side->addWidget(m_checkpointPanel);
+  m_parameters = new ParameterList(ParameterList::Mode::Parameters, m_session);
+  m_yaml = new ParameterList(ParameterList::Mode::Yaml, m_session);
+  m_diff = new ParameterList(ParameterList::Mode::Diff, m_session);
+  auto* parameters = new Panel(QStringLiteral("train.parameters"), tr("Parameters"), m_parameters);
+  parameters->addTab(tr("YAML"), m_yaml);
+  parameters->addTab(tr("Diff"), m_diff);
+  side->addWidget(parameters);
+  side->setSizes({170, 240, 380});
+  side->setMinimumWidth(280);
+  connect(m_health, &HealthList::stepPicked, this, &TrainPage::pickStep);
+  connect(m_checkpoints, &CheckpointList::stepPicked, this, &TrainPage::pickStep);
+  connect(m_checkpoints, &CheckpointList::inspectRequested, this, [this](const QString& folder) {
+    if (!folder.isEmpty()) Q_EMIT inspectFolderRequested(folder);
+  });
+  connect(m_checkpoints, &CheckpointList::useAsStudentRequested, this, [this](const QString& folder) { newRun(folder); });
+  connect(m_checkpoints, &CheckpointList::folderRequested, this, [](const QString& folder) { QDesktopServices::openUrl(QUrl::fromLocalFile(folder)); });
+  return side;
+}
+
+bool TrainPage::ours() const {
+  const RunRecord* own = m_session.ownRun();
+  return own && QString::fromStdString(own->status.run) == m_run;
+}
+
+void TrainPage::newRun(const QString& student) {
+  if (!student.isEmpty()) m_form->setStudent(student);
+  m_form->setRefusal(m_session.refusal(RunAction::Start));
+  m_stack->setCurrentIndex(1);
+}
+
+void TrainPage::setOverlay(const QStringList& runs) {
+  m_overlay = runs.mid(0, kOverlays);
+  m_overlay.removeAll(m_run);
+  fillOverlayMenu();
+  schedule();
+}
+
+void TrainPage::chooseRun() {
+  QString next = m_selection.run();
+  if (!m_session.run(next)) next = m_session.ownRun() ? QString::fromStdString(m_session.ownRun()->status.run) : m_session.run(m_run) ? m_run : QString();
+  if (next.isEmpty() && !m_session.runs().isEmpty()) next = m_session.runs().last();
+  if (next != m_run) {
+    m_run = next;
+    m_overlay.removeAll(m_run);
+    m_pictures.clear();
+    m_asked.clear();
+    m_layer = -1;
+    if (m_failureRun != m_run) m_error->hide();
+  }
+  // A form that is being filled in stays.
+  if (m_stack->currentIndex() != 1) m_stack->setCurrentIndex(m_run.isEmpty() && m_error->isHidden() ? 2 : 0);
+  for (ParameterList* list : {m_parameters, m_yaml, m_diff}) list->setRun(m_run);
+  refresh();
+}
+
+void TrainPage::schedule() {
+  if (!m_later->isActive()) m_later->start();
+}
+
+void TrainPage::pickStep(int step) { m_selection.setStep(step); }
+
+void TrainPage::refresh() {
+  const RunRecord* record = m_session.run(m_run);
+  refreshControl();
+  if (!record) {
+    m_curves->setData({}, {});
+    m_film->setRows({});
+    m_health->setEvents({}, false);
+    m_checkpoints->setCheckpoints(nullptr);
+    m_phases->setData({});
+    return;
+  }
+  if (record->yaml != m_shownYaml) {  // it arrives after the run's name
+    m_shownYaml = record->yaml;
+    for (ParameterList* list : {m_parameters, m_yaml, m_diff}) list->setRun(m_run);
+  }
+  std::vector<const RunRecord*> records{record};
+  for (const QString& name : std::as_const(m_overlay))
+    if (const RunRecord* other = m_session.run(name)) records.push_back(other);
+  const std::vector<HealthEvent> health = healthOf(record->steps);
+  CurveSet set = curvesOf(records, health);
+  QString overlaid = m_overlay.isEmpty() ? QString() : tr("with %1").arg(m_overlay.join(QStringLiteral(", ")));
+  m_legend->setText(tr("Curves"), overlaid);
+  m_curves->setData(std::move(set.runs), std::move(set.panels));
+  m_curves->setCursorStep(m_selection.step() < 0 ? std::nan("") : m_selection.step());
+  placeColumns();
+  m_phases->setData(phasesOf(*record));
+  m_health->setEvents(health, !record->steps.empty());
+  m_checkpoints->setCheckpoints(record);
+  m_checkpoints->setCursorStep(m_selection.step());
+  refreshFilm(*record);
+}
+
+void TrainPage::refreshControl() {
+  const RunRecord* record = m_session.run(m_run);
+  const RunState state = record ? record->status.state : RunState::Ready;
+  m_form->setRefusal(m_session.refusal(RunAction::Start));
+  m_stateIcon->setVisible(record);
+  if (record) {
+    m_stateIcon->setPixmap(icon(stateIcon(state), state == RunState::Failed ? colors().danger : colors().text).pixmap(QSize(16, 16), devicePixelRatioF()));
+    m_stateIcon->setToolTip(runStateTitle(state));
+  }
+  m_name->setText(record ? m_run : tr("No run"));
+  QString words;
+  if (record) {
+    words = tr("%1  %2 of %3").arg(runStateTitle(state)).arg(record->status.step).arg(record->status.totalSteps);
+    if (state == RunState::Running && record->status.secondsLeft >= 0) words += tr("  about %1 left").arg(durationText(record->status.secondsLeft));
+  }
+  m_progress->setText(words);
+  const QString foreign = !record ? tr("No run is selected.") : ours() ? QString() : tr("This run is not trained in this window; it is only followed.");
+  const bool resume = foreign.isEmpty() && m_session.allowed(RunAction::Resume);
+  m_pause->setText(resume ? tr("Resume") : tr("Pause"));
+  m_pause->setIcon(icon(resume ? Icon::Play : Icon::Pause));
+  m_pause->setProperty("primary", false);
+  const auto judge = [&](QWidget* widget, RunAction action, const QString& tip) {
+    const QString reason = foreign.isEmpty() ? m_session.refusal(action) : foreign;
+    widget->setEnabled(reason.isEmpty());
+    widget->setToolTip(reason.isEmpty() ? tip : reason);
+  };
+  judge(m_pause, resume ? RunAction::Resume : RunAction::Pause, resume ? tr("Go on (Ctrl+P)") : tr("Pause after this unit of work; the student stays loaded and can be inspected (Ctrl+P)"));
+  judge(m_checkpoint, RunAction::Checkpoint, tr("Write a checkpoint at the next pause between two units (Ctrl+Shift+S)"));
+  judge(m_stop, RunAction::Stop, tr("End the run"));
+  m_stopSave->setEnabled(m_stop->isEnabled());
+  m_stopDrop->setEnabled(m_stop->isEnabled());
+  const QString start = m_session.refusal(RunAction::Start);
+  m_new->setToolTip(start.isEmpty() ? tr("Choose a preset and start a run (Ctrl+N)") : tr("Prepare a run. %1").arg(start));
+}
+
+void TrainPage::refreshFilm(const RunRecord& record) {
+  const std::vector<int> layers = probeLayers(record.steps);
+  if (m_filmLayer->count() != (layers.size() > 1 ? int(layers.size()) + 1 : int(layers.size()))) {
+    m_filmLayer->clear();
+    if (layers.size() > 1) m_filmLayer->addItem(tr("mean of layers"), -1);
+    for (const int layer : layers) m_filmLayer->addItem(tr("layer %1").arg(layer), layer);
+    m_layer = m_filmLayer->count() ? m_filmLayer->itemData(0).toInt() : -1;
+  }
+  m_filmLayer->setVisible(!layers.empty());
+  std::vector<ConfigIssue> issues;
+  const RunConfig config = parseConfig(record.yaml.toStdString(), record.status.directory, &issues);
+  if (layers.empty()) {
+    m_film->setEmptyText(!config.student.cueEnabled           ? tr("This run has no cue module, so there is no sink map to follow.")
+                         : config.trainer.probeFreq <= 0       ? tr("Probe images are off for this run (trainer.probe_freq is 0).")
+                         : tr("The first probe maps come after step %1.").arg(config.trainer.probeFreq));
+    m_film->setRows({});
+    m_filmPanel->setNote({});
+    return;
+  }
+  askPictures(record);
+  m_film->setRows(filmOf(record.steps, m_layer, m_pictures));
+  m_film->setCursorStep(m_selection.step());
+  m_filmPanel->setNote(tr("sink map, %1, mean of heads, %2, every %3 steps").arg(m_layer < 0 ? tr("mean of layers") : tr("layer %1").arg(m_layer), m_film->scaleText()).arg(config.trainer.probeFreq));
+}
+
+void TrainPage::askPictures(const RunRecord& record) {
+  std::vector<ConfigIssue> issues;
+  const RunConfig config = parseConfig(record.yaml.toStdString(), record.status.directory, &issues);
+  if (config.data.valFiles.empty() || config.data.probeRows.empty() || m_session.engineState() != EngineState::Ready) return;
+  const QString file = QString::fromStdString(config.data.valFiles.front());
+  if (m_asked.contains(file)) return;
+  m_asked.insert(file);
+  const auto [low, high] = std::minmax_element(config.data.probeRows.begin(), config.data.probeRows.end());
+  constexpr int kMost = 64;  // probe rows far apart are asked for one by one
+  if (*high - *low < kMost) {
+    m_session.readRows(file, *low, *high - *low + 1);
+  } else {
+    for (const int row : config.data.probeRows) m_session.readRows(file, row, 1);
+  }
+}
+
+void TrainPage::takePictures(const DataRows& rows) {
+  if (!m_asked.contains(QString::fromStdString(rows.file))) return;
+  bool any = false;
+  for (const DataRow& row : rows.rows) {
+    const QString label = QString::fromStdString(row.id);
+    if (row.image.empty() || m_pictures.contains(label)) continue;
+    const QImage picture = QImage::fromData(row.image.data(), int(row.image.size()));
+    if (picture.isNull()) continue;
+    m_pictures.insert(label, picture.convertToFormat(QImage::Format_RGB32));
+    any = true;
+  }
+  const RunRecord* record = m_session.run(m_run);
+  if (!any || !record) return;
+  m_film->setRows({});  // thumbnails were made without their picture
+  refreshFilm(*record);
+}
+
+void TrainPage::fillOverlayMenu() {
+  QMenu* menu = m_overlayButton->menu();
+  menu->clear();
+  for (const QString& name : m_session.runs()) {
+    if (name == m_run) continue;
+    QAction* action = menu->addAction(name);
+    action->setCheckable(true);
+    action->setChecked(m_overlay.contains(name));
+    action->setEnabled(action->isChecked() || m_overlay.size() < kOverlays);
+    connect(action, &QAction::toggled, this, [this, name](bool on) {
+      on ? m_overlay.append(name) : void(m_overlay.removeAll(name));
+      QTimer::singleShot(0, this, &TrainPage::fillOverlayMenu);
+      schedule();
+    });
+  }
+  m_overlayButton->setEnabled(!menu->isEmpty());
+  m_overlayButton->setToolTip(menu->isEmpty() ? tr("There is no other run to lay over this one.") : tr("Lay other runs over this one (three at most)"));
+}
+
+void TrainPage::placeColumns() {
+  const int columns = m_curveArea->viewport()->width() >= 760 ? 3 : m_curveArea->viewport()->width() >= 480 ? 2 : 1;
+  m_curves->setColumns(columns);
+  const int rows = (int(m_curves->panels().size()) + columns - 1) / columns;
+  m_curves->setMinimumHeight(std::max(1, rows) * kCurveHeight);
+}
+
+void TrainPage::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  placeColumns();
+}
+
+void TrainPage::exportCurves() {
+  if (m_curves->panels().empty()) return;
+  const QString file = QFileDialog::getSaveFileName(this, tr("Export curves"), m_run + QStringLiteral("-curves.svg"), tr("SVG (*.svg);;PDF (*.pdf);;PNG (*.png);;CSV (*.csv)"));
+  if (file.isEmpty()) return;
+  bool written = true;
+  const QSize size = m_curves->size();
+  if (file.endsWith(QLatin1String(".csv"))) {
+    QFile out(file);
+    written = out.open(QIODevice::WriteOnly | QIODevice::Text);
+    QString text = QStringLiteral("metric,run,step,tokens,seconds,series,value\n");
+    for (int i = 0; i < int(m_curves->panels().size()); ++i)
+      for (const QString& line : m_curves->csv(i).split(QLatin1Char('\n'), Qt::SkipEmptyParts).mid(1)) text += m_curves->panels()[std::size_t(i)].id + QLatin1Char(',') + line + QLatin1Char('\n');
+    written = written && out.write(text.toUtf8()) >= 0;
+  } else if (file.endsWith(QLatin1String(".svg"))) {
+    QSvgGenerator generator;
+    generator.setFileName(file);
+    generator.setSize(size);
+    generator.setViewBox(QRect(QPoint(0, 0), size));
+    QPainter painter;
+    written = painter.begin(&generator);
+    if (written) m_curves->paintCurves(painter, QRectF(QPointF(0, 0), QSizeF(size)));
+  } else if (file.endsWith(QLatin1String(".pdf"))) {
+    QPdfWriter writer(file);
+    writer.setResolution(96);
+    writer.setPageSize(QPageSize(QSizeF(size) * 72 / 96, QPageSize::Point));
+    writer.setPageMargins(QMarginsF());
+    QPainter painter;
+    written = painter.begin(&writer);
+    if (written) m_curves->paintCurves(painter, QRectF(QPointF(0, 0), QSizeF(size)));
+  } else {
+    QImage image(size * 2, QImage::Format_RGB32);
+    image.setDevicePixelRatio(2);
+    QPainter painter(&image);
+    m_curves->paintCurves(painter, QRectF(QPointF(0, 0), QSizeF(size)));
+    painter.end();
+    written = image.save(file);
+  }
+  if (written) return;
+  m_error->setFailure(tr("The curves were not written"), file, tr("The folder cannot be written to, or the disk is full"), tr("Choose another place"));
+  m_error->setActions({tr("Hide")});
+  m_error->show();
+}
+
+}  // namespace cuescope

@@ -1,0 +1,113 @@
+// TrainPage: start, steer and judge a run. Control row, phases, curves, probe film strip; health, checkpoints and parameters at
+// the right; the form of a new run in its place when asked for. Shows the selected run, else the run of this window. Talks to
+// Session and Selection alone. UI thread; owned by the main window.
+#pragma once
+
+#include <QHash>
+#include <QImage>
+#include <QSet>
+#include <QWidget>
+
+#include "ui/models/run_curves.h"
+#include "ui/selection.h"
+#include "ui/session.h"
+
+class QAction;
+class QCheckBox;
+class QComboBox;
+class QLabel;
+class QPushButton;
+class QScrollArea;
+class QSlider;
+class QStackedWidget;
+class QTimer;
+class QToolButton;
+
+namespace cuescope {
+
+class CheckpointList;
+class CurveGrid;
+class ElidedLabel;
+class EmptyPanel;
+class ErrorPanel;
+class FilmStrip;
+class HealthList;
+class NewRunForm;
+class Panel;
+class ParameterList;
+class PhaseBar;
+class SegmentedButton;
+
+class TrainPage : public QWidget {
+  Q_OBJECT
+ public:
+  TrainPage(Session& session, Selection& selection, QWidget* parent = nullptr);
+
+  /// Shows the form of a new run; the page comes back when it is started or left.
+  void newRun(const QString& student = {});
+  NewRunForm* form() const { return m_form; }
+  CurveGrid* curves() const { return m_curves; }
+  FilmStrip* film() const { return m_film; }
+  /// Name of the run that is shown, "" if none.
+  QString shownRun() const { return m_run; }
+  void setOverlay(const QStringList& runs);  // at most three
+
+ Q_SIGNALS:
+  void inspectFolderRequested(const QString& folder);  // a checkpoint, to be opened in Inspect
+  void inspectStepRequested(int step, const QString& sample);  // a probe image
+
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+
+ private:
+  QWidget* makeControl();
+  QWidget* makeCurves();
+  QWidget* makeFilm();
+  QWidget* makeSide();
+  void chooseRun();
+  void schedule();
+  void refresh();
+  void refreshControl();
+  void refreshFilm(const RunRecord& record);
+  void askPictures(const RunRecord& record);
+  void takePictures(const DataRows& rows);
+  void pickStep(int step);
+  void fillOverlayMenu();
+  void exportCurves();
+  void placeColumns();
+  bool ours() const;
+
+  Session& m_session;
+  Selection& m_selection;
+  QString m_run;
+  QStringList m_overlay;
+  QString m_failureRun, m_shownYaml;
+  int m_layer = -1;  // of the film; -1: mean of the layers
+  QHash<QString, QImage> m_pictures;
+  QSet<QString> m_asked;  // data files whose probe rows were asked for
+  QTimer* m_later = nullptr;
+  QStackedWidget* m_stack = nullptr;
+  NewRunForm* m_form = nullptr;
+  EmptyPanel* m_empty = nullptr;
+  ErrorPanel* m_error = nullptr;
+  QLabel* m_stateIcon = nullptr;
+  ElidedLabel *m_name = nullptr, *m_progress = nullptr, *m_legend = nullptr;
+  QPushButton *m_pause = nullptr, *m_checkpoint = nullptr, *m_stop = nullptr, *m_new = nullptr;
+  QAction *m_stopSave = nullptr, *m_stopDrop = nullptr;
+  PhaseBar* m_phases = nullptr;
+  CurveGrid* m_curves = nullptr;
+  QScrollArea* m_curveArea = nullptr;
+  QSlider* m_smoothing = nullptr;
+  QLabel* m_smoothingText = nullptr;
+  SegmentedButton* m_x = nullptr;
+  QToolButton* m_overlayButton = nullptr;
+  FilmStrip* m_film = nullptr;
+  Panel* m_filmPanel = nullptr;
+  QComboBox* m_filmLayer = nullptr;
+  HealthList* m_health = nullptr;
+  CheckpointList* m_checkpoints = nullptr;
+  ParameterList *m_parameters = nullptr, *m_yaml = nullptr, *m_diff = nullptr;
+  Panel* m_checkpointPanel = nullptr;
+};
+
+}  // namespace cuescope

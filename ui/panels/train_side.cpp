@@ -1,0 +1,322 @@
+#include "ui/panels/train_side.h"
+
+#include <QComboBox>
+#include <QFontMetrics>
+#include <QHBoxLayout>
+#include <QHeaderView>
+#include <QLabel>
+#include <QLineEdit>
+#include <QMouseEvent>
+#include <QPainter>
+#include <QPlainTextEdit>
+#include <QPushButton>
+#include <QSignalBlocker>
+#include <QTableWidget>
+#include <QVBoxLayout>
+#include <cmath>
+
+#include "widgets/icons.h"
+#include "widgets/theme.h"
+
+namespace cuescope {
+namespace {
+
+QTableWidget* plainTable(const QStringList& columns, QWidget* parent) {
+  auto* table = new QTableWidget(0, int(columns.size()), parent);
+  table->setHorizontalHeaderLabels(columns);
+  table->verticalHeader()->hide();
+  table->verticalHeader()->setDefaultSectionSize(22);
+  table->setShowGrid(false);
+  table->setSelectionBehavior(QAbstractItemView::SelectRows);
+  table->setSelectionMode(QAbstractItemView::SingleSelection);
+  table->setEditTriggers(QAbstractItemView::NoEditTriggers);
+  table->setWordWrap(false);
+  table->setTabKeyNavigation(false);
+  table->horizontalHeader()->setHighlightSections(false);
+  return table;
+}
+
+QTableWidgetItem* cell(const QString& text, bool mono, bool right, const QColor& color = {}) {
+  auto* item = new QTableWidgetItem(text);
+  if (mono) item->setFont(monoFont(11));
+  item->setTextAlignment((right ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+  if (color.isValid()) item->setForeground(color);
+  item->setToolTip(text);
+  return item;
+}
+
+double valueOf(const CheckpointInfo& info, std::initializer_list<const char*> names) {
+  for (const char* name : names)
+    if (const auto found = info.metrics.find(name); found != info.metrics.end()) return found->second;
+  return std::nan("");
+}
+
+}  // namespace
+
+HealthList::HealthList(QWidget* parent) : QWidget(parent) {
+  setAccessibleName(tr("Health of the run"));
+  connect(&Theme::instance(), &Theme::changed, this, qOverload<>(&QWidget::update));
+}
+
+void HealthList::setEvents(const std::vector<HealthEvent>& events, bool hasSteps) {
+  m_events = events;
+  m_hasSteps = hasSteps;
+  QStringList words;
+  for (const HealthEvent& event : events) words << event.title + QLatin1Char(' ') + event.since + QStringLiteral(". ") + event.detail;
+  setAccessibleDescription(words.join(QLatin1Char(' ')));
+  setMinimumHeight(sizeHint().height());
+  updateGeometry();
+  update();
+}
+
+int HealthList::heightOf(const HealthEvent& event) const {
+  return 30 + QFontMetrics(uiFont(11)).boundingRect(QRect(0, 0, std::max(80, width() - 44), 1000), Qt::TextWordWrap, event.detail).height() + 6;
+}
+QSize HealthList::sizeHint() const {
+  int height = 30;
+  for (const HealthEvent& event : m_events) height += heightOf(event);
+  return {300, height};
+}
+void HealthList::resizeEvent(QResizeEvent*) { setMinimumHeight(sizeHint().height()); }
+
+void HealthList::paintEvent(QPaintEvent*) {
+  const Colors& c = colors();
+  QPainter p(this);
+  p.fillRect(rect(), c.panel);
+  int y = 0;
+  for (const HealthEvent& event : m_events) {
+    const int height = heightOf(event);
+    paintIcon(p, QRectF(10, y + 9, 16, 16), Icon::Caution, c.caution);
+    p.setFont(uiFont(12, QFont::DemiBold));
+    p.setPen(c.text);
+    p.drawText(QRect(34, y + 8, width() - 42, 18), Qt::AlignLeft | Qt::AlignVCenter, event.title);
+    const int after = 34 + p.fontMetrics().horizontalAdvance(event.title) + 6;
+    p.setFont(uiFont(12));
+    p.setPen(c.text3);
+    p.drawText(QRect(after, y + 8, width() - after - 8, 18), Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(event.since, Qt::ElideRight, width() - after - 8));
+    p.setFont(uiFont(11));
+    p.setPen(c.text2);
+    p.drawText(QRect(34, y + 28, width() - 44, height), Qt::TextWordWrap, event.detail);
+    p.fillRect(QRect(0, y + height - 1, width(), 1), c.line);
+    y += height;
+  }
+  int x = 8;
+  p.setFont(uiFont(11));
+  if (!m_hasSteps) {
+    p.setPen(c.text3);
+    p.drawText(QRect(12, y, width() - 20, 30), Qt::AlignLeft | Qt::AlignVCenter, tr("Judged from the first steps on."));
+    return;
+  }
+  for (const QString& check : healthChecks()) {
+    if (std::any_of(m_events.begin(), m_events.end(), [&](const HealthEvent& e) { return e.check == check; })) continue;
+    paintIcon(p, QRectF(x, y + 8, 14, 14), Icon::Check, c.text2);
+    p.setPen(c.text2);
+    p.drawText(QRect(x + 18, y, 80, 30), Qt::AlignLeft | Qt::AlignVCenter, check);
+    x += 30 + p.fontMetrics().horizontalAdvance(check);
+  }
+}
+
+void HealthList::mousePressEvent(QMouseEvent* event) {
+  int y = 0;
+  for (const HealthEvent& e : m_events) {
+    if (event->position().y() >= y && event->position().y() < y + heightOf(e)) return Q_EMIT stepPicked(e.step);
+    y += heightOf(e);
+  }
+}
+
+CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  m_table = plainTable({tr("Step"), tr("Gap"), tr("Accuracy"), tr("Size"), tr("Kept as")}, this);
+  m_table->setAccessibleName(tr("Checkpoints"));
+  m_table->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
+  m_table->setMinimumHeight(70);
+  m_empty = new QLabel(tr("No checkpoint yet."), this);
+  m_empty->setProperty("tone", QStringLiteral("3"));
+  m_empty->setContentsMargins(12, 8, 12, 8);
+  m_empty->setWordWrap(true);
+  m_inspect = new QPushButton(tr("Inspect"), this);
+  m_student = new QPushButton(tr("Use as student"), this);
+  m_folder = new QPushButton(tr("Open folder"), this);
+  auto* row = new QHBoxLayout;
+  row->setContentsMargins(8, 6, 8, 6);
+  row->setSpacing(6);
+  for (QPushButton* button : {m_inspect, m_student, m_folder}) row->addWidget(button);
+  row->addStretch(1);
+  column->addWidget(m_empty);
+  column->addWidget(m_table, 1);
+  column->addLayout(row);
+  connect(m_table, &QTableWidget::itemSelectionChanged, this, [this] {
+    updateButtons();
+    const int at = m_table->currentRow();
+    if (at >= 0 && std::size_t(at) < m_checkpoints.size()) Q_EMIT stepPicked(m_checkpoints[std::size_t(at)].step);
+  });
+  connect(m_table, &QTableWidget::itemDoubleClicked, this, [this] { Q_EMIT inspectRequested(chosen()); });
+  connect(m_inspect, &QPushButton::clicked, this, [this] { Q_EMIT inspectRequested(chosen()); });
+  connect(m_student, &QPushButton::clicked, this, [this] { Q_EMIT useAsStudentRequested(chosen()); });
+  connect(m_folder, &QPushButton::clicked, this, [this] { Q_EMIT folderRequested(chosen()); });
+  setCheckpoints(nullptr);
+}
+
+int CheckpointList::bestStep(const std::vector<CheckpointInfo>& checkpoints) {
+  int best = -1;
+  double score = -INFINITY;
+  for (const CheckpointInfo& info : checkpoints) {
+    double value = valueOf(info, {"val/accuracy"});
+    if (std::isnan(value)) value = -std::abs(valueOf(info, {"distillation/gap"})) - 1e3;  // any accuracy beats any gap
+    if (std::isfinite(value) && value > score) score = value, best = info.step;
+  }
+  return best;
+}
+
+void CheckpointList::setCheckpoints(const RunRecord* record) {
+  std::vector<CheckpointInfo> next = record ? record->checkpoints : std::vector<CheckpointInfo>();
+  std::erase_if(next, [](const CheckpointInfo& info) { return !info.complete; });
+  std::sort(next.begin(), next.end(), [](const CheckpointInfo& a, const CheckpointInfo& b) { return a.step > b.step; });
+  const QString keep = chosen();
+  m_checkpoints = std::move(next);
+  const QSignalBlocker blocker(m_table);
+  const int best = bestStep(m_checkpoints);
+  m_table->setRowCount(int(m_checkpoints.size()));
+  for (int r = 0; r < m_table->rowCount(); ++r) {
+    const CheckpointInfo& info = m_checkpoints[std::size_t(r)];
+    QTableWidgetItem* step = cell(QString::number(info.step), true, false);
+    step->setIcon(icon(info.step == best ? Icon::DiamondFilled : Icon::Diamond));
+    const double gap = valueOf(info, {"distillation/gap"}), accuracy = valueOf(info, {"val/accuracy"});
+    m_table->setItem(r, 0, step);
+    m_table->setItem(r, 1, cell(std::isnan(gap) ? QStringLiteral("·") : number(gap, 3), true, true));
+    m_table->setItem(r, 2, cell(std::isnan(accuracy) ? QStringLiteral("·") : number(accuracy, 3), true, true));
+    if (std::isnan(gap)) m_table->item(r, 1)->setToolTip(tr("not computed at this step"));
+    if (std::isnan(accuracy)) m_table->item(r, 2)->setToolTip(tr("not computed at this step"));
+    m_table->setItem(r, 3, cell(bytesText(double(info.bytes)), true, true));
+    m_table->setItem(r, 4, cell(info.step == best ? tr("best") : r == 0 ? tr("last") : tr("earlier"), false, false));
+    if (info.folder == keep.toStdString()) m_table->selectRow(r);
+  }
+  m_table->setVisible(!m_checkpoints.empty());
+  m_empty->setVisible(m_checkpoints.empty());
+  m_empty->setText(!record ? tr("No run is selected.") : tr("No checkpoint yet. One is written every few steps, at «Checkpoint now», and when the run is stopped and saved."));
+  updateButtons();
+}
+
+void CheckpointList::setCursorStep(int step) {
+  const QSignalBlocker blocker(m_table);
+  m_table->clearSelection();
+  for (std::size_t r = 0; r < m_checkpoints.size(); ++r)
+    if (m_checkpoints[r].step == step) m_table->selectRow(int(r));
+  updateButtons();
+}
+
+QString CheckpointList::chosen() const {
+  const auto rows = m_table->selectionModel() ? m_table->selectionModel()->selectedRows() : QModelIndexList();
+  if (rows.isEmpty() || std::size_t(rows.first().row()) >= m_checkpoints.size()) return {};
+  return QString::fromStdString(m_checkpoints[std::size_t(rows.first().row())].folder);
+}
+
+void CheckpointList::updateButtons() {
+  const bool any = !chosen().isEmpty();
+  for (QPushButton* button : {m_inspect, m_student, m_folder}) {
+    button->setEnabled(any);
+    button->setToolTip(any ? QString() : m_checkpoints.empty() ? tr("This run has no checkpoint yet.") : tr("Choose a checkpoint in the table."));
+  }
+}
+
+ParameterList::ParameterList(Mode mode, Session& session, QWidget* parent) : QWidget(parent), m_session(session), m_mode(mode) {
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  if (mode == Mode::Yaml) {
+    m_yaml = new QPlainTextEdit(this);
+    m_yaml->setReadOnly(true);
+    m_yaml->setFont(monoFont(11));
+    m_yaml->setLineWrapMode(QPlainTextEdit::NoWrap);
+    m_yaml->setAccessibleName(tr("Configuration as YAML"));
+    column->addWidget(m_yaml);
+    return;
+  }
+  auto* row = new QHBoxLayout;
+  row->setContentsMargins(8, 6, 8, 6);
+  row->setSpacing(6);
+  if (mode == Mode::Diff) {
+    auto* label = new QLabel(tr("against"), this);
+    label->setProperty("tone", QStringLiteral("3"));
+    m_other = new QComboBox(this);
+    m_other->setAccessibleName(tr("Run to compare with"));
+    row->addWidget(label);
+    row->addWidget(m_other, 1);
+    connect(m_other, &QComboBox::activated, this, [this] { fill(); });
+  }
+  m_search = new QLineEdit(this);
+  m_search->setPlaceholderText(tr("Find a parameter"));
+  m_search->setClearButtonEnabled(true);
+  row->addWidget(m_search, 1);
+  column->addLayout(row);
+  m_table = plainTable(mode == Mode::Diff ? QStringList{tr("Parameter"), tr("other"), tr("this run")} : QStringList{tr("Parameter"), tr("Value"), tr("Unit")}, this);
+  m_table->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
+  column->addWidget(m_table, 1);
+  m_count = new QLabel(this);
+  m_count->setProperty("tone", QStringLiteral("2"));
+  m_count->setContentsMargins(8, 4, 8, 4);
+  column->addWidget(m_count);
+  connect(m_search, &QLineEdit::textChanged, this, [this] { fill(); });
+  connect(&Theme::instance(), &Theme::changed, this, [this] { fill(); });
+}
+
+void ParameterList::setRun(const QString& run) {
+  m_run = run;
+  if (m_other) {
+    const QString before = m_other->currentText();
+    m_other->clear();
+    for (const QString& name : m_session.runs())
+      if (name != run) m_other->addItem(name);
+    m_other->setCurrentText(before);
+    m_other->setEnabled(m_other->count() > 0);
+    m_other->setToolTip(m_other->count() ? QString() : tr("There is no other run to compare with."));
+  }
+  fill();
+}
+
+void ParameterList::fill() {
+  const RunRecord* record = m_session.run(m_run);
+  if (m_yaml) {
+    const QString text = record ? record->yaml : QString();
+    if (text != m_yaml->toPlainText()) m_yaml->setPlainText(text);
+    return;
+  }
+  m_table->setRowCount(0);
+  m_count->clear();
+  if (!record) return;
+  std::vector<ConfigIssue> issues;
+  const RunConfig own = parseConfig(record->yaml.toStdString(), record->status.directory, &issues);
+  const RunRecord* otherRecord = m_other && m_other->count() ? m_session.run(m_other->currentText()) : nullptr;
+  const RunConfig other = otherRecord ? parseConfig(otherRecord->yaml.toStdString(), otherRecord->status.directory, &issues) : RunConfig();
+  const RunConfig defaults;
+  int differ = 0;
+  const QString find = m_search->text();
+  std::vector<std::array<QString, 4>> different, same;
+  for (const ConfigField& field : configFields()) {
+    const QString key = QString::fromStdString(field.key), value = QString::fromStdString(field.get(own));
+    const QString against = QString::fromStdString(m_mode == Mode::Diff ? (otherRecord ? field.get(other) : field.get(defaults)) : field.get(defaults));
+    differ += value != against;
+    if (!find.isEmpty() && !key.contains(find, Qt::CaseInsensitive) && !QString::fromStdString(field.label).contains(find, Qt::CaseInsensitive)) continue;
+    const QString tip = QStringLiteral("%1. %2 (%3)").arg(QString::fromStdString(field.label), QString::fromStdString(field.sentence), QString::fromStdString(field.source));
+    (m_mode == Mode::Diff && value != against ? different : same).push_back({key, m_mode == Mode::Diff ? against : value, m_mode == Mode::Diff ? value : QString::fromStdString(field.unit), tip});
+  }
+  const Colors& c = colors();
+  m_table->setRowCount(int(different.size() + same.size()));
+  int r = 0;
+  for (const auto* part : {&different, &same})
+    for (const auto& line : *part) {
+      const QColor ink = m_mode == Mode::Diff && part == &same ? c.text3 : c.text;
+      m_table->setItem(r, 0, cell(line[0], true, false, ink));
+      m_table->item(r, 0)->setToolTip(line[3]);
+      m_table->setItem(r, 1, cell(line[1], true, true, m_mode == Mode::Diff ? c.text3 : ink));
+      m_table->setItem(r, 2, cell(line[2], true, m_mode == Mode::Diff, m_mode == Mode::Diff ? ink : c.text3));
+      ++r;
+    }
+  const int all = int(configFields().size());
+  m_count->setText(m_mode == Mode::Diff ? (otherRecord ? tr("%1 of %2 parameters differ").arg(differ).arg(all) : tr("%1 of %2 parameters differ from their defaults").arg(differ).arg(all))
+                                        : tr("%1 of %2 parameters shown").arg(r).arg(all));
+}
+
+}  // namespace cuescope

@@ -1,0 +1,87 @@
+// The right side of the Train page: health, checkpoints, and the run's parameters, YAML and difference to another run. UI thread;
+// owned by the page, which feeds it.
+#pragma once
+
+#include <QWidget>
+#include <vector>
+
+#include "engine/core/config.h"
+#include "ui/models/run_health.h"
+#include "ui/session.h"
+
+class QComboBox;
+class QLabel;
+class QLineEdit;
+class QPlainTextEdit;
+class QPushButton;
+class QTableWidget;
+
+namespace cuescope {
+
+/// Events with triangle and words, then the checks that found nothing. One painted widget.
+class HealthList : public QWidget {
+  Q_OBJECT
+ public:
+  explicit HealthList(QWidget* parent = nullptr);
+  void setEvents(const std::vector<HealthEvent>& events, bool hasSteps);
+  QSize sizeHint() const override;
+  QSize minimumSizeHint() const override { return {160, 60}; }
+
+ Q_SIGNALS:
+  void stepPicked(int step);
+
+ protected:
+  void paintEvent(QPaintEvent* event) override;
+  void mousePressEvent(QMouseEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
+
+ private:
+  int heightOf(const HealthEvent& event) const;
+  std::vector<HealthEvent> m_events;
+  bool m_hasSteps = false;
+};
+
+class CheckpointList : public QWidget {
+  Q_OBJECT
+ public:
+  explicit CheckpointList(QWidget* parent = nullptr);
+  void setCheckpoints(const RunRecord* record);
+  void setCursorStep(int step);
+  /// Step of the checkpoint with the highest held-out accuracy, else the smallest gap; -1 without metrics.
+  static int bestStep(const std::vector<CheckpointInfo>& checkpoints);
+
+ Q_SIGNALS:
+  void stepPicked(int step);
+  void inspectRequested(const QString& folder);
+  void useAsStudentRequested(const QString& folder);
+  void folderRequested(const QString& folder);
+
+ private:
+  QString chosen() const;
+  void updateButtons();
+  QTableWidget* m_table = nullptr;
+  QLabel* m_empty = nullptr;
+  QPushButton *m_inspect = nullptr, *m_student = nullptr, *m_folder = nullptr;
+  std::vector<CheckpointInfo> m_checkpoints;
+};
+
+class ParameterList : public QWidget {
+  Q_OBJECT
+ public:
+  enum class Mode { Parameters, Yaml, Diff };
+  explicit ParameterList(Mode mode, Session& session, QWidget* parent = nullptr);
+  void setRun(const QString& run);
+
+ private:
+  void fill();
+  Session& m_session;
+  Mode m_mode;
+  QString m_run;
+  QComboBox* m_other = nullptr;
+  QLineEdit* m_search = nullptr;
+  QTableWidget* m_table = nullptr;
+  QPlainTextEdit* m_yaml = nullptr;
+  QLabel* m_count = nullptr;
+};
+
+}  // namespace cuescope
