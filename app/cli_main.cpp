@@ -23,7 +23,7 @@ std::thread waitForSignals(std::stop_source stop) {
     int signal = 0;
     sigwait(&signals, &signal);
     stop.request_stop();
-    if (isatty(STDERR_FILENO)) std::fputs("\nStopping at the next token or unit; once more ends at once.\n", stderr);
+    std::fputs("\nStopping at the next token or unit; once more ends at once.\n", stderr);
     sigwait(&signals, &signal);
     _exit(128 + signal);
   });

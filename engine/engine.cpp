@@ -36,6 +36,10 @@ std::string resolveDevice(const std::string& wanted) {
     throw Error("There is no device «" + wanted + "»", "device", "it is cpu, cuda, cuda:N or auto", "Choose one of these.");
   }
   if (!cuda) throw Error("There is no GPU", wanted, "LibTorch finds no CUDA device", "Use the device cpu, and run doctor.");
+  const std::string number = wanted == "cuda" ? "0" : wanted.substr(5);
+  if (number.empty() || number.size() > 3 || number.find_first_not_of("0123456789") != std::string::npos || std::stoul(number) >= at::getNumGPUs()) {
+    throw Error("There is no GPU " + number, wanted, "this machine has " + std::to_string(at::getNumGPUs()) + ", counted from 0", "Choose one of these.");
+  }
   return wanted;
 }
 

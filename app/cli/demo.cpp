@@ -26,7 +26,7 @@ void addDemo(CLI::App& app, Context& context) {
   CLI::App* train = command->add_subcommand("train", "Trains the demo's models (minutes)");
   train->add_option("--output", request->outputFolder, "Folder of the demo")->capture_default_str();
   train->add_option("--seed", request->seed, "Random seed")->capture_default_str();
-  train->add_option("--only", request->only, "weak, middle, strong, teacher")->delimiter(',')->check(CLI::IsMember({"weak", "middle", "strong", "teacher"}));
+  train->add_option("--only", request->only, "weak, middle, strong, teacher")->delimiter(',')->allow_extra_args(false)->check(CLI::IsMember({"weak", "middle", "strong", "teacher"}));
   train->callback([&context, request] {
     context.run = [&context, request] {
       context.engine().trainDemo(*request, context.progress(), context.stop);

@@ -46,11 +46,11 @@ void addInspect(CLI::App& app, Context& context) {
   auto budgetMb = std::make_shared<double>(256);
   command->add_option("--model", request->student, "Folder of the student")->required();
   command->add_option("--teacher", request->teacher, "Folder of the teacher");
-  command->add_option("--image", request->images, "An image or video file; may be given several times")->take_all()->expected(1);
+  command->add_option("--image", request->images, "An image or video file; may be given several times")->allow_extra_args(false);
   command->add_option("--prompt", request->question, "The question; <image> marks where the image stands (else in front)")->required();
   command->add_option("--cue", request->cue, "Visual cue, for the teacher only");
   auto* response = command->add_option("--response", request->response, "A given answer: nothing is generated");
-  command->add_option("--response-ids", request->responseIds, "The same as ids, separated by commas")->delimiter(',')->excludes(response);
+  command->add_option("--response-ids", request->responseIds, "The same as ids, separated by commas")->delimiter(',')->allow_extra_args(false)->excludes(response);
   command->add_option("--top", request->topTokens, "Tokens kept of each distribution")->check(CLI::Range(1, 1000))->capture_default_str();
   command->add_option("--attention-budget", *budgetMb, "MiB for self-attention; above it heads are averaged")->check(CLI::NonNegativeNumber)->capture_default_str();
   command->add_option("--output", *output, "The capture to write")->required();

@@ -12,6 +12,7 @@ int tokenize(Context& context, const std::string& model, bool jsonl, bool decode
   Engine& engine = context.engine();
   std::string line;
   for (int number = 1; std::getline(std::cin, line); ++number) {
+    if (context.stop.stop_requested()) throw Cancelled();
     const auto bad = [&](const std::string& why) { return Error("A line cannot be read", "standard input, line " + std::to_string(number), why, "See tokenize --help."); };
     if (decode) {
       const auto ids = nlohmann::json::parse(line, nullptr, false);

@@ -1,0 +1,196 @@
+// The engine through its door: the module that is loaded at run time, its models, and a training run that is looked at while it
+// lives.
+#include <QTemporaryDir>
+#include <QtTest>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "engine/core/engine_loader.h"
+#include "engine/engine.h"
+
+using namespace cuescope;
+
+namespace {
+
+std::string golden(const std::string& name) { return std::string(CUESCOPE_GOLDEN) + "/" + name; }
+
+template <class Call>
+std::string refusal(Call&& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+}  // namespace
+
+class TestDoor : public QObject {
+  Q_OBJECT
+
+ private:
+  std::unique_ptr<Engine> m_engine;
+  QTemporaryDir m_folder;
+
+  InspectRequest request() const {
+    InspectRequest ask;
+    ask.images = {golden("images/photo.jpg")};
+    ask.question = "What is it?";
+    ask.cue = "A red square.";
+    ask.responseIds = {48, 1003, 487};
+    return ask;
+  }
+
+  /// Two steps over four rows; small learning rate, everything else as a run has it.
+  RunConfig config(const std::string& name) const {
+    const std::string rows = m_folder.filePath("rows.jsonl").toStdString();
+    std::ofstream out(rows);
+    for (int i = 0; i < 4; ++i) {
+      out << nlohmann::json{{"data_source", "demo"},
+                            {"prompt", {{{"role", "user"}, {"content", "<image>What is number " + std::to_string(i) + "?"}}}},
+                            {"images", {{{"path", golden("images/photo.jpg")}}}},
+                            {"reward_model", {{"style", "rule"}, {"ground_truth", "3"}}},
+                            {"cue", "A red square, left."},
+                            {"id", "r" + std::to_string(i)}}
+                 .dump()
+          << "\n";
+    }
+    out.close();
+    RunConfig run;
+    run.trainer.name = name;
+    run.trainer.directory = m_folder.filePath("runs").toStdString();
+    run.trainer.totalTrainingSteps = 2;
+    run.trainer.saveFreq = 0;
+    run.trainer.testFreq = 0;
+    run.trainer.valBeforeTrain = false;
+    run.trainer.probeFreq = 0;
+    run.trainer.device = "cpu";
+    run.trainer.threads = 1;
+    run.student.path = golden("tiny-student-vicur");
+    run.student.cueEnabled = true;
+    run.teacher.path = golden("tiny-teacher");
+    run.teacher.privilege = "cue";
+    run.data.trainFiles = {rows};
+    run.data.trainBatchSize = 2;
+    run.data.maxResponseLength = 6;
+    run.distillation.topk = 16;
+    return run;
+  }
+
+  /// Drives a run to its end; `look` is called between two units.
+  std::vector<StepPtr> drive(const std::string& name, const std::function<void()>& look) {
+    std::vector<StepPtr> steps;
+    const auto run = m_engine->openRun(config(name), [&](const Event& event) {
+      if (const auto* step = std::get_if<StepPtr>(&event)) steps.push_back(*step);
+    }, {});
+    while (run->advance({})) look();
+    return steps;
+  }
+
+ private Q_SLOTS:
+  void initTestCase() {
+    qputenv("CUESCOPE_ENGINE", (QCoreApplication::applicationDirPath() + "/../bin/libcuescope_engine.so").toUtf8());
+    EngineOptions options;
+    options.device = "cpu";
+    options.threads = 1;
+    m_engine = loadEngine(options);
+  }
+
+  void aMissingOrForeignEngineIsAReadableMessage() {
+    const QByteArray good = qgetenv("CUESCOPE_ENGINE");
+    qputenv("CUESCOPE_ENGINE", "/nowhere/engine.so");
+    const std::string missing = refusal([] { loadEngine({}); });
+    qputenv("CUESCOPE_ENGINE", "libc.so.6");
+    const std::string foreign = refusal([] { loadEngine({}); });
+    qunsetenv("CUESCOPE_ENGINE");
+    const std::string notBeside = refusal([] {
+      EngineOptions cuda;
+      cuda.device = "cuda";
+      loadEngine(cuda);
+    });
+    qputenv("CUESCOPE_ENGINE", good);
+    QVERIFY2(missing.find("/nowhere/engine.so") != std::string::npos, missing.c_str());
+    QVERIFY2(foreign.find("not an engine") != std::string::npos, foreign.c_str());
+    QVERIFY2(!notBeside.empty(), "a GPU is not what tests run on");
+  }
+
+  void aModelIsOpenedOnceAndClosed() {
+    int loads = 0;
+    const EventSink sink = [&](const Event& event) { loads += std::holds_alternative<Progress>(event); };
+    const ModelInfo info = m_engine->openModel(golden("tiny-student-vicur"), sink, {});
+    QCOMPARE(info.layers, 11);
+    QVERIFY(info.cueParameters > 0);
+    QVERIFY(!info.injectionLayers.empty());
+    const int first = loads;
+    QCOMPARE(m_engine->openModel(golden("images/../tiny-student-vicur/"), sink, {}).digest, info.digest);
+    QCOMPARE(loads, first);
+    m_engine->closeModel(golden("tiny-student-vicur"));
+    QVERIFY(refusal([&] { m_engine->openModel(golden("images"), {}, {}); }).find("config.json") != std::string::npos);
+    QVERIFY(refusal([&] { m_engine->openModel("", {}, {}); }).find("No model") != std::string::npos);
+  }
+
+  void withoutARunThereIsNoRunsStudent() {
+    InspectRequest ask = request();
+    ask.student = kRunStudent;
+    QVERIFY(refusal([&] { m_engine->inspect(ask, {}, {}); }).find("No run is loaded") != std::string::npos);
+  }
+
+  void aRunIsInspectedAsItIs() {
+    const auto run = m_engine->openRun(config("looked-at"), {}, {});
+    InspectRequest ask = request();
+    ask.student = kRunStudent;
+    ask.teacher = kRunTeacher;
+    const InspectionPtr before = m_engine->inspect(ask, {}, {});
+    QCOMPARE(before->step, 0);
+    QVERIFY(!before->cueRecovery.empty());
+    QVERIFY(refusal([&] { m_engine->openRun(config("second"), {}, {}); }).find("loaded already") != std::string::npos);
+    while (run->advance({})) {
+    }
+    const InspectionPtr after = m_engine->inspect(ask, {}, {});
+    QCOMPARE(after->step, 2);
+    QVERIFY(after->distributions[0].sampled[0] != before->distributions[0].sampled[0]);  // the student has learned something
+    QCOMPARE(after->distributions[0].sampled[1], before->distributions[0].sampled[1]);   // the teacher has not
+  }
+
+  void aRunThatIsLookedAtGivesTheSameNumbers() {
+    const auto undisturbed = drive("alone", [] {});
+    InspectRequest ask = request();
+    ask.student = kRunStudent;
+    ask.teacher = kRunTeacher;
+    ask.responseIds.clear();
+    ask.sampling.greedy = false;
+    ask.sampling.maxNew = 3;
+    int looks = 0;
+    const auto watched = drive("watched", [&] {
+      if (++looks % 3 == 0) m_engine->inspect(ask, {}, {});
+    });
+    QVERIFY(looks > 6);
+    QCOMPARE(undisturbed.size(), std::size_t(2));
+    QCOMPARE(watched.size(), undisturbed.size());
+    for (std::size_t i = 0; i < watched.size(); ++i) {
+      for (const auto& [name, value] : undisturbed[i]->metrics) {
+        if (name.find("timing") != std::string::npos || name.find("perf/") != std::string::npos) continue;
+        QVERIFY2(watched[i]->metrics.count(name), name.c_str());
+        const double other = watched[i]->metrics.at(name);
+        QVERIFY2(std::memcmp(&other, &value, sizeof value) == 0, qPrintable(QString("%1: %2 and %3").arg(QString::fromStdString(name)).arg(value, 0, 'g', 17).arg(other, 0, 'g', 17)));
+      }
+    }
+  }
+
+  void whatIfWorksThroughTheDoor() {
+    WhatIfRequest ask;
+    ask.base = request();
+    ask.base.student = golden("tiny-student-vicur");
+    ask.base.teacher = "/nowhere";  // not needed, so not opened
+    ask.visualTokens = {0, 1};
+    ask.randomRegions = 2;
+    ask.base.sampling.maxNew = 2;
+    const WhatIfPtr answer = m_engine->whatIf(ask, {}, {});
+    QVERIFY(std::isfinite(answer->before) && std::isfinite(answer->after));
+  }
+};
+
+QTEST_GUILESS_MAIN(TestDoor)
+#include "tst_door.moc"
