@@ -1,2 +1,11 @@
 # Tests of widgets/, ui/ and app/.
 cuescope_test(session LINK cuescope_session SOURCES support/fake_engine.cpp)
+cuescope_test(cli LINK cuescope_core)
+add_dependencies(tst_cli cuescope-cli)
+cuescope_test(widgets_gallery LINK cuescope_widgets)
+cuescope_test(widgets_theme LINK cuescope_widgets)
+cuescope_test(widgets_heatmap LINK cuescope_widgets)
+cuescope_test(widgets_reading LINK cuescope_widgets)
+cuescope_test(widgets_steps LINK cuescope_widgets)
+cuescope_test(train_page LINK cuescope_ui SOURCES support/fake_engine.cpp)
+cuescope_test(studio LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 120)
