@@ -14,7 +14,9 @@ using namespace cuescope;
 
 namespace {
 
-std::shared_ptr<Qwen3VL> loaded(const std::string& name) { return Qwen3VL::load(golden::path(name), "cpu", "float32"); }
+std::shared_ptr<Qwen3VL> loaded(const std::string& name) {
+  return Qwen3VL::load(golden::path(name), "cpu", "float32");
+}
 
 ModelBatch batchOf(const Qwen3VLConfig& config, const std::string& name) {
   static const golden::Set set("forward-student");
@@ -26,7 +28,9 @@ at::Tensor rowStates(const at::Tensor& states, const Rows& rows, std::int64_t r)
   return states.narrow(0, rows.offsets[i], rows.offsets[i + 1] - rows.offsets[i]);
 }
 
-double largest(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+double largest(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
 
 // A model of two layers with cue recovery at both, in double, with a row that holds an image.
 struct Toy {
@@ -35,10 +39,19 @@ struct Toy {
 
   Toy() {
     Qwen3VLConfig c;
-    c.text = {.hidden = 16, .layers = 2, .heads = 2, .kvHeads = 1, .headDim = 8, .intermediate = 24, .vocabulary = 40, .maxPositions = 100, .mropeSection = {2, 1, 1}};
+    c.text = {.hidden = 16,
+              .layers = 2,
+              .heads = 2,
+              .kvHeads = 1,
+              .headDim = 8,
+              .intermediate = 24,
+              .vocabulary = 40,
+              .maxPositions = 100,
+              .mropeSection = {2, 1, 1}};
     c.text.tied = true;
     c.text.initializerRange = 0.3;
-    c.vision = {.hidden = 8, .depth = 1, .heads = 2, .intermediate = 16, .outHidden = 16, .positions = 16, .deepstack = {0}};
+    c.vision = {
+        .hidden = 8, .depth = 1, .heads = 2, .intermediate = 16, .outHidden = 16, .positions = 16, .deepstack = {0}};
     c.imageToken = 5;
     c.videoToken = 6;
     c.visionStart = 3;
@@ -99,7 +112,8 @@ class TestModelCue : public QObject {
     const at::Tensor together = m->forward(packed);
     for (std::size_t r = 0; r < many.size(); ++r) {
       const at::Tensor alone = m->forward(packRows(m->config(), {many[r]}));
-      QVERIFY2(largest(alone, rowStates(together, packed, static_cast<std::int64_t>(r))) < 2e-5, std::to_string(r).c_str());
+      QVERIFY2(largest(alone, rowStates(together, packed, static_cast<std::int64_t>(r))) < 2e-5,
+               std::to_string(r).c_str());
     }
   }
 
@@ -140,7 +154,8 @@ class TestModelCue : public QObject {
       const at::Tensor inferred = m->forward(rows), inferredTails = m->forward(rows, tails);
       QVERIFY(largest(trained, inferred) < 2e-5);
       std::vector<at::Tensor> parts;
-      for (std::size_t r = 0; r < tails.tails.size(); ++r) parts.push_back(inferred.narrow(0, rows.offsets[r + 1] - tails.tails[r], tails.tails[r]));
+      for (std::size_t r = 0; r < tails.tails.size(); ++r)
+        parts.push_back(inferred.narrow(0, rows.offsets[r + 1] - tails.tails[r], tails.tails[r]));
       const at::Tensor want = at::cat(parts);
       QVERIFY(largest(want, inferredTails) < 2e-5);
       QVERIFY(largest(want, trainedTails) < 2e-5);
@@ -171,8 +186,10 @@ class TestModelCue : public QObject {
           if (!weights.defined()) continue;
           QVERIFY(largest(weights, b.at(ProbeSite::SinkAttention, layer, r)) <= 1e-5);
           // From layer to layer the rounding of everything between adds up: relative to the states' size.
-          const at::Tensor x = rowStates(a.at(ProbeSite::Hidden, layer), rows, r), y = rowStates(b.at(ProbeSite::Hidden, layer), rows, r);
-          QVERIFY2(largest(x, y) <= 1e-5 * std::max(1.0, x.abs().max().item<double>()), std::to_string(largest(x, y)).c_str());
+          const at::Tensor x = rowStates(a.at(ProbeSite::Hidden, layer), rows, r),
+                           y = rowStates(b.at(ProbeSite::Hidden, layer), rows, r);
+          QVERIFY2(largest(x, y) <= 1e-5 * std::max(1.0, x.abs().max().item<double>()),
+                   std::to_string(largest(x, y)).c_str());
         }
     }
   }
@@ -216,7 +233,8 @@ class TestModelCue : public QObject {
     for (const auto& item : toy.model->named_parameters()) folded[item.key()] = item.value().grad().clone();
     toy.model->zero_grad();
     toy.loss(true).backward();
-    for (const auto& item : toy.model->named_parameters()) QVERIFY2(at::allclose(item.value().grad(), folded[item.key()], 1e-9, 1e-12), item.key().c_str());
+    for (const auto& item : toy.model->named_parameters())
+      QVERIFY2(at::allclose(item.value().grad(), folded[item.key()], 1e-9, 1e-12), item.key().c_str());
   }
 
   void recomputedActivationsGiveTheSameGradientsBitForBit() {

@@ -17,9 +17,10 @@ struct Case {
   const char* model;
   std::vector<const char*> batches;
 };
-const std::vector<Case> kCases = {{"forward-student", "tiny-student", {"left", "right", "video", "mixed"}},
-                                  {"forward-student-vicur", "tiny-student-vicur", {"left", "right", "video", "mixed", "prefix", "bare"}},
-                                  {"forward-teacher", "tiny-teacher", {"left", "right", "video", "mixed"}}};
+const std::vector<Case> kCases = {
+    {"forward-student", "tiny-student", {"left", "right", "video", "mixed"}},
+    {"forward-student-vicur", "tiny-student-vicur", {"left", "right", "video", "mixed", "prefix", "bare"}},
+    {"forward-teacher", "tiny-teacher", {"left", "right", "video", "mixed"}}};
 constexpr std::int64_t kAttentionLayer = 2;  // the layer whose weights are recorded
 
 std::shared_ptr<Qwen3VL> model(const std::string& name) {
@@ -27,7 +28,8 @@ std::shared_ptr<Qwen3VL> model(const std::string& name) {
   auto& one = open[name];
   if (!one) {
     one = Qwen3VL::load(golden::path(name), "cpu", "float32");
-    if (one->config().cue.enabled) one->setActiveCueLayers(one->config().cue.layers);  // the reference's last layer acts too
+    if (one->config().cue.enabled)
+      one->setActiveCueLayers(one->config().cue.layers);  // the reference's last layer acts too
   }
   return one;
 }
@@ -41,16 +43,17 @@ const golden::Set& goldenSet(const std::string& name) {
 
 at::Tensor lastValid(const at::Tensor& states, const Rows& rows, std::int64_t n) {
   std::vector<at::Tensor> out;
-  for (std::int64_t r = 0; r < rows.count(); ++r) out.push_back(states.narrow(0, rows.offsets[static_cast<std::size_t>(r) + 1] - n, n));
+  for (std::int64_t r = 0; r < rows.count(); ++r)
+    out.push_back(states.narrow(0, rows.offsets[static_cast<std::size_t>(r) + 1] - n, n));
   return at::stack(out);
 }
 
 }  // namespace
 
-#define CLOSE(set, name, ...)                                                \
-  do {                                                                       \
-    std::string message;                                                     \
-    QVERIFY2((set).close(name, __VA_ARGS__), message.c_str());               \
+#define CLOSE(set, name, ...)                                  \
+  do {                                                         \
+    std::string message;                                       \
+    QVERIFY2((set).close(name, __VA_ARGS__), message.c_str()); \
   } while (false)
 
 class TestModelForward : public QObject {
@@ -60,7 +63,8 @@ class TestModelForward : public QObject {
     QTest::addColumn<int>("which");
     QTest::addColumn<QByteArray>("batch");
     for (std::size_t i = 0; i < kCases.size(); ++i)
-      for (const char* batch : kCases[i].batches) QTest::addRow("%s %s", kCases[i].set, batch) << static_cast<int>(i) << QByteArray(batch);
+      for (const char* batch : kCases[i].batches)
+        QTest::addRow("%s %s", kCases[i].set, batch) << static_cast<int>(i) << QByteArray(batch);
   }
 
  private Q_SLOTS:
@@ -85,7 +89,8 @@ class TestModelForward : public QObject {
     ForwardOptions options;
     options.probe = &probe;
     const at::Tensor states = m->forward(rows, options);
-    if (set.has(b + "embed")) CLOSE(set, b + "embed", input.padded(probe.at(ProbeSite::Embed, 0)), &message, input.valid);
+    if (set.has(b + "embed"))
+      CLOSE(set, b + "embed", input.padded(probe.at(ProbeSite::Embed, 0)), &message, input.valid);
     int compared = 0;
     for (std::int64_t l = 0; l < m->config().text.layers; ++l) {
       const std::string raw = b + "layer_raw." + std::to_string(l), hidden = b + "hidden." + std::to_string(l);
@@ -126,7 +131,8 @@ class TestModelForward : public QObject {
     Rows rows = packRows(m->config(), input.rows);
 
     std::vector<std::int64_t> columns;
-    for (std::size_t r = 0; r < input.rows.size(); ++r) columns.push_back(input.columns[r][static_cast<std::size_t>(rows.sinks[r] - rows.offsets[r])]);
+    for (std::size_t r = 0; r < input.rows.size(); ++r)
+      columns.push_back(input.columns[r][static_cast<std::size_t>(rows.sinks[r] - rows.offsets[r])]);
     CLOSE(set, b + "sink_positions", at::tensor(columns), &message);
     at::Tensor mask = at::zeros({rows.tokens()}, at::kByte);
     mask.index_fill_(0, rows.visualIndex, 1);
@@ -145,7 +151,8 @@ class TestModelForward : public QObject {
         at::Tensor got = want.clone();  // rows without visual tokens are not ours to compute
         for (std::int64_t r = 0; r < want.size(0); ++r) {
           const at::Tensor weights = probe.at(ProbeSite::SinkAttention, layer, r);
-          const auto visual = rows.visualOffsets[static_cast<std::size_t>(r) + 1] - rows.visualOffsets[static_cast<std::size_t>(r)];
+          const auto visual =
+              rows.visualOffsets[static_cast<std::size_t>(r) + 1] - rows.visualOffsets[static_cast<std::size_t>(r)];
           QCOMPARE(weights.defined(), visual > 0);
           if (visual == 0) continue;
           got[r].zero_();
@@ -178,17 +185,21 @@ class TestModelForward : public QObject {
     const at::NoGradGuard noGrad;
     int compared = 0;
     for (const bool video : {false, true}) {
-      const std::string kind = video ? ".video" : ".image", values = b + (video ? "pixel_values_videos" : "pixel_values");
+      const std::string kind = video ? ".video" : ".image",
+                        values = b + (video ? "pixel_values_videos" : "pixel_values");
       if (!set.has(b + "vision.merged" + kind)) continue;
       const at::Tensor thw = pixels[b + (video ? "video_grid_thw" : "image_grid_thw")];
       std::vector<Grid> grids;
-      for (std::int64_t i = 0; i < thw.size(0); ++i) grids.push_back({thw[i][0].item<std::int64_t>(), thw[i][1].item<std::int64_t>(), thw[i][2].item<std::int64_t>(), video});
+      for (std::int64_t i = 0; i < thw.size(0); ++i)
+        grids.push_back(
+            {thw[i][0].item<std::int64_t>(), thw[i][1].item<std::int64_t>(), thw[i][2].item<std::int64_t>(), video});
       RecordingProbe probe;
       const VisionFeatures features = m->encodeImages(pixels[values], grids, &probe);
       CLOSE(set, b + "vision.patch_embed" + kind, probe.at(ProbeSite::VisionPatchEmbed, 0), &message);
       for (std::int64_t l = 0; l < m->config().vision.depth; ++l)
         CLOSE(set, b + "vision.block." + std::to_string(l) + kind, probe.at(ProbeSite::VisionBlock, l), &message);
-      for (std::size_t d = 0; d < features.deepstack.size(); ++d) CLOSE(set, b + "vision.deepstack." + std::to_string(d) + kind, features.deepstack[d], &message);
+      for (std::size_t d = 0; d < features.deepstack.size(); ++d)
+        CLOSE(set, b + "vision.deepstack." + std::to_string(d) + kind, features.deepstack[d], &message);
       CLOSE(set, b + "vision.merged" + kind, features.merged, &message);
       const at::Tensor weights = probe.at(ProbeSite::VisionAttention, 0, 0);
       QCOMPARE(weights.size(0), m->config().vision.heads);
@@ -219,7 +230,8 @@ class TestModelForward : public QObject {
     } some;
     RecordingProbe all;
     const auto m = model("tiny-student");
-    const ModelBatch input = modelBatch(goldenSet("forward-student"), goldenSet("forward-student"), "left", m->config());
+    const ModelBatch input =
+        modelBatch(goldenSet("forward-student"), goldenSet("forward-student"), "left", m->config());
     const Rows rows = packRows(m->config(), input.rows);
     const at::NoGradGuard noGrad;
     ForwardOptions options;

@@ -1,4 +1,5 @@
-// Decoding: the recorded greedy texts, prefill in chunks, sampling that belongs to its row alone, stops, bans, cancelling.
+// Decoding: the recorded greedy texts, prefill in chunks, sampling that belongs to its row alone, stops, bans,
+// cancelling.
 #include <ATen/ATen.h>
 
 #include "engine/core/failure.h"
@@ -105,7 +106,8 @@ class TestModelGenerate : public QObject {
         const Rows rows = packRows(m->config(), grown);
         const at::Tensor full = m->forward(rows);
         for (std::int64_t r = 0; r < rows.count(); ++r)
-          QVERIFY(at::allclose(m->logits(states[r]), m->logits(full[rows.offsets[static_cast<std::size_t>(r) + 1] - 1]), 5e-5, 5e-5));
+          QVERIFY(at::allclose(m->logits(states[r]), m->logits(full[rows.offsets[static_cast<std::size_t>(r) + 1] - 1]),
+                               5e-5, 5e-5));
         std::vector<std::int64_t> ids;
         for (auto& row : grown) {
           ids.push_back(20 + step * 3 + static_cast<std::int64_t>(ids.size()));
@@ -133,7 +135,8 @@ class TestModelGenerate : public QObject {
         QVERIFY(at::allclose(got, want, 2e-5, 2e-5));
         QCOMPARE(cache.length(0), whole.length(0));
         QCOMPARE(cache.nextPosition(0), whole.nextPosition(0));
-        for (std::int64_t l = 0; l < cache.layers(); ++l) QVERIFY(at::allclose(cache.keys(l, 0, cache.length(0)), whole.keys(l, 0, cache.length(0)), 2e-5, 2e-5));
+        for (std::int64_t l = 0; l < cache.layers(); ++l)
+          QVERIFY(at::allclose(cache.keys(l, 0, cache.length(0)), whole.keys(l, 0, cache.length(0)), 2e-5, 2e-5));
       }
       for (const std::int64_t chunk : {lastVisual, lastVisual - 2, std::int64_t{1}}) {
         KvCache cache(m->config());
@@ -202,8 +205,8 @@ class TestModelGenerate : public QObject {
     options.maxNew = 400;
     options.seed = 3;
     std::map<std::int64_t, std::vector<std::int64_t>> streamed;
-    const auto ends = generate(*m, {rows[0], rows[0], rows[0], rows[0], rows[0], rows[0]}, options, visionBans(m->config()), {},
-                               [&](std::int64_t row, std::int64_t id, float logProb) {
+    const auto ends = generate(*m, {rows[0], rows[0], rows[0], rows[0], rows[0], rows[0]}, options,
+                               visionBans(m->config()), {}, [&](std::int64_t row, std::int64_t id, float logProb) {
                                  streamed[row].push_back(id);
                                  QVERIFY(logProb <= 0);
                                });
@@ -239,7 +242,8 @@ class TestModelGenerate : public QObject {
     const auto stopAtThree = [&](std::int64_t, std::int64_t, float) {
       if (++tokens == 3) source.request_stop();
     };
-    QVERIFY_THROWS_EXCEPTION(Cancelled, generate(*m, {rowsOf(m->config(), "left")[0]}, greedy(50), {}, source.get_token(), stopAtThree));
+    QVERIFY_THROWS_EXCEPTION(
+        Cancelled, generate(*m, {rowsOf(m->config(), "left")[0]}, greedy(50), {}, source.get_token(), stopAtThree));
     QCOMPARE(tokens, 3);
   }
 

@@ -28,7 +28,9 @@ std::string complaint(const std::function<void()>& call) {
   return {};
 }
 
-void writeBytes(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+void writeBytes(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
 
 // A safetensors file with this header and `data` zero bytes; `claimed` overrides the header's length.
 std::string fileOf(const std::string& header, std::size_t data, std::int64_t claimed = -1) {
@@ -112,7 +114,8 @@ class TestModelLoad : public QObject {
   void narrowFilesAndNarrowStorageOpen() {
     const auto wide = Qwen3VL::load(golden::path("tiny-student"), "cpu", "float32");
     wide->save(place("bf16"), golden::path("tiny-student"), "bfloat16");
-    const auto widened = Qwen3VL::load(place("bf16"), "cpu", "float32"), kept = Qwen3VL::load(place("bf16"), "cpu", "bfloat16");
+    const auto widened = Qwen3VL::load(place("bf16"), "cpu", "float32"),
+               kept = Qwen3VL::load(place("bf16"), "cpu", "bfloat16");
     QCOMPARE(widened->headWeight().scalar_type(), at::kFloat);
     QCOMPARE(kept->headWeight().scalar_type(), at::kBFloat16);
     QVERIFY(at::equal(wide->headWeight().to(at::kBFloat16), kept->headWeight()));
@@ -147,12 +150,17 @@ class TestModelLoad : public QObject {
 
   void partOfTheCueWeightsIsRefusedByLayer() {
     NamedTensors weights = weightsOf("tiny-student-vicur");
-    std::erase_if(weights, [](const auto& item) { return item.first.find("sink_cross_attns.5.") != std::string::npos || item.first.find("sink_cross_attns.10.v") != std::string::npos; });
+    std::erase_if(weights, [](const auto& item) {
+      return item.first.find("sink_cross_attns.5.") != std::string::npos ||
+             item.first.find("sink_cross_attns.10.v") != std::string::npos;
+    });
     const std::string folder = folderWithout("partial", "tiny-student-vicur");
     writeSafetensors(folder + "/model.safetensors", weights);
     const std::string text = complaint([&] { Qwen3VL::load(folder, "cpu", "float32"); });
     QVERIFY2(text.find("The cue module in this model folder is incomplete") == 0, text.c_str());
-    QVERIFY2(text.find("7 of the 12 cue projections: L0 is there, L5 and L10 (v_proj) are missing") != std::string::npos, text.c_str());
+    QVERIFY2(
+        text.find("7 of the 12 cue projections: L0 is there, L5 and L10 (v_proj) are missing") != std::string::npos,
+        text.c_str());
     QVERIFY(!Qwen3VL::load(folder, "cpu", "float32", {}, true)->config().cue.enabled);
 
     const auto model = Qwen3VL::load(golden::path("tiny-student-vicur"), "cpu", "float32");
@@ -160,11 +168,14 @@ class TestModelLoad : public QObject {
     std::erase_if(weights, [](const auto& item) { return item.first.find("sink_kv_norm") != std::string::npos; });
     writeSafetensors(folder + "/model.safetensors", weights);
     const std::string stated = complaint([&] { Qwen3VL::load(folder, "cpu", "float32"); });
-    QVERIFY2(stated.find("7 of the 12 cue projections: L0 is there, L5, L10 (v_proj) and sink_kv_norm are missing") != std::string::npos, stated.c_str());
+    QVERIFY2(stated.find("7 of the 12 cue projections: L0 is there, L5, L10 (v_proj) and sink_kv_norm are missing") !=
+                 std::string::npos,
+             stated.c_str());
 
     const std::string none = folderWithout("none", "tiny-student-vicur");  // the student class without any cue weight
     writeSafetensors(none + "/model.safetensors", weightsOf("tiny-student"));
-    QVERIFY(complaint([&] { Qwen3VL::load(none, "cpu", "float32"); }).find("0 of the 12 cue projections") != std::string::npos);
+    QVERIFY(complaint([&] { Qwen3VL::load(none, "cpu", "float32"); }).find("0 of the 12 cue projections") !=
+            std::string::npos);
   }
 
   void missingMisshapenAndDoubledWeightsAreNamed() {
@@ -172,16 +183,20 @@ class TestModelLoad : public QObject {
     NamedTensors weights = weightsOf("tiny-student");
     std::erase_if(weights, [](const auto& item) { return item.first == "model.visual.merger.norm.bias"; });
     writeSafetensors(folder + "/model.safetensors", weights);
-    QVERIFY(complaint([&] { Qwen3VL::load(folder, "cpu", "float32"); }).find("model.visual.merger.norm.bias") != std::string::npos);
+    QVERIFY(complaint([&] { Qwen3VL::load(folder, "cpu", "float32"); }).find("model.visual.merger.norm.bias") !=
+            std::string::npos);
     weights = weightsOf("tiny-student");
     for (auto& [name, tensor] : weights)
       if (name == "model.language_model.norm.weight") tensor = at::zeros({65});
     writeSafetensors(folder + "/model.safetensors", weights);
-    QVERIFY(complaint([&] { Qwen3VL::load(folder, "cpu", "float32"); }).find("is [65], config.json asks for [64]") != std::string::npos);
+    QVERIFY(complaint([&] { Qwen3VL::load(folder, "cpu", "float32"); }).find("is [65], config.json asks for [64]") !=
+            std::string::npos);
   }
 
   void foldersThatAreNoModelAreRefusedPlainly() {
-    const auto refused = [](const std::string& folder) { return complaint([&] { Qwen3VL::load(folder, "cpu", "float32"); }); };
+    const auto refused = [](const std::string& folder) {
+      return complaint([&] { Qwen3VL::load(folder, "cpu", "float32"); });
+    };
     QVERIFY(refused(place("nowhere")).find("there is no such folder") != std::string::npos);
     QVERIFY(refused(golden::path("tiny-student/config.json")).find("it is not a folder") != std::string::npos);
     const std::string empty = place("empty");
@@ -197,7 +212,8 @@ class TestModelLoad : public QObject {
     QVERIFY(refused(pickle).find("Convert the weights to model.safetensors") != std::string::npos);
     writeBytes(pickle + "/model.safetensors", "");
     QVERIFY(refused(pickle).find("0 bytes") != std::string::npos);
-    QVERIFY(complaint([] { Qwen3VL::load(golden::path("tiny-student"), "cpu", "int4"); }).find("float32 or bfloat16") != std::string::npos);
+    QVERIFY(complaint([] { Qwen3VL::load(golden::path("tiny-student"), "cpu", "int4"); }).find("float32 or bfloat16") !=
+            std::string::npos);
   }
 
   void shardsThatAreMissingOrForeignAreNamed() {
@@ -205,7 +221,9 @@ class TestModelLoad : public QObject {
     fs::copy_file(golden::path("tiny-teacher/model.safetensors.index.json"), folder + "/model.safetensors.index.json");
     const auto refused = [&] { return complaint([&] { Qwen3VL::load(folder, "cpu", "float32"); }); };
     QVERIFY(refused().find("model-00001-of-00004.safetensors") != std::string::npos);
-    for (int i = 1; i <= 4; ++i) fs::copy_file(golden::path("tiny-teacher/model-0000" + std::to_string(i == 2 ? 1 : i) + "-of-00004.safetensors"), folder + "/model-0000" + std::to_string(i) + "-of-00004.safetensors");
+    for (int i = 1; i <= 4; ++i)
+      fs::copy_file(golden::path("tiny-teacher/model-0000" + std::to_string(i == 2 ? 1 : i) + "-of-00004.safetensors"),
+                    folder + "/model-0000" + std::to_string(i) + "-of-00004.safetensors");
     QVERIFY(!refused().empty());  // shard 2 is a copy of shard 1
     writeBytes(folder + "/model.safetensors.index.json", "{\"weight_map\": {\"a\": \"../../secret\"}}");
     QVERIFY(refused().find("not one of this folder") != std::string::npos);
@@ -214,14 +232,18 @@ class TestModelLoad : public QObject {
   void aLyingHeaderIsRefused_data() {
     QTest::addColumn<QByteArray>("bytes");
     QTest::addColumn<QByteArray>("says");
-    const auto add = [](const char* name, const std::string& bytes, const char* says) { QTest::newRow(name) << QByteArray::fromStdString(bytes) << QByteArray(says); };
-    const auto entry = [](const std::string& name, const std::string& dtype, const std::string& shape, const std::string& offsets) {
+    const auto add = [](const char* name, const std::string& bytes, const char* says) {
+      QTest::newRow(name) << QByteArray::fromStdString(bytes) << QByteArray(says);
+    };
+    const auto entry = [](const std::string& name, const std::string& dtype, const std::string& shape,
+                          const std::string& offsets) {
       return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}";
     };
     const std::string a = entry("a", "F32", "[2]", "[0,8]");
     add("seven bytes", "1234567", "only 7 bytes");
     add("header longer than the file", fileOf("{" + a + "}", 8, 1ll << 40), "more than the file has");
-    add("negative header length", fileOf("{" + a + "}", 8, -2) .replace(0, 8, std::string(8, '\xff')), "more than the file has");
+    add("negative header length", fileOf("{" + a + "}", 8, -2).replace(0, 8, std::string(8, '\xff')),
+        "more than the file has");
     add("not JSON", fileOf("{\"a\":", 8), "not JSON");
     add("a list", fileOf("[1,2]", 8), "not a JSON object");
     add("a PNG", std::string("\x89PNG\r\n\x1a\n") + std::string(64, 'x'), "more than the file has");
@@ -230,7 +252,8 @@ class TestModelLoad : public QObject {
     add("negative offset", fileOf("{" + entry("a", "F32", "[2]", "[-8,0]") + "}", 8), "impossible offsets");
     add("huge offset", fileOf("{" + entry("a", "F32", "[2]", "[0,18446744073709551615]") + "}", 8), "beyond the end");
     add("size and shape differ", fileOf("{" + entry("a", "F32", "[3]", "[0,8]") + "}", 8), "shape and type need 12");
-    add("shape overflows", fileOf("{" + entry("a", "F32", "[4294967296,4294967296,4]", "[0,8]") + "}", 8), "impossible shape");
+    add("shape overflows", fileOf("{" + entry("a", "F32", "[4294967296,4294967296,4]", "[0,8]") + "}", 8),
+        "impossible shape");
     add("negative shape", fileOf("{" + entry("a", "F32", "[-2]", "[0,8]") + "}", 8), "impossible shape");
     add("unknown type", fileOf("{" + entry("a", "F33", "[2]", "[0,8]") + "}", 8), "unknown type F33");
     add("overlap", fileOf("{" + a + "," + entry("b", "F32", "[2]", "[4,12]") + "}", 12), "overlaps");
@@ -238,7 +261,8 @@ class TestModelLoad : public QObject {
     add("bytes left over", fileOf("{" + a + "}", 12), "belong to no tensor");
     add("a name twice", fileOf("{" + a + "," + a + "}", 8), "twice");
     add("fields missing", fileOf("{\"a\":{\"dtype\":\"F32\"}}", 8), "lacks dtype");
-    add("fields of the wrong kind", fileOf("{\"a\":{\"dtype\":1,\"shape\":[2],\"data_offsets\":[0,8]}}", 8), "wrong kind");
+    add("fields of the wrong kind", fileOf("{\"a\":{\"dtype\":1,\"shape\":[2],\"data_offsets\":[0,8]}}", 8),
+        "wrong kind");
     add("deep nesting", fileOf(std::string(100000, '['), 8), "not JSON");
   }
   void aLyingHeaderIsRefused() {
@@ -252,9 +276,17 @@ class TestModelLoad : public QObject {
   }
 
   void tensorsOfEveryTypeAndShapeComeBack() {
-    const NamedTensors wrote = {{"f64", at::randn({3}, at::kDouble)}, {"f32", at::randn({2, 3})}, {"bf16", at::randn({5}).to(at::kBFloat16)}, {"f16", at::randn({1, 1, 2}).to(at::kHalf)},
-                                {"i64", at::arange(4)}, {"i32", at::arange(4, at::kInt)}, {"u8", at::arange(7, at::kByte)}, {"flag", at::ones({2}, at::kBool)},
-                                {"scalar", at::tensor(2.5f).squeeze()}, {"none", at::zeros({0, 4})}, {"strided", at::randn({4, 6}).t()}};
+    const NamedTensors wrote = {{"f64", at::randn({3}, at::kDouble)},
+                                {"f32", at::randn({2, 3})},
+                                {"bf16", at::randn({5}).to(at::kBFloat16)},
+                                {"f16", at::randn({1, 1, 2}).to(at::kHalf)},
+                                {"i64", at::arange(4)},
+                                {"i32", at::arange(4, at::kInt)},
+                                {"u8", at::arange(7, at::kByte)},
+                                {"flag", at::ones({2}, at::kBool)},
+                                {"scalar", at::tensor(2.5f).squeeze()},
+                                {"none", at::zeros({0, 4})},
+                                {"strided", at::randn({4, 6}).t()}};
     const std::string path = place("types.safetensors");
     writeSafetensors(path, wrote, {{"made by", "a «test»"}});
     const Safetensors file = Safetensors::open(path);
@@ -268,7 +300,8 @@ class TestModelLoad : public QObject {
     QVERIFY(complaint([&] { file.read("absent"); }).find("absent") != std::string::npos);
     QVERIFY(!complaint([&] { writeSafetensors(place("no/such/folder/x.safetensors"), wrote); }).empty());
     QCOMPARE(std::distance(fs::directory_iterator(m_dir.path().toStdString()), fs::directory_iterator{}) > 0, true);
-    for (const auto& item : fs::directory_iterator(m_dir.path().toStdString())) QVERIFY(item.path().string().find(".part-") == std::string::npos);
+    for (const auto& item : fs::directory_iterator(m_dir.path().toStdString()))
+      QVERIFY(item.path().string().find(".part-") == std::string::npos);
   }
 
   void largeTensorsAreReadInPiecesAndConverted() {
@@ -276,7 +309,8 @@ class TestModelLoad : public QObject {
     const std::string path = place("big.safetensors");
     writeSafetensors(path, {{"big", big}, {"narrow", big.to(at::kBFloat16)}});
     const Safetensors file = Safetensors::open(path);
-    const at::Tensor same = at::empty({3, 1 << 20}), narrowed = at::empty({3, 1 << 20}, at::kBFloat16), widened = at::empty({3, 1 << 20});
+    const at::Tensor same = at::empty({3, 1 << 20}), narrowed = at::empty({3, 1 << 20}, at::kBFloat16),
+                     widened = at::empty({3, 1 << 20});
     double share = 0;
     file.readInto({{file.find("big"), same}, {file.find("narrow"), widened}}, [&](double done) { share = done; });
     file.readInto({{file.find("big"), narrowed}});

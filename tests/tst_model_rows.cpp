@@ -12,9 +12,12 @@ using namespace cuescope;
 
 namespace {
 
-Qwen3VLConfig config() { return Qwen3VLConfig::read(golden::path("tiny-student-vicur")); }
+Qwen3VLConfig config() {
+  return Qwen3VLConfig::read(golden::path("tiny-student-vicur"));
+}
 
-RowInput imageRow(const Qwen3VLConfig& c, std::int64_t h, std::int64_t w, std::vector<std::int64_t> before = {1257, 10}) {
+RowInput imageRow(const Qwen3VLConfig& c, std::int64_t h, std::int64_t w,
+                  std::vector<std::int64_t> before = {1257, 10}) {
   RowInput row;
   row.ids = std::move(before);
   row.ids.push_back(c.visionStart);
@@ -72,7 +75,8 @@ class TestModelRows : public QObject {
 
   void theSinkIsTheRowsFirstImStartElseItsFirstToken() {
     const Qwen3VLConfig c = config();
-    const Rows rows = packRows(c, {imageRow(c, 2, 2), imageRow(c, 2, 2, {9, 9, 1257, 1257}), imageRow(c, 2, 2, {9, 9})});
+    const Rows rows =
+        packRows(c, {imageRow(c, 2, 2), imageRow(c, 2, 2, {9, 9, 1257, 1257}), imageRow(c, 2, 2, {9, 9})});
     QCOMPARE(rows.sinks, (std::vector<std::int64_t>{0, rows.offsets[1] + 2, rows.offsets[2]}));
   }
 

@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::int64_t kPrefillTokens = 4096;  // of one forward pass: enough for full speed, little enough for memory
 
-// Counter-based: the number belongs to (seed, row seed, step) and to nothing else (splitmix64's finaliser, three times).
+// Counter-based: the number belongs to (seed, row seed, step) and to nothing else (splitmix64's finaliser, three
+// times).
 double uniformOf(std::uint64_t seed, std::uint64_t rowSeed, std::uint64_t step) {
   const auto mix = [](std::uint64_t x) {
     x += 0x9e3779b97f4a7c15ull;
@@ -29,13 +30,15 @@ double uniformOf(std::uint64_t seed, std::uint64_t rowSeed, std::uint64_t step) 
 }
 
 bool sameGrids(const std::vector<Grid>& a, const std::vector<Grid>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const Grid& x, const Grid& y) { return x.t == y.t && x.h == y.h && x.w == y.w && x.video == y.video; });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Grid& x, const Grid& y) {
+    return x.t == y.t && x.h == y.h && x.w == y.w && x.video == y.video;
+  });
 }
 
 bool samePrompt(const RowInput& a, const RowInput& b) {
   const bool pixels = a.pixelValues.defined() == b.pixelValues.defined() &&
-                      (!a.pixelValues.defined() || (a.pixelValues.data_ptr() == b.pixelValues.data_ptr() && a.pixelValues.sizes() == b.pixelValues.sizes()));
+                      (!a.pixelValues.defined() || (a.pixelValues.data_ptr() == b.pixelValues.data_ptr() &&
+                                                    a.pixelValues.sizes() == b.pixelValues.sizes()));
   return pixels && a.prefix == b.prefix && a.ids == b.ids && sameGrids(a.grids, b.grids);
 }
 
@@ -49,7 +52,8 @@ at::Tensor prefillNew(const Qwen3VL& model, const std::vector<RowInput>& rows, K
 }
 
 // Last tokens' states of text that continues cached rows.
-at::Tensor prefillMore(const Qwen3VL& model, KvCache& cache, std::span<const std::int64_t> cacheRows, const std::vector<std::vector<std::int64_t>>& ids) {
+at::Tensor prefillMore(const Qwen3VL& model, KvCache& cache, std::span<const std::int64_t> cacheRows,
+                       const std::vector<std::vector<std::int64_t>>& ids) {
   ForwardOptions options;
   options.cache = &cache;
   const Rows packed = continueRows(model.config(), cache, cacheRows, ids);
@@ -62,8 +66,8 @@ void checkFirstChunk(const Qwen3VLConfig& config, const RowInput& row, std::size
     if (row.ids[i] == config.imageToken || row.ids[i] == config.videoToken) {
       if (static_cast<std::int64_t>(i) >= chunk)
         throw Error("This prompt cannot be cut here", "row " + std::to_string(index),
-                    "its last visual token is token " + std::to_string(i) + ", behind the first chunk of " + std::to_string(chunk) +
-                        " tokens, so the sink could not see it (spec 1.7)",
+                    "its last visual token is token " + std::to_string(i) + ", behind the first chunk of " +
+                        std::to_string(chunk) + " tokens, so the sink could not see it (spec 1.7)",
                     "Let the first chunk reach the last visual token.");
       return;
     }
@@ -71,7 +75,8 @@ void checkFirstChunk(const Qwen3VLConfig& config, const RowInput& row, std::size
 
 }  // namespace
 
-at::Tensor decodeStep(const Qwen3VL& model, KvCache& cache, std::span<const std::int64_t> cacheRows, std::span<const std::int64_t> ids) {
+at::Tensor decodeStep(const Qwen3VL& model, KvCache& cache, std::span<const std::int64_t> cacheRows,
+                      std::span<const std::int64_t> ids) {
   const at::NoGradGuard noGrad;
   std::vector<std::vector<std::int64_t>> one;
   one.reserve(ids.size());
@@ -79,8 +84,8 @@ at::Tensor decodeStep(const Qwen3VL& model, KvCache& cache, std::span<const std:
   return prefillMore(model, cache, cacheRows, one);
 }
 
-at::Tensor prefill(const Qwen3VL& model, const std::vector<RowInput>& rows, KvCache& cache, std::vector<std::int64_t>& cacheRows, std::int64_t room,
-                   std::int64_t chunk, std::stop_token stop) {
+at::Tensor prefill(const Qwen3VL& model, const std::vector<RowInput>& rows, KvCache& cache,
+                   std::vector<std::int64_t>& cacheRows, std::int64_t room, std::int64_t chunk, std::stop_token stop) {
   const at::NoGradGuard noGrad;
   const std::size_t count = rows.size();
   std::vector<at::Tensor> states(count);
@@ -90,7 +95,9 @@ at::Tensor prefill(const Qwen3VL& model, const std::vector<RowInput>& rows, KvCa
     for (std::size_t earlier = 0; earlier < r && source[r] == r; ++earlier)
       if (source[earlier] == earlier && samePrompt(rows[earlier], rows[r])) source[r] = earlier;
     if (chunk > 0) checkFirstChunk(model.config(), rows[r], r, chunk);
-    if (rows[r].prefix >= static_cast<std::int64_t>(r)) throw Error("A row continues an impossible prefix", "row " + std::to_string(r), "the prefix must be an earlier row");
+    if (rows[r].prefix >= static_cast<std::int64_t>(r))
+      throw Error("A row continues an impossible prefix", "row " + std::to_string(r),
+                  "the prefix must be an earlier row");
   }
   cacheRows.assign(count, -1);
 
@@ -126,7 +133,10 @@ at::Tensor prefill(const Qwen3VL& model, const std::vector<RowInput>& rows, KvCa
       if (stop.stop_requested()) throw Cancelled();
       const std::size_t end = std::min(rows[r].ids.size(), at + piece);
       const std::int64_t row = cacheRows[r];
-      states[r] = prefillMore(model, cache, {&row, 1}, {{rows[r].ids.begin() + static_cast<std::ptrdiff_t>(at), rows[r].ids.begin() + static_cast<std::ptrdiff_t>(end)}}).select(0, 0);
+      states[r] = prefillMore(model, cache, {&row, 1},
+                              {{rows[r].ids.begin() + static_cast<std::ptrdiff_t>(at),
+                                rows[r].ids.begin() + static_cast<std::ptrdiff_t>(end)}})
+                      .select(0, 0);
     }
   };
   for (std::size_t r = 0; r < count; ++r) {
@@ -143,12 +153,14 @@ at::Tensor prefill(const Qwen3VL& model, const std::vector<RowInput>& rows, KvCa
   return at::stack(states);
 }
 
-std::vector<Generated> generate(const Qwen3VL& model, const std::vector<RowInput>& rows, const SamplingOptions& options, const std::vector<std::int64_t>& banned,
-                                std::stop_token stop, const OnToken& onToken, const std::vector<std::uint64_t>& seeds) {
+std::vector<Generated> generate(const Qwen3VL& model, const std::vector<RowInput>& rows, const SamplingOptions& options,
+                                const std::vector<std::int64_t>& banned, std::stop_token stop, const OnToken& onToken,
+                                const std::vector<std::uint64_t>& seeds) {
   const at::NoGradGuard noGrad;
   std::vector<Generated> out(rows.size());
   if (rows.empty() || options.maxNew <= 0) return out;
-  if (!seeds.empty() && seeds.size() != rows.size()) throw Error("Sampling cannot start", "seeds", "there must be one a row");
+  if (!seeds.empty() && seeds.size() != rows.size())
+    throw Error("Sampling cannot start", "seeds", "there must be one a row");
 
   KvCache cache(model.config());
   std::vector<std::int64_t> cacheRows;
@@ -163,7 +175,8 @@ std::vector<Generated> generate(const Qwen3VL& model, const std::vector<RowInput
   sampler.repetitionPenalty = static_cast<float>(options.repetitionPenalty);
   sampler.presencePenalty = static_cast<float>(options.presencePenalty);
   sampler.frequencyPenalty = static_cast<float>(options.frequencyPenalty);
-  const bool penalties = options.repetitionPenalty != 1.0 || options.presencePenalty != 0.0 || options.frequencyPenalty != 0.0;
+  const bool penalties =
+      options.repetitionPenalty != 1.0 || options.presencePenalty != 0.0 || options.frequencyPenalty != 0.0;
   const bool plainGreedy = options.greedy && !penalties;
   std::optional<kernels::Sampled> ready;  // the fast step's answer to greedy decoding, which needs no logits
   std::vector<std::map<std::int64_t, std::int32_t>> counts(rows.size());
@@ -196,7 +209,8 @@ std::vector<Generated> generate(const Qwen3VL& model, const std::vector<RowInput
       if (onToken) onToken(static_cast<std::int64_t>(r), id, sampled.logProbs[i]);
       const auto& eos = model.config().eosTokens;
       out[r].stopped = !options.ignoreEos && std::find(eos.begin(), eos.end(), id) != eos.end();
-      if (out[r].stopped || step + 1 >= options.maxNew || cache.nextPosition(cacheRows[r]) >= model.config().text.maxPositions) {
+      if (out[r].stopped || step + 1 >= options.maxNew ||
+          cache.nextPosition(cacheRows[r]) >= model.config().text.maxPositions) {
         cache.release(cacheRows[r]);
         continue;
       }
@@ -210,7 +224,8 @@ std::vector<Generated> generate(const Qwen3VL& model, const std::vector<RowInput
     if (fast && plainGreedy)
       ready = fast->greedy(cache, nextRows, nextIds, banned);
     else
-      logits = fast ? fast->logits(cache, nextRows, nextIds) : model.logits(decodeStep(model, cache, nextRows, nextIds)).to(at::kFloat);
+      logits = fast ? fast->logits(cache, nextRows, nextIds)
+                    : model.logits(decodeStep(model, cache, nextRows, nextIds)).to(at::kFloat);
   }
   return out;
 }

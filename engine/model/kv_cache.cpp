@@ -9,11 +9,16 @@
 
 namespace cuescope {
 
-KvCache::KvCache(const Qwen3VLConfig& config) : m_layers(config.text.layers), m_kvHeads(config.text.kvHeads), m_headDim(config.text.headDim) {}
+KvCache::KvCache(const Qwen3VLConfig& config)
+    : m_layers(config.text.layers), m_kvHeads(config.text.kvHeads), m_headDim(config.text.headDim) {}
 
-at::Tensor KvCache::keys(std::int64_t layer, std::int64_t row, std::int64_t n) const { return at(row).data.select(0, layer).select(0, 0).narrow(1, 0, n); }
+at::Tensor KvCache::keys(std::int64_t layer, std::int64_t row, std::int64_t n) const {
+  return at(row).data.select(0, layer).select(0, 0).narrow(1, 0, n);
+}
 
-at::Tensor KvCache::values(std::int64_t layer, std::int64_t row, std::int64_t n) const { return at(row).data.select(0, layer).select(0, 1).narrow(1, 0, n); }
+at::Tensor KvCache::values(std::int64_t layer, std::int64_t row, std::int64_t n) const {
+  return at(row).data.select(0, layer).select(0, 1).narrow(1, 0, n);
+}
 
 std::int64_t KvCache::addRow(std::int64_t ropeDelta, std::int64_t room) {
   m_rows.push_back({{}, 0, ropeDelta, room});
@@ -38,9 +43,11 @@ void KvCache::release(std::int64_t row) {
 void KvCache::reserve(std::int64_t row, std::int64_t tokens, const at::TensorOptions& like) {
   Row& r = at(row);
   if (r.data.defined() && r.data.size(3) >= tokens) return;
-  // Twice what is there, so that growing costs a constant share; the first block also holds what is expected, in reason.
+  // Twice what is there, so that growing costs a constant share; the first block also holds what is expected, in
+  // reason.
   constexpr std::int64_t kExpectedAtMost = 1024, kMultiple = 16;
-  std::int64_t capacity = r.data.defined() ? std::max(tokens, 2 * r.data.size(3)) : tokens + std::clamp<std::int64_t>(r.room, 0, kExpectedAtMost);
+  std::int64_t capacity = r.data.defined() ? std::max(tokens, 2 * r.data.size(3))
+                                           : tokens + std::clamp<std::int64_t>(r.room, 0, kExpectedAtMost);
   capacity = (capacity + kMultiple - 1) / kMultiple * kMultiple;
   at::Tensor data = at::empty({m_layers, 2, m_kvHeads, capacity, m_headDim}, like);
   if (r.data.defined() && r.length > 0) data.narrow(3, 0, r.length).copy_(r.data.narrow(3, 0, r.length));
@@ -69,11 +76,14 @@ Rows continueRows(const Qwen3VLConfig& config, const KvCache& cache, std::span<c
   std::int64_t at = 0;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const std::int64_t row = cacheRows[i];
-    if (ids[i].empty() || cache.length(row) == 0) throw Error("A row cannot be continued", "row " + std::to_string(row), "there is nothing to continue it from or with");
+    if (ids[i].empty() || cache.length(row) == 0)
+      throw Error("A row cannot be continued", "row " + std::to_string(row),
+                  "there is nothing to continue it from or with");
     std::int64_t next = cache.nextPosition(row);
     for (const std::int64_t token : ids[i]) {
       if (token == config.imageToken || token == config.videoToken)
-        throw Error("This prompt cannot be cut here", "row " + std::to_string(row), "visual tokens lie behind the first chunk, so the sink could not see them (spec 1.7)",
+        throw Error("This prompt cannot be cut here", "row " + std::to_string(row),
+                    "visual tokens lie behind the first chunk, so the sink could not see them (spec 1.7)",
                     "Let the first chunk reach the last visual token.");
       id[at] = token;
       position[at] = position[total + at] = position[2 * total + at] = next++;

@@ -15,15 +15,19 @@ at::ScalarType computeType(const at::Tensor& weight) {
   return weight.is_cpu() && weight.scalar_type() != at::kDouble ? at::kFloat : weight.scalar_type();
 }
 
-at::ScalarType wideType(at::ScalarType type) { return type == at::kDouble ? at::kDouble : at::kFloat; }
+at::ScalarType wideType(at::ScalarType type) {
+  return type == at::kDouble ? at::kDouble : at::kFloat;
+}
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   // Few rows: reading the narrow weight once beats widening it first.
   constexpr std::int64_t kFewRows = 16;
-  if (!at::GradMode::is_enabled() && !bias.defined() && x.is_cpu() && x.dim() == 2 && x.size(0) <= kFewRows && x.is_contiguous() &&
-      x.scalar_type() == at::kFloat && weight.scalar_type() == at::kBFloat16 && weight.is_contiguous())
+  if (!at::GradMode::is_enabled() && !bias.defined() && x.is_cpu() && x.dim() == 2 && x.size(0) <= kFewRows &&
+      x.is_contiguous() && x.scalar_type() == at::kFloat && weight.scalar_type() == at::kBFloat16 &&
+      weight.is_contiguous())
     return kernels::linear(x, weight);
-  const std::optional<at::Tensor> b = bias.defined() ? std::optional<at::Tensor>(bias.to(x.scalar_type())) : std::nullopt;
+  const std::optional<at::Tensor> b =
+      bias.defined() ? std::optional<at::Tensor>(bias.to(x.scalar_type())) : std::nullopt;
   return at::linear(x, weight.to(x.scalar_type()), b);
 }
 
@@ -57,7 +61,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 struct Recompute : torch::autograd::Function<Recompute> {
-  static at::Tensor forward(AutogradContext* context, const LayerFunction& layer, const at::Tensor& states, at::TensorList parameters) {
+  static at::Tensor forward(AutogradContext* context, const LayerFunction& layer, const at::Tensor& states,
+                            at::TensorList parameters) {
     context->saved_data["layer"] = c10::IValue::make_capsule(c10::make_intrusive<Held>(layer));
     variable_list saved{states};
     saved.insert(saved.end(), parameters.begin(), parameters.end());
@@ -83,7 +88,8 @@ struct Recompute : torch::autograd::Function<Recompute> {
         inputs.push_back(saved[i]);
         slots.push_back(i);
       }
-    const variable_list found = torch::autograd::grad({output}, inputs, {gradients[0]}, std::nullopt, false, /*allow_unused=*/true);
+    const variable_list found =
+        torch::autograd::grad({output}, inputs, {gradients[0]}, std::nullopt, false, /*allow_unused=*/true);
     variable_list out(1 + saved.size());  // one for the layer, one for the states, one a parameter
     for (std::size_t i = 0; i < slots.size(); ++i) out[1 + slots[i]] = found[i];
     return out;

@@ -12,7 +12,8 @@
 
 namespace cuescope {
 
-/// The type of activations for weights like this one: float32 on the CPU (double for double), the weight's own elsewhere.
+/// The type of activations for weights like this one: float32 on the CPU (double for double), the weight's own
+/// elsewhere.
 at::ScalarType computeType(const at::Tensor& weight);
 /// The type of statistics and softmax: float32, or double for double.
 at::ScalarType wideType(at::ScalarType type);
@@ -55,8 +56,8 @@ struct ModuleArray : torch::nn::Module {
 };
 
 using LayerFunction = std::function<at::Tensor(const at::Tensor& states)>;
-/// Runs `layer` and keeps only its input: what lies between is computed again in the backward pass. The gradients are those of
-/// a plain call, bit for bit. `parameters` are all parameters that the layer uses.
+/// Runs `layer` and keeps only its input: what lies between is computed again in the backward pass. The gradients are
+/// those of a plain call, bit for bit. `parameters` are all parameters that the layer uses.
 at::Tensor recomputed(const LayerFunction& layer, const at::Tensor& states, const std::vector<at::Tensor>& parameters);
 
 }  // namespace cuescope

@@ -44,8 +44,10 @@ Qwen3VL::Qwen3VL(const Qwen3VLConfig& config, const at::TensorOptions& options) 
     m_head = register_module("lm_head", head);
   }
   if (!device().is_cpu()) return;
-  std::vector<kernels::MemoryRange> weights;  // before they are filled, so that the first touch already gets large pages
-  for (const at::Tensor& parameter : parameters()) weights.push_back({parameter.const_data_ptr(), static_cast<std::int64_t>(parameter.nbytes())});
+  std::vector<kernels::MemoryRange>
+      weights;  // before they are filled, so that the first touch already gets large pages
+  for (const at::Tensor& parameter : parameters())
+    weights.push_back({parameter.const_data_ptr(), static_cast<std::int64_t>(parameter.nbytes())});
   kernels::adviseLargePages(std::move(weights), at::get_num_threads());
 }
 
@@ -53,12 +55,17 @@ Qwen3VL::~Qwen3VL() = default;
 
 void Qwen3VL::initialize(std::uint64_t seed) {
   const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  for (const auto& item : named_parameters()) fillRandom(item.key(), item.value(), m_config.text.initializerRange, generator);
+  for (const auto& item : named_parameters())
+    fillRandom(item.key(), item.value(), m_config.text.initializerRange, generator);
 }
 
-at::Device Qwen3VL::device() const { return m_headWeight.device(); }
+at::Device Qwen3VL::device() const {
+  return m_headWeight.device();
+}
 
-const at::Tensor& Qwen3VL::headWeight() const { return m_headWeight; }
+const at::Tensor& Qwen3VL::headWeight() const {
+  return m_headWeight;
+}
 
 ModelInfo Qwen3VL::info() const {
   ModelInfo out;
@@ -78,16 +85,21 @@ ModelInfo Qwen3VL::info() const {
   out.visionHeads = static_cast<int>(m_config.vision.heads);
   if (m_config.cue.enabled)
     for (const std::int64_t layer : m_config.cue.active) out.injectionLayers.push_back(static_cast<int>(layer));
-  out.dtype = m_headWeight.scalar_type() == at::kBFloat16 ? "bfloat16" : m_headWeight.scalar_type() == at::kHalf ? "float16" : "float32";
+  out.dtype = m_headWeight.scalar_type() == at::kBFloat16 ? "bfloat16"
+              : m_headWeight.scalar_type() == at::kHalf   ? "float16"
+                                                          : "float32";
   out.device = device().str();
   out.digest = m_digest;
   return out;
 }
 
 void Qwen3VL::addCueRecovery(std::int64_t interval, const std::string& init, bool skipLastLayer, std::uint64_t seed) {
-  if (m_config.cue.enabled) throw Error("This model has cue recovery already", m_folder, {}, "Open the model without it first.");
-  if (interval < 1) throw Error("Cue recovery cannot be added", "interval", "it must be at least 1; got " + std::to_string(interval));
-  if (init != "zero_o" && init != "normal") throw Error("Cue recovery cannot be added", "init", "it must be zero_o or normal; got " + init);
+  if (m_config.cue.enabled)
+    throw Error("This model has cue recovery already", m_folder, {}, "Open the model without it first.");
+  if (interval < 1)
+    throw Error("Cue recovery cannot be added", "interval", "it must be at least 1; got " + std::to_string(interval));
+  if (init != "zero_o" && init != "normal")
+    throw Error("Cue recovery cannot be added", "init", "it must be zero_o or normal; got " + init);
   if (m_config.text.hidden % m_config.text.heads != 0)
     throw Error("Cue recovery cannot be added", "heads", "the hidden size must be a multiple of the number of heads");
   Qwen3VLConfig::Cue cue;
@@ -108,12 +120,15 @@ void Qwen3VL::addCueRecovery(std::int64_t interval, const std::string& init, boo
 
 void Qwen3VL::setActiveCueLayers(const std::vector<std::int64_t>& layers) {
   for (const std::int64_t layer : layers)
-    if (!m_text->cueAt(layer)) throw Error("Cue recovery cannot act there", "layer " + std::to_string(layer), "the model has no module at this layer");
+    if (!m_text->cueAt(layer))
+      throw Error("Cue recovery cannot act there", "layer " + std::to_string(layer),
+                  "the model has no module at this layer");
   m_config.cue.active = layers;
   m_text->setActiveCueLayers(layers);
 }
 
-VisionFeatures Qwen3VL::encodeImages(const at::Tensor& pixels, const std::vector<Grid>& grids, Probe* probe, bool recompute) const {
+VisionFeatures Qwen3VL::encodeImages(const at::Tensor& pixels, const std::vector<Grid>& grids, Probe* probe,
+                                     bool recompute) const {
   return m_vision->forward(pixels, grids, probe, recompute);
 }
 
@@ -127,6 +142,8 @@ at::Tensor Qwen3VL::forward(const Rows& rows, const ForwardOptions& options) con
   return m_text->forward(rows, given, options);
 }
 
-at::Tensor Qwen3VL::logits(const at::Tensor& states) const { return cuescope::linear(states, m_headWeight); }
+at::Tensor Qwen3VL::logits(const at::Tensor& states) const {
+  return cuescope::linear(states, m_headWeight);
+}
 
 }  // namespace cuescope

@@ -22,14 +22,16 @@ json readJson(const fs::path& path) {
   std::ifstream stream(path);
   json out = json::parse(stream, nullptr, false);
   if (out.is_discarded() || !out.is_object())
-    throw Error("This file cannot be read", path.string(), "it is not a JSON object", "Download or save the file again.");
+    throw Error("This file cannot be read", path.string(), "it is not a JSON object",
+                "Download or save the file again.");
   return out;
 }
 
 // Reads fields of one object and says which file and field is wrong.
 class Fields {
  public:
-  Fields(const json& object, std::string path, std::string prefix) : m_object(object), m_path(std::move(path)), m_prefix(std::move(prefix)) {}
+  Fields(const json& object, std::string path, std::string prefix)
+      : m_object(object), m_path(std::move(path)), m_prefix(std::move(prefix)) {}
 
   std::int64_t count(const char* name) const {
     const json* value = field(name);
@@ -42,7 +44,8 @@ class Fields {
   double number(const char* name, double otherwise) const {
     const json* value = field(name);
     if (!value) return otherwise;
-    if (!value->is_number() || !(value->get<double>() > 0)) throw wrong(name, "must be a positive number; it is " + value->dump());
+    if (!value->is_number() || !(value->get<double>() > 0))
+      throw wrong(name, "must be a positive number; it is " + value->dump());
     return value->get<double>();
   }
   std::vector<std::int64_t> list(const char* name) const {
@@ -51,7 +54,8 @@ class Fields {
     if (!value) return out;
     if (!value->is_array()) throw wrong(name, "must be a list of whole numbers");
     for (const auto& item : *value) {
-      if (!item.is_number_integer() || item.get<std::int64_t>() < 0) throw wrong(name, "must be a list of whole numbers");
+      if (!item.is_number_integer() || item.get<std::int64_t>() < 0)
+        throw wrong(name, "must be a list of whole numbers");
       out.push_back(item.get<std::int64_t>());
     }
     return out;
@@ -59,7 +63,8 @@ class Fields {
   std::int64_t id(const char* name, std::int64_t otherwise) const {
     const json* value = field(name);
     if (!value) return otherwise;
-    if (!value->is_number_integer() || value->get<std::int64_t>() < 0) throw wrong(name, "must be a token id; it is " + value->dump());
+    if (!value->is_number_integer() || value->get<std::int64_t>() < 0)
+      throw wrong(name, "must be a token id; it is " + value->dump());
     return value->get<std::int64_t>();
   }
   const json* field(const char* name) const {
@@ -67,8 +72,8 @@ class Fields {
     return found == m_object.end() || found->is_null() ? nullptr : &*found;
   }
   Error wrong(const std::string& name, const std::string& why) const {
-    return Error("The model's configuration cannot be used", m_path + ", " + m_prefix + name, m_prefix + name + " " + why,
-                 "Choose the folder of a Hugging Face Qwen3-VL model.");
+    return Error("The model's configuration cannot be used", m_path + ", " + m_prefix + name,
+                 m_prefix + name + " " + why, "Choose the folder of a Hugging Face Qwen3-VL model.");
   }
 
  private:
@@ -84,15 +89,19 @@ std::int64_t findImStart(const fs::path& folder) {
     const json config = json::parse(stream, nullptr, false);
     if (config.is_object() && config.contains("added_tokens_decoder"))
       for (const auto& [id, token] : config["added_tokens_decoder"].items())
-        if (token.is_object() && token.value("content", "") == "<|im_start|>") return std::strtoll(id.c_str(), nullptr, 10);
+        if (token.is_object() && token.value("content", "") == "<|im_start|>")
+          return std::strtoll(id.c_str(), nullptr, 10);
   }
   std::ifstream stream(folder / "tokenizer.json", std::ios::binary);
   const std::string text((std::istreambuf_iterator<char>(stream)), {});
-  for (std::size_t at = text.find("\"<|im_start|>\""); at != std::string::npos; at = text.find("\"<|im_start|>\"", at + 1)) {
+  for (std::size_t at = text.find("\"<|im_start|>\""); at != std::string::npos;
+       at = text.find("\"<|im_start|>\"", at + 1)) {
     const std::size_t begin = text.rfind('{', at), end = text.find('}', at);
     if (begin == std::string::npos || end == std::string::npos) continue;
-    const json token = json::parse(text.begin() + static_cast<std::ptrdiff_t>(begin), text.begin() + static_cast<std::ptrdiff_t>(end) + 1, nullptr, false);
-    if (token.is_object() && token.contains("id") && token["id"].is_number_integer()) return token["id"].get<std::int64_t>();
+    const json token = json::parse(text.begin() + static_cast<std::ptrdiff_t>(begin),
+                                   text.begin() + static_cast<std::ptrdiff_t>(end) + 1, nullptr, false);
+    if (token.is_object() && token.contains("id") && token["id"].is_number_integer())
+      return token["id"].get<std::int64_t>();
   }
   return -1;
 }
@@ -129,16 +138,20 @@ void readText(Qwen3VLConfig::Text& text, const json& object, const std::string& 
     text.ropeTheta = ropeFields.number("rope_theta", text.ropeTheta);
     if (auto section = ropeFields.list("mrope_section"); !section.empty()) text.mropeSection = std::move(section);
     const std::string type = rope->value("rope_type", rope->value("type", std::string("default")));
-    if (type != "default" && type != "mrope") throw ropeFields.wrong("rope_type", "is «" + type + "»; only default is known");
+    if (type != "default" && type != "mrope")
+      throw ropeFields.wrong("rope_type", "is «" + type + "»; only default is known");
   }
   if (text.mropeSection.empty()) text.mropeSection = {24, 20, 20};
   if (text.heads % text.kvHeads != 0) throw fields.wrong("num_key_value_heads", "must divide num_attention_heads");
   if (text.headDim % 2 != 0) throw fields.wrong("head_dim", "must be even");
-  if (text.mropeSection.size() != 3 || std::accumulate(text.mropeSection.begin(), text.mropeSection.end(), std::int64_t{0}) != text.headDim / 2)
-    throw fields.wrong("mrope_section", "must hold three numbers that add up to half of head_dim (" + std::to_string(text.headDim / 2) + ")");
+  if (text.mropeSection.size() != 3 ||
+      std::accumulate(text.mropeSection.begin(), text.mropeSection.end(), std::int64_t{0}) != text.headDim / 2)
+    throw fields.wrong("mrope_section", "must hold three numbers that add up to half of head_dim (" +
+                                            std::to_string(text.headDim / 2) + ")");
 }
 
-void readVision(Qwen3VLConfig::Vision& vision, const json& object, const std::string& path, const Qwen3VLConfig::Text& text) {
+void readVision(Qwen3VLConfig::Vision& vision, const json& object, const std::string& path,
+                const Qwen3VLConfig::Text& text) {
   const Fields fields(object, path, "vision_config.");
   vision.hidden = fields.count("hidden_size");
   vision.depth = fields.count("depth");
@@ -157,9 +170,12 @@ void readVision(Qwen3VLConfig::Vision& vision, const json& object, const std::st
   while (side * side < vision.positions) ++side;
   if (side * side != vision.positions) throw fields.wrong("num_position_embeddings", "must be a square number");
   if (vision.outHidden != text.hidden)
-    throw fields.wrong("out_hidden_size", "is " + std::to_string(vision.outHidden) + ", the text model's hidden_size is " + std::to_string(text.hidden));
+    throw fields.wrong("out_hidden_size", "is " + std::to_string(vision.outHidden) +
+                                              ", the text model's hidden_size is " + std::to_string(text.hidden));
   for (const std::int64_t block : vision.deepstack)
-    if (block >= vision.depth) throw fields.wrong("deepstack_visual_indexes", "names block " + std::to_string(block) + " of " + std::to_string(vision.depth));
+    if (block >= vision.depth)
+      throw fields.wrong("deepstack_visual_indexes",
+                         "names block " + std::to_string(block) + " of " + std::to_string(vision.depth));
   if (static_cast<std::int64_t>(vision.deepstack.size()) > text.layers)
     throw fields.wrong("deepstack_visual_indexes", "has more entries than the text model has layers");
 }
@@ -170,16 +186,19 @@ Qwen3VLConfig Qwen3VLConfig::read(const std::string& folder) {
   const fs::path base(folder);
   std::error_code ignored;
   if (!fs::is_directory(base, ignored))
-    throw Error("This is not a model folder", folder, fs::exists(base, ignored) ? "it is not a folder" : "there is no such folder",
+    throw Error("This is not a model folder", folder,
+                fs::exists(base, ignored) ? "it is not a folder" : "there is no such folder",
                 "Choose the folder of a Hugging Face Qwen3-VL model.");
   const fs::path path = base / "config.json";
   if (!fs::exists(path, ignored))
-    throw Error("This is not a model folder", folder, "there is no config.json in it", "Choose the folder of a Hugging Face Qwen3-VL model.");
+    throw Error("This is not a model folder", folder, "there is no config.json in it",
+                "Choose the folder of a Hugging Face Qwen3-VL model.");
   const json root = readJson(path);
   const std::string type = root.value("model_type", std::string());
-  if (type != "qwen3_vl" || !root.contains("text_config") || !root["text_config"].is_object() || !root.contains("vision_config") ||
-      !root["vision_config"].is_object())
-    throw Error("This model is not a Qwen3-VL model", path.string(), type.empty() ? "config.json has no model_type" : "its model_type is «" + type + "»",
+  if (type != "qwen3_vl" || !root.contains("text_config") || !root["text_config"].is_object() ||
+      !root.contains("vision_config") || !root["vision_config"].is_object())
+    throw Error("This model is not a Qwen3-VL model", path.string(),
+                type.empty() ? "config.json has no model_type" : "its model_type is «" + type + "»",
                 "Choose the folder of a dense Qwen3-VL model, for example Qwen3-VL-2B-Instruct.");
 
   Qwen3VLConfig out;

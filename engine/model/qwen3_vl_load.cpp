@@ -1,4 +1,5 @@
-// Loading and saving of Hugging Face folders. Reading by name is the whole mapping: a parameter's registered name is its key.
+// Loading and saving of Hugging Face folders. Reading by name is the whole mapping: a parameter's registered name is
+// its key.
 #include <c10/core/Device.h>
 
 #include <algorithm>
@@ -43,12 +44,14 @@ using Keys = std::map<std::string, const TensorEntry*>;
 
 std::string listed(const std::vector<std::string>& names) {
   std::string out;
-  for (std::size_t i = 0; i < names.size(); ++i) out += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
+  for (std::size_t i = 0; i < names.size(); ++i)
+    out += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
   return out;
 }
 
 std::string first(const std::vector<std::string>& names, std::size_t most) {
-  std::vector<std::string> some(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size())));
+  std::vector<std::string> some(names.begin(),
+                                names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size())));
   return listed(some) + (names.size() > most ? " and " + std::to_string(names.size() - most) + " more" : "");
 }
 
@@ -68,7 +71,8 @@ void settleCue(Qwen3VLConfig& config, const Keys& keys, const std::string& where
   }
   Qwen3VLConfig::Cue& cue = config.cue;
   const auto found = cueLayersIn(keys);
-  const bool norms[2] = {keys.contains(std::string(kText) + "sink_q_norm.weight"), keys.contains(std::string(kText) + "sink_kv_norm.weight")};
+  const bool norms[2] = {keys.contains(std::string(kText) + "sink_q_norm.weight"),
+                         keys.contains(std::string(kText) + "sink_kv_norm.weight")};
   if (!cue.enabled && found.empty() && !norms[0] && !norms[1]) return;
 
   std::vector<std::int64_t> expected = cue.layers;
@@ -78,7 +82,8 @@ void settleCue(Qwen3VLConfig& config, const Keys& keys, const std::string& where
     if (interval > 0) cue.interval = interval % cue.interval == 0 ? cue.interval : interval;  // 5 there: a gap is a gap
     for (std::int64_t l = 0; l < config.text.layers; l += cue.interval) expected.push_back(l);
     // Whoever trains without the last decoder layer's module, which reaches nothing, saves none.
-    if (expected.back() == config.text.layers - 1 && !found.empty() && found.back() != expected.back()) expected.pop_back();
+    if (expected.back() == config.text.layers - 1 && !found.empty() && found.back() != expected.back())
+      expected.pop_back();
   }
   std::vector<std::string> there, missing;
   std::size_t projections = 0;
@@ -97,10 +102,13 @@ void settleCue(Qwen3VLConfig& config, const Keys& keys, const std::string& where
   for (int i = 0; i < 2; ++i)
     if (!norms[i]) missing.push_back(i == 0 ? "sink_q_norm" : "sink_kv_norm");
   if (!missing.empty()) {
-    std::string why = "the weights hold " + std::to_string(projections) + " of the " + std::to_string(4 * expected.size()) + " cue projections: ";
+    std::string why = "the weights hold " + std::to_string(projections) + " of the " +
+                      std::to_string(4 * expected.size()) + " cue projections: ";
     if (!there.empty()) why += listed(there) + (there.size() == 1 ? " is" : " are") + " there, ";
-    why += listed(missing) + (missing.size() == 1 ? " is" : " are") + " missing. The save was probably interrupted. Nothing was loaded.";
-    throw Error("The cue module in this model folder is incomplete", where, why, "Choose the folder again, or open it without the cue module.");
+    why += listed(missing) + (missing.size() == 1 ? " is" : " are") +
+           " missing. The save was probably interrupted. Nothing was loaded.";
+    throw Error("The cue module in this model folder is incomplete", where, why,
+                "Choose the folder again, or open it without the cue module.");
   }
   const bool declared = !cue.layers.empty() && !cue.active.empty();
   cue.enabled = true;
@@ -111,7 +119,8 @@ void settleCue(Qwen3VLConfig& config, const Keys& keys, const std::string& where
   }
   for (const std::int64_t layer : cue.active)
     if (std::find(expected.begin(), expected.end(), layer) == expected.end())
-      throw Error("The model's configuration cannot be used", where, "cue_recovery.active names layer " + std::to_string(layer) + ", which has no module");
+      throw Error("The model's configuration cannot be used", where,
+                  "cue_recovery.active names layer " + std::to_string(layer) + ", which has no module");
 }
 
 at::ScalarType storageType(const std::string& dtype) {
@@ -130,16 +139,28 @@ void writeText(const fs::path& path, const std::string& text) {
   std::ofstream stream(path, std::ios::binary | std::ios::trunc);
   stream << text;
   stream.flush();
-  if (!stream) throw Error("The file cannot be written", path.string(), {}, "Check the disk's free space and the folder's permissions.");
+  if (!stream)
+    throw Error("The file cannot be written", path.string(), {},
+                "Check the disk's free space and the folder's permissions.");
 }
 
-constexpr const char* kCompanions[] = {"tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json",
-                                       "chat_template.json", "chat_template.jinja", "preprocessor_config.json", "video_preprocessor_config.json",
-                                       "processor_config.json", "generation_config.json"};
+constexpr const char* kCompanions[] = {"tokenizer.json",
+                                       "tokenizer_config.json",
+                                       "vocab.json",
+                                       "merges.txt",
+                                       "added_tokens.json",
+                                       "special_tokens_map.json",
+                                       "chat_template.json",
+                                       "chat_template.jinja",
+                                       "preprocessor_config.json",
+                                       "video_preprocessor_config.json",
+                                       "processor_config.json",
+                                       "generation_config.json"};
 
 }  // namespace
 
-std::shared_ptr<Qwen3VL> Qwen3VL::load(const std::string& folder, const std::string& device, const std::string& dtype, const EventSink& sink, bool withoutCue) {
+std::shared_ptr<Qwen3VL> Qwen3VL::load(const std::string& folder, const std::string& device, const std::string& dtype,
+                                       const EventSink& sink, bool withoutCue) {
   Qwen3VLConfig config = Qwen3VLConfig::read(folder);
   const at::ScalarType type = storageType(dtype);
   const Safetensors files = Safetensors::openFolder(folder);
@@ -163,13 +184,17 @@ std::shared_ptr<Qwen3VL> Qwen3VL::load(const std::string& folder, const std::str
     }
     const TensorEntry& entry = *found->second;
     if (item.value().sizes() != at::IntArrayRef(entry.shape))
-      throw Error("A weight has the wrong shape", files.files()[entry.file].path,
-                  entry.name + " is " + shapeText(entry.shape) + ", config.json asks for " + shapeText(item.value().sizes()), "Use config.json and weights of one model.");
+      throw Error(
+          "A weight has the wrong shape", files.files()[entry.file].path,
+          entry.name + " is " + shapeText(entry.shape) + ", config.json asks for " + shapeText(item.value().sizes()),
+          "Use config.json and weights of one model.");
     targets.push_back({&entry, item.value().detach()});
     keys.erase(found);
   }
   if (!missing.empty())
-    throw Error("Weights are missing", folder, std::to_string(missing.size()) + " of " + std::to_string(missing.size() + targets.size()) + ": " + first(missing, 3),
+    throw Error("Weights are missing", folder,
+                std::to_string(missing.size()) + " of " + std::to_string(missing.size() + targets.size()) + ": " +
+                    first(missing, 3),
                 "Download or save the model again.");
   const std::string label = "Loading " + fs::path(folder).filename().string();
   files.readInto(targets, [&](double share) {
@@ -178,8 +203,11 @@ std::shared_ptr<Qwen3VL> Qwen3VL::load(const std::string& folder, const std::str
   keys.erase("lm_head.weight");  // of a tied model: the embedding says the same
   std::vector<std::string> unused;
   for (const auto& [name, entry] : keys)
-    if (!name.ends_with("rotary_emb.inv_freq") && !(withoutCue && name.find(".sink_") != std::string::npos)) unused.push_back(name);
-  if (sink && !unused.empty()) sink(LogLine{"The weights hold " + std::to_string(unused.size()) + " tensors that this model has no place for: " + first(unused, 3)});
+    if (!name.ends_with("rotary_emb.inv_freq") && !(withoutCue && name.find(".sink_") != std::string::npos))
+      unused.push_back(name);
+  if (sink && !unused.empty())
+    sink(LogLine{"The weights hold " + std::to_string(unused.size()) +
+                 " tensors that this model has no place for: " + first(unused, 3)});
 
   Digest digest;
   for (const auto& file : files.files()) digest.add(file.header).add(std::to_string(file.size));
@@ -224,7 +252,8 @@ void Qwen3VL::save(const std::string& folder, const std::string& filesFrom, cons
       for (const auto& [key, tensor] : shards[i]) map[key] = name;
       write(name, shards[i]);
     }
-    writeText(base / "model.safetensors.index.json", nlohmann::ordered_json{{"metadata", {{"total_size", total}}}, {"weight_map", map}}.dump(1) + "\n");
+    writeText(base / "model.safetensors.index.json",
+              nlohmann::ordered_json{{"metadata", {{"total_size", total}}}, {"weight_map", map}}.dump(1) + "\n");
   }
   writeText(base / "config.json", m_config.toJson());
   if (filesFrom.empty() || fs::equivalent(base, filesFrom, problem)) return;
@@ -232,7 +261,9 @@ void Qwen3VL::save(const std::string& folder, const std::string& filesFrom, cons
     const fs::path from = fs::path(filesFrom) / name;
     if (!fs::exists(from, problem)) continue;
     fs::copy_file(from, base / name, fs::copy_options::overwrite_existing, problem);
-    if (problem) throw Error("The file cannot be copied", (base / name).string(), problem.message(), "Check the disk's free space and the folder's permissions.");
+    if (problem)
+      throw Error("The file cannot be copied", (base / name).string(), problem.message(),
+                  "Check the disk's free space and the folder's permissions.");
   }
 }
 

@@ -18,8 +18,8 @@ at::Tensor toTensor(const std::vector<std::int64_t>& values, at::IntArrayRef sha
 }
 
 std::string describe(std::size_t row, std::int64_t placeholders, std::int64_t expected, const char* kind) {
-  return "row " + std::to_string(row) + " has " + std::to_string(placeholders) + " " + kind + " placeholders, its grids need " +
-         std::to_string(expected);
+  return "row " + std::to_string(row) + " has " + std::to_string(placeholders) + " " + kind +
+         " placeholders, its grids need " + std::to_string(expected);
 }
 
 // Every image or frame is one unbroken run of placeholders of its own kind, in the order of the grids.
@@ -27,10 +27,11 @@ void checkPlaceholders(const Qwen3VLConfig& config, const RowInput& row, std::si
   const std::int64_t area = config.vision.merge * config.vision.merge;
   std::int64_t need[2] = {0, 0}, have[2] = {0, 0}, patches = 0;
   for (const Grid& grid : row.grids) {
-    if (grid.t < 1 || grid.h < 1 || grid.w < 1 || grid.h % config.vision.merge != 0 || grid.w % config.vision.merge != 0)
+    if (grid.t < 1 || grid.h < 1 || grid.w < 1 || grid.h % config.vision.merge != 0 ||
+        grid.w % config.vision.merge != 0)
       throw Error("An image grid is impossible", "row " + std::to_string(index),
-                  std::to_string(grid.t) + " x " + std::to_string(grid.h) + " x " + std::to_string(grid.w) + " patches; height and width must be multiples of " +
-                      std::to_string(config.vision.merge));
+                  std::to_string(grid.t) + " x " + std::to_string(grid.h) + " x " + std::to_string(grid.w) +
+                      " patches; height and width must be multiples of " + std::to_string(config.vision.merge));
     need[grid.video] += grid.t * grid.h * grid.w / area;
     patches += grid.t * grid.h * grid.w;
   }
@@ -39,11 +40,13 @@ void checkPlaceholders(const Qwen3VLConfig& config, const RowInput& row, std::si
     have[1] += id == config.videoToken;
     if (id < 0 || id >= config.text.vocabulary)
       throw Error("A token id is outside the vocabulary", "row " + std::to_string(index),
-                  "id " + std::to_string(id) + " of " + std::to_string(config.text.vocabulary), "Use the tokenizer of this model.");
+                  "id " + std::to_string(id) + " of " + std::to_string(config.text.vocabulary),
+                  "Use the tokenizer of this model.");
   }
   for (int kind = 0; kind < 2; ++kind)
     if (have[kind] != need[kind])
-      throw Error("Images and placeholders do not match", "row " + std::to_string(index), describe(index, have[kind], need[kind], kind ? "video" : "image"),
+      throw Error("Images and placeholders do not match", "row " + std::to_string(index),
+                  describe(index, have[kind], need[kind], kind ? "video" : "image"),
                   "Expand every placeholder to one id per merged visual token.");
   const std::int64_t given = row.pixelValues.defined() ? row.pixelValues.size(0) : 0;
   if (given != patches)
@@ -76,12 +79,14 @@ std::vector<std::vector<std::int64_t>> ropePositions(const Qwen3VLConfig& config
       continue;
     }
     if (used[video] >= blocks[video].size())
-      throw Error("Images and placeholders do not match", "token " + std::to_string(i), "there are more visual placeholders than the grids need");
+      throw Error("Images and placeholders do not match", "token " + std::to_string(i),
+                  "there are more visual placeholders than the grids need");
     const Block block = blocks[video][used[video]++];
     for (std::int64_t k = 0; k < block.rows * block.columns; ++k, ++i) {
       if (i >= ids.size() || ids[i] != (video ? config.videoToken : config.imageToken))
         throw Error("Images and placeholders do not match", "token " + std::to_string(i),
-                    "a run of placeholders is shorter than its grid of " + std::to_string(block.rows) + " x " + std::to_string(block.columns));
+                    "a run of placeholders is shorter than its grid of " + std::to_string(block.rows) + " x " +
+                        std::to_string(block.columns));
       out[0][i] = next;
       out[1][i] = next + k / block.columns;
       out[2][i] = next + k % block.columns;
@@ -106,9 +111,11 @@ Rows packRows(const Qwen3VLConfig& config, const std::vector<RowInput>& rows) {
     std::int64_t start = 0, before = 0;
     if (row.prefix >= 0) {
       if (row.prefix >= static_cast<std::int64_t>(r) || rows[static_cast<std::size_t>(row.prefix)].prefix >= 0)
-        throw Error("A row continues an impossible prefix", where, "the prefix must be an earlier row that is no continuation itself");
+        throw Error("A row continues an impossible prefix", where,
+                    "the prefix must be an earlier row that is no continuation itself");
       if (config.cue.enabled && !row.grids.empty())
-        throw Error("A continuation cannot bring images", where, "the sink of its prefix could not see them (spec 1.7)", "Put all images into the prefix.");
+        throw Error("A continuation cannot bring images", where, "the sink of its prefix could not see them (spec 1.7)",
+                    "Put all images into the prefix.");
       start = next[static_cast<std::size_t>(row.prefix)];
       before = lengths[static_cast<std::size_t>(row.prefix)];
     }
@@ -129,7 +136,8 @@ Rows packRows(const Qwen3VLConfig& config, const std::vector<RowInput>& rows) {
       out.sinks.push_back(offset + (first == row.ids.end() ? 0 : first - row.ids.begin()));
     }
     for (std::size_t i = 0; i < row.ids.size(); ++i)
-      if (row.ids[i] == config.imageToken || row.ids[i] == config.videoToken) visual.push_back(offset + static_cast<std::int64_t>(i));
+      if (row.ids[i] == config.imageToken || row.ids[i] == config.videoToken)
+        visual.push_back(offset + static_cast<std::int64_t>(i));
     ids.insert(ids.end(), row.ids.begin(), row.ids.end());
     out.offsets.push_back(static_cast<std::int64_t>(ids.size()));
     out.visualOffsets.push_back(static_cast<std::int64_t>(visual.size()));
@@ -139,7 +147,8 @@ Rows packRows(const Qwen3VLConfig& config, const std::vector<RowInput>& rows) {
   const auto total = static_cast<std::int64_t>(ids.size());
   out.inputIds = toTensor(ids, {total});
   out.positionIds = at::empty({3, total}, at::kLong);
-  for (int axis = 0; axis < 3; ++axis) std::copy(positions[axis].begin(), positions[axis].end(), out.positionIds.data_ptr<std::int64_t>() + axis * total);
+  for (int axis = 0; axis < 3; ++axis)
+    std::copy(positions[axis].begin(), positions[axis].end(), out.positionIds.data_ptr<std::int64_t>() + axis * total);
   out.visualIndex = toTensor(visual, {static_cast<std::int64_t>(visual.size())});
   if (!pixels.empty()) out.pixelValues = pixels.size() == 1 ? pixels[0] : at::cat(pixels);
   return out;

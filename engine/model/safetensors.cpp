@@ -38,10 +38,18 @@ struct TypeName {
   const char* name;
   at::ScalarType type;
 };
-constexpr TypeName kTypes[] = {{"F64", at::kDouble}, {"F32", at::kFloat},  {"F16", at::kHalf},
-                               {"BF16", at::kBFloat16}, {"I64", at::kLong}, {"I32", at::kInt},
-                               {"I16", at::kShort}, {"I8", at::kChar},     {"U8", at::kByte},
-                               {"BOOL", at::kBool}, {"F8_E4M3", at::kFloat8_e4m3fn}, {"F8_E5M2", at::kFloat8_e5m2}};
+constexpr TypeName kTypes[] = {{"F64", at::kDouble},
+                               {"F32", at::kFloat},
+                               {"F16", at::kHalf},
+                               {"BF16", at::kBFloat16},
+                               {"I64", at::kLong},
+                               {"I32", at::kInt},
+                               {"I16", at::kShort},
+                               {"I8", at::kChar},
+                               {"U8", at::kByte},
+                               {"BOOL", at::kBool},
+                               {"F8_E4M3", at::kFloat8_e4m3fn},
+                               {"F8_E5M2", at::kFloat8_e5m2}};
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
   throw Error("This safetensors file cannot be used", path, why, "Download or save the file again.");
@@ -49,7 +57,8 @@ constexpr TypeName kTypes[] = {{"F64", at::kDouble}, {"F32", at::kFloat},  {"F16
 
 std::shared_ptr<const int> openDescriptor(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) throw Error("The file cannot be opened", path, std::strerror(errno), "Check the path and the permissions.");
+  if (descriptor < 0)
+    throw Error("The file cannot be opened", path, std::strerror(errno), "Check the path and the permissions.");
   return {new int(descriptor), [](const int* d) {
             ::close(*d);
             delete d;
@@ -91,7 +100,8 @@ json parseHeader(const std::string& text, const std::string& path) {
 // A whole number that is not negative, else nothing.
 std::optional<std::uint64_t> count(const json& value) {
   if (value.is_number_unsigned()) return value.get<std::uint64_t>();
-  if (value.is_number_integer() && value.get<std::int64_t>() >= 0) return static_cast<std::uint64_t>(value.get<std::int64_t>());
+  if (value.is_number_integer() && value.get<std::int64_t>() >= 0)
+    return static_cast<std::uint64_t>(value.get<std::int64_t>());
   return std::nullopt;
 }
 
@@ -101,10 +111,12 @@ TensorEntry parseEntry(const std::string& name, const json& value, const std::st
   if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") || !value.contains("data_offsets"))
     wrong("lacks dtype, shape or data_offsets");
   const json &dtype = value["dtype"], &shape = value["shape"], &offsets = value["data_offsets"];
-  if (!dtype.is_string() || !shape.is_array() || !offsets.is_array() || offsets.size() != 2) wrong("has fields of the wrong kind");
+  if (!dtype.is_string() || !shape.is_array() || !offsets.is_array() || offsets.size() != 2)
+    wrong("has fields of the wrong kind");
   TensorEntry entry;
   entry.name = name;
-  const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypeName& t) { return t.name == dtype; });
+  const auto* type =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypeName& t) { return t.name == dtype; });
   if (type == std::end(kTypes)) wrong("has the unknown type " + dtype.get<std::string>());
   entry.dtype = type->type;
   std::uint64_t bytes = c10::elementSize(entry.dtype);
@@ -117,7 +129,8 @@ TensorEntry parseEntry(const std::string& name, const json& value, const std::st
   const auto begin = count(offsets[0]), end = count(offsets[1]);
   if (!begin || !end || *begin > *end) wrong("has impossible offsets");
   if (*end > fileSize - dataBegin)
-    wrong("points " + std::to_string(*end - (fileSize - dataBegin)) + " bytes beyond the end of the file; the file was probably cut short");
+    wrong("points " + std::to_string(*end - (fileSize - dataBegin)) +
+          " bytes beyond the end of the file; the file was probably cut short");
   if (*end - *begin != bytes)
     wrong("claims " + std::to_string(*end - *begin) + " bytes where its shape and type need " + std::to_string(bytes));
   entry.begin = dataBegin + *begin;
@@ -126,14 +139,17 @@ TensorEntry parseEntry(const std::string& name, const json& value, const std::st
 }
 
 // Tensors fill the data part without overlap or gap: bytes that belong to no tensor are a sign of a damaged header.
-void checkCoverage(const std::vector<TensorEntry>& entries, std::uint64_t dataBegin, const std::string& path, std::uint64_t size) {
+void checkCoverage(const std::vector<TensorEntry>& entries, std::uint64_t dataBegin, const std::string& path,
+                   std::uint64_t size) {
   std::vector<const TensorEntry*> order;
   for (const auto& entry : entries) order.push_back(&entry);
-  std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return std::tie(a->begin, a->end) < std::tie(b->begin, b->end); });
+  std::sort(order.begin(), order.end(),
+            [](auto* a, auto* b) { return std::tie(a->begin, a->end) < std::tie(b->begin, b->end); });
   std::uint64_t at = dataBegin;
   const TensorEntry* last = nullptr;
   for (const auto* entry : order) {
-    if (entry->begin < at) refuse(path, "the data of " + entry->name + " overlaps that of " + (last ? last->name : "the header"));
+    if (entry->begin < at)
+      refuse(path, "the data of " + entry->name + " overlaps that of " + (last ? last->name : "the header"));
     if (entry->begin > at) refuse(path, "there are bytes before " + entry->name + " that belong to no tensor");
     at = entry->end;
     last = entry;
@@ -169,7 +185,8 @@ void adviseHugePages(void* data, std::uint64_t bytes) {
   constexpr std::uintptr_t kHuge = 2u << 20;
   const auto begin = (reinterpret_cast<std::uintptr_t>(data) + kHuge - 1) / kHuge * kHuge;
   const auto end = (reinterpret_cast<std::uintptr_t>(data) + bytes) / kHuge * kHuge;
-  if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // advice: failure changes nothing
+  if (end > begin)
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // advice: failure changes nothing
 }
 
 }  // namespace
@@ -192,8 +209,10 @@ void Safetensors::add(const std::string& path) {
   std::uint64_t headerSize = 0;
   for (int i = 7; i >= 0; --i) headerSize = headerSize << 8 | length[i];
   if (headerSize > file.size - 8)
-    refuse(path, "its header claims " + std::to_string(headerSize) + " bytes, more than the file has: it was cut short, or it is no safetensors file");
-  if (headerSize > kLargestHeader) refuse(path, "its header claims " + std::to_string(headerSize) + " bytes; the format allows 100 MB");
+    refuse(path, "its header claims " + std::to_string(headerSize) +
+                     " bytes, more than the file has: it was cut short, or it is no safetensors file");
+  if (headerSize > kLargestHeader)
+    refuse(path, "its header claims " + std::to_string(headerSize) + " bytes; the format allows 100 MB");
   file.header.resize(headerSize);
   readExactly(*file.descriptor, file.header.data(), headerSize, 8, path);
 
@@ -214,7 +233,8 @@ void Safetensors::add(const std::string& path) {
   }
   checkCoverage(entries, dataBegin, path, file.size);
   for (auto& entry : entries) {
-    if (!m_index.emplace(entry.name, m_entries.size()).second) refuse(path, "another file of the folder holds " + entry.name + " too");
+    if (!m_index.emplace(entry.name, m_entries.size()).second)
+      refuse(path, "another file of the folder holds " + entry.name + " too");
     m_entries.push_back(std::move(entry));
   }
   m_files.push_back(std::move(file));
@@ -239,30 +259,36 @@ Safetensors Safetensors::openFolder(const std::string& folder) {
       throw Error("This folder has its weights only as a pickle", folder,
                   "pickle files (.bin, .pt) can run any code when they are opened, so Cuescope never opens them",
                   "Convert the weights to model.safetensors, for example with Transformers' save_pretrained.");
-    throw Error("This folder has no weights", folder, "there is neither model.safetensors nor model.safetensors.index.json in it",
+    throw Error("This folder has no weights", folder,
+                "there is neither model.safetensors nor model.safetensors.index.json in it",
                 "Choose the folder of a Hugging Face Qwen3-VL model.");
   }
   std::ifstream stream(indexPath);
   const json index = json::parse(stream, nullptr, false);
   if (index.is_discarded() || !index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
-    throw Error("The list of weight files cannot be read", indexPath.string(), "it is not JSON with a weight_map", "Download the file again.");
+    throw Error("The list of weight files cannot be read", indexPath.string(), "it is not JSON with a weight_map",
+                "Download the file again.");
   std::map<std::string, std::string> shardOf;
   std::set<std::string> shards;
   for (const auto& [name, shard] : index["weight_map"].items()) {
     const std::string file = shard.is_string() ? shard.get<std::string>() : std::string();
     if (file.empty() || file.find('/') != std::string::npos || file == "..")
-      throw Error("The list of weight files cannot be read", indexPath.string(), "the file named for " + name + " is not one of this folder");
+      throw Error("The list of weight files cannot be read", indexPath.string(),
+                  "the file named for " + name + " is not one of this folder");
     shardOf[name] = file;
     shards.insert(file);
   }
   for (const auto& shard : shards) {
     if (!fs::exists(base / shard, ignored))
-      throw Error("A weight file is missing", (base / shard).string(), "model.safetensors.index.json names it", "Download it, or copy the whole folder again.");
+      throw Error("A weight file is missing", (base / shard).string(), "model.safetensors.index.json names it",
+                  "Download it, or copy the whole folder again.");
     out.add((base / shard).string());
   }
   for (const auto& [name, shard] : shardOf) {
     const TensorEntry* entry = out.find(name);
-    if (!entry) throw Error("A weight is missing", (base / shard).string(), "the index says that it holds " + name + ", but it does not", "Download the file again.");
+    if (!entry)
+      throw Error("A weight is missing", (base / shard).string(),
+                  "the index says that it holds " + name + ", but it does not", "Download the file again.");
   }
   return out;
 }
@@ -274,7 +300,9 @@ const TensorEntry* Safetensors::find(const std::string& name) const {
 
 at::Tensor Safetensors::read(const std::string& name) const {
   const TensorEntry* entry = find(name);
-  if (!entry) throw Error("A tensor is missing", m_files.empty() ? std::string() : m_files[0].path, "there is none named " + name);
+  if (!entry)
+    throw Error("A tensor is missing", m_files.empty() ? std::string() : m_files[0].path,
+                "there is none named " + name);
   at::Tensor out = at::empty(entry->shape, at::TensorOptions().dtype(entry->dtype));
   const File& file = m_files[entry->file];
   readExactly(*file.descriptor, out.data_ptr(), entry->bytes(), entry->begin, file.path);
@@ -294,8 +322,10 @@ void Safetensors::readInto(const std::vector<Target>& targets, const std::functi
   std::uint64_t total = 0;
   for (const Target& target : targets) {
     const TensorEntry& entry = *target.entry;
-    if (target.tensor.numel() * static_cast<std::int64_t>(c10::elementSize(entry.dtype)) != static_cast<std::int64_t>(entry.bytes()))
-      throw Error("A weight has the wrong shape", m_files[entry.file].path, entry.name + " does not fit the model of config.json");
+    if (target.tensor.numel() * static_cast<std::int64_t>(c10::elementSize(entry.dtype)) !=
+        static_cast<std::int64_t>(entry.bytes()))
+      throw Error("A weight has the wrong shape", m_files[entry.file].path,
+                  entry.name + " does not fit the model of config.json");
     const auto to = target.tensor.scalar_type();
     const Convert convert = to == entry.dtype ? nullptr : converter(entry.dtype, to);
     if (!target.tensor.is_cpu() || !target.tensor.is_contiguous() || (to != entry.dtype && !convert)) {
@@ -306,7 +336,8 @@ void Safetensors::readInto(const std::vector<Target>& targets, const std::functi
     const std::uint64_t toElement = c10::elementSize(to), fromElement = c10::elementSize(entry.dtype);
     adviseHugePages(data, target.tensor.numel() * toElement);
     for (std::uint64_t at = 0; at < entry.bytes(); at += kPiece)
-      pieces.push_back({&entry, data + at / fromElement * toElement, entry.begin + at, std::min(kPiece, entry.bytes() - at), convert, toElement});
+      pieces.push_back({&entry, data + at / fromElement * toElement, entry.begin + at,
+                        std::min(kPiece, entry.bytes() - at), convert, toElement});
     total += entry.bytes();
   }
   std::sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) {
@@ -353,15 +384,19 @@ void Safetensors::readInto(const std::vector<Target>& targets, const std::functi
   }
 }
 
-void writeSafetensors(const std::string& path, const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
+void writeSafetensors(const std::string& path, const NamedTensors& tensors,
+                      const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
-    const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypeName& t) { return t.type == tensor.scalar_type(); });
-    if (type == std::end(kTypes)) throw Error("A tensor cannot be written", path, name + " has a type that safetensors does not know");
+    const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
+                                    [&](const TypeName& t) { return t.type == tensor.scalar_type(); });
+    if (type == std::end(kTypes))
+      throw Error("A tensor cannot be written", path, name + " has a type that safetensors does not know");
     if (header.contains(name)) throw Error("A tensor cannot be written", path, name + " is there twice");
-    header[name] = {{"dtype", type->name}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, offset + tensor.nbytes()}}};
+    header[name] = {
+        {"dtype", type->name}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, offset + tensor.nbytes()}}};
     offset += tensor.nbytes();
   }
   std::string text = header.dump();
@@ -404,7 +439,8 @@ void writeSafetensors(const std::string& path, const NamedTensors& tensors, cons
     throw Error("The file cannot be written", path, std::strerror(number));
   }
   const std::string parent = fs::path(path).parent_path().string();
-  if (const int folder = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); folder >= 0) {
+  if (const int folder = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      folder >= 0) {
     ::fsync(folder);  // the rename itself; not every file system can
     ::close(folder);
   }

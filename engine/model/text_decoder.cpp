@@ -48,7 +48,9 @@ void checkTails(const Rows& rows, const std::vector<std::int64_t>& tails) {
     fits = tails[r] >= 0 && tails[r] <= rows.offsets[r + 1] - rows.offsets[r];
     wanted += tails[r];
   }
-  if (!fits || wanted == 0) throw Error("These tokens' states cannot be given", "tails", "there must be one number a row, none larger than the row, not all 0");
+  if (!fits || wanted == 0)
+    throw Error("These tokens' states cannot be given", "tails",
+                "there must be one number a row, none larger than the row, not all 0");
 }
 
 }  // namespace
@@ -68,7 +70,9 @@ DecoderLayer::Mlp::Mlp(const Qwen3VLConfig::Text& c, const at::TensorOptions& op
   down = register_module("down_proj", std::make_shared<Linear>(c.intermediate, c.hidden, false, options));
 }
 
-at::Tensor DecoderLayer::Mlp::forward(const at::Tensor& x) const { return down->forward(at::silu(gate->forward(x)) * up->forward(x)); }
+at::Tensor DecoderLayer::Mlp::forward(const at::Tensor& x) const {
+  return down->forward(at::silu(gate->forward(x)) * up->forward(x));
+}
 
 DecoderLayer::DecoderLayer(const Qwen3VLConfig::Text& c, const at::TensorOptions& options) {
   inputNorm = register_module("input_layernorm", std::make_shared<RmsNorm>(c.hidden, c.rmsEps, options));
@@ -108,13 +112,15 @@ void TextDecoder::Plan::append(std::vector<Segment>& list, Segment s, const at::
     ++last->rows;
     return;
   }
-  if (s.queryLength > 1 && (s.before() > 0 || s.queryLength < s.length)) s.mask = causalMask(s.queryLength, s.before() + s.length - s.queryLength, compute);
+  if (s.queryLength > 1 && (s.before() > 0 || s.queryLength < s.length))
+    s.mask = causalMask(s.queryLength, s.before() + s.length - s.queryLength, compute);
   list.push_back(std::move(s));
 }
 
 TextDecoder::Plan::Plan(const Rows& rows, const ForwardOptions& options, const at::TensorOptions& compute)
     : cache(options.cache), probe(options.probe) {
-  if (!rows.cached.empty() && !cache) throw Error("A row cannot be continued", "text model", "there is no cache to continue it from");
+  if (!rows.cached.empty() && !cache)
+    throw Error("A row cannot be continued", "text model", "there is no cache to continue it from");
   for (std::int64_t r = 0; r < rows.count(); ++r) {
     const auto i = static_cast<std::size_t>(r);
     Segment s;
@@ -139,7 +145,8 @@ TextDecoder::Plan::Plan(const Rows& rows, const ForwardOptions& options, const a
   }
 }
 
-void TextDecoder::Plan::wantTails(const Rows& rows, const std::vector<std::int64_t>& tails, const at::TensorOptions& compute) {
+void TextDecoder::Plan::wantTails(const Rows& rows, const std::vector<std::int64_t>& tails,
+                                  const at::TensorOptions& compute) {
   std::vector<std::int64_t> wanted;
   for (const Segment& whole : segments)
     for (std::int64_t i = 0; i < whole.rows; ++i) {
@@ -163,10 +170,12 @@ TextDecoder::Table::Table(std::int64_t rows, std::int64_t size, const at::Tensor
 }
 
 TextDecoder::TextDecoder(const Qwen3VLConfig& config, const at::TensorOptions& options) : m_config(config.text) {
-  m_table = register_module("embed_tokens", std::make_shared<Table>(config.text.vocabulary, config.text.hidden, options));
+  m_table =
+      register_module("embed_tokens", std::make_shared<Table>(config.text.vocabulary, config.text.hidden, options));
   m_embedding = m_table->weight;
   m_layers = register_module("layers", std::make_shared<ModuleArray<DecoderLayer>>());
-  for (std::int64_t i = 0; i < config.text.layers; ++i) m_layers->add(std::to_string(i), std::make_shared<DecoderLayer>(config.text, options));
+  for (std::int64_t i = 0; i < config.text.layers; ++i)
+    m_layers->add(std::to_string(i), std::make_shared<DecoderLayer>(config.text, options));
   m_norm = register_module("norm", std::make_shared<RmsNorm>(config.text.hidden, config.text.rmsEps, options));
   if (config.cue.enabled) addCueRecovery(config.cue, options);
 }
@@ -175,14 +184,17 @@ void TextDecoder::addCueRecovery(const Qwen3VLConfig::Cue& cue, const at::Tensor
   m_cue = cue;
   m_sinkCrossAttns = register_module("sink_cross_attns", std::make_shared<ModuleArray<CueRecovery>>());
   for (const std::int64_t layer : cue.layers)
-    m_sinkCrossAttns->add(std::to_string(layer), std::make_shared<CueRecovery>(m_config.hidden, m_config.heads, options));
+    m_sinkCrossAttns->add(std::to_string(layer),
+                          std::make_shared<CueRecovery>(m_config.hidden, m_config.heads, options));
   m_sinkQNorm = register_module("sink_q_norm", std::make_shared<RmsNorm>(m_config.hidden, m_config.rmsEps, options));
   m_sinkKvNorm = register_module("sink_kv_norm", std::make_shared<RmsNorm>(m_config.hidden, m_config.rmsEps, options));
 }
 
 const CueRecovery* TextDecoder::cueAt(std::int64_t layer) const {
   const auto found = std::find(m_cue.layers.begin(), m_cue.layers.end(), layer);
-  return m_sinkCrossAttns && found != m_cue.layers.end() ? m_sinkCrossAttns->items[static_cast<std::size_t>(found - m_cue.layers.begin())].get() : nullptr;
+  return m_sinkCrossAttns && found != m_cue.layers.end()
+             ? m_sinkCrossAttns->items[static_cast<std::size_t>(found - m_cue.layers.begin())].get()
+             : nullptr;
 }
 
 void TextDecoder::ropeTables(const at::Tensor& positionIds, at::Tensor& cos, at::Tensor& sin) const {
@@ -190,10 +202,14 @@ void TextDecoder::ropeTables(const at::Tensor& positionIds, at::Tensor& cos, at:
   // Slot j belongs to H when j mod 3 is 1, to W when it is 2, as far as their sections reach; else to T.
   std::vector<std::int64_t> axes(static_cast<std::size_t>(half), 0);
   for (std::int64_t axis = 1; axis < 3; ++axis)
-    for (std::int64_t j = axis; j < std::min(half, 3 * m_config.mropeSection[static_cast<std::size_t>(axis)]); j += 3) axes[static_cast<std::size_t>(j)] = axis;
-  const at::Tensor frequency =
-      at::pow(static_cast<float>(m_config.ropeTheta), at::arange(0, 2 * half, 2, at::kFloat) / static_cast<double>(2 * half)).reciprocal();
-  const at::Tensor angles = positionIds.to(at::kFloat).index_select(0, at::tensor(axes, at::kLong).to(positionIds.device())).t() * frequency.to(positionIds.device());
+    for (std::int64_t j = axis; j < std::min(half, 3 * m_config.mropeSection[static_cast<std::size_t>(axis)]); j += 3)
+      axes[static_cast<std::size_t>(j)] = axis;
+  const at::Tensor frequency = at::pow(static_cast<float>(m_config.ropeTheta),
+                                       at::arange(0, 2 * half, 2, at::kFloat) / static_cast<double>(2 * half))
+                                   .reciprocal();
+  const at::Tensor angles =
+      positionIds.to(at::kFloat).index_select(0, at::tensor(axes, at::kLong).to(positionIds.device())).t() *
+      frequency.to(positionIds.device());
   cos = at::cos(angles);
   sin = at::sin(angles);
 }
@@ -202,7 +218,8 @@ at::Tensor TextDecoder::embed(const Rows& rows, const VisionFeatures* features, 
   at::Tensor states = at::embedding(m_embedding, rows.inputIds.to(device)).to(computeType(m_embedding));
   const std::int64_t visual = rows.visualIndex.numel(), given = features ? features->merged.size(0) : 0;
   if (visual != given)
-    throw Error("Images and placeholders do not match", "text model", std::to_string(visual) + " placeholders, " + std::to_string(given) + " visual tokens");
+    throw Error("Images and placeholders do not match", "text model",
+                std::to_string(visual) + " placeholders, " + std::to_string(given) + " visual tokens");
   return visual ? states.index_copy(0, rows.visualIndex.to(device), features->merged.to(states.scalar_type())) : states;
 }
 
@@ -220,10 +237,14 @@ at::Tensor TextDecoder::forward(const Rows& rows, const VisionFeatures* features
     plan.wideSin = at::cat({sin, sin}, -1);
   }
   const at::Tensor visual = rows.visualIndex.to(device);
-  const auto deepstack = [&](std::int64_t l) { return features && visual.numel() > 0 && l < static_cast<std::int64_t>(features->deepstack.size()); };
+  const auto deepstack = [&](std::int64_t l) {
+    return features && visual.numel() > 0 && l < static_cast<std::int64_t>(features->deepstack.size());
+  };
   CueRoutes routes;
   if (options.cue && m_cue.enabled && !m_cue.active.empty() && visual.numel() > 0) routes = CueRoutes::of(rows, device);
-  const auto cue = [&](std::int64_t l) { return !routes.empty() && std::find(m_cue.active.begin(), m_cue.active.end(), l) != m_cue.active.end(); };
+  const auto cue = [&](std::int64_t l) {
+    return !routes.empty() && std::find(m_cue.active.begin(), m_cue.active.end(), l) != m_cue.active.end();
+  };
   const std::int64_t lastLayer = m_config.layers - 1;
   if (!options.tails.empty()) {
     checkTails(rows, options.tails);
@@ -234,7 +255,8 @@ at::Tensor TextDecoder::forward(const Rows& rows, const VisionFeatures* features
 
   at::Tensor states = embed(rows, features, device), pending;  // pending: not yet added to the states (inference only)
   const auto show = [&](ProbeSite site, std::int64_t layer) {
-    if (options.probe && options.probe->wants(site, layer)) options.probe->take(site, layer, -1, pending.defined() ? states + pending : states.detach().clone());
+    if (options.probe && options.probe->wants(site, layer))
+      options.probe->take(site, layer, -1, pending.defined() ? states + pending : states.detach().clone());
   };
   show(ProbeSite::Embed, 0);
   for (std::int64_t l = 0; l < m_config.layers; ++l) {
@@ -242,8 +264,8 @@ at::Tensor TextDecoder::forward(const Rows& rows, const VisionFeatures* features
     if (inference)
       inferLayer(l, states, pending, plan, trimmed);
     else if (options.checkpointActivations && at::GradMode::is_enabled())
-      states = recomputed([this, l, plan, trimmed](const at::Tensor& x) { return runLayer(l, x, plan, trimmed); }, states,
-                          layers()[static_cast<std::size_t>(l)]->parameters());
+      states = recomputed([this, l, plan, trimmed](const at::Tensor& x) { return runLayer(l, x, plan, trimmed); },
+                          states, layers()[static_cast<std::size_t>(l)]->parameters());
     else
       states = runLayer(l, states, plan, trimmed);
     show(ProbeSite::LayerRaw, l);
@@ -260,7 +282,8 @@ at::Tensor TextDecoder::forward(const Rows& rows, const VisionFeatures* features
   }
   for (const auto& segment : plan.segments)
     for (std::int64_t i = 0; plan.cache && i < segment.rows; ++i)
-      plan.cache->advance(plan.cacheRows[static_cast<std::size_t>(segment.row + i)], segment.prefixLength + segment.length);
+      plan.cache->advance(plan.cacheRows[static_cast<std::size_t>(segment.row + i)],
+                          segment.prefixLength + segment.length);
   states = inference ? kernels::addRmsNorm(pending, states, m_norm->weight, m_norm->eps) : m_norm->forward(states);
   if (plan.tail.defined() && !trims) states = states.index_select(0, plan.tail);
   pending.reset();
@@ -273,16 +296,19 @@ at::Tensor TextDecoder::runLayer(std::int64_t index, const at::Tensor& states, c
   const DecoderLayer::Attention& a = *layer.attention;
   const at::Tensor x = layer.inputNorm->forward(states);
   const at::Tensor asking = trimmed ? x.index_select(0, plan.tail) : x;
-  const at::Tensor q = rotate(a.qNorm->forward(a.q->forward(asking).view({-1, m_config.heads, m_config.headDim})), trimmed ? plan.tailCos : plan.cos,
-                              trimmed ? plan.tailSin : plan.sin);
-  const at::Tensor k = rotate(a.kNorm->forward(a.k->forward(x).view({-1, m_config.kvHeads, m_config.headDim})), plan.cos, plan.sin);
+  const at::Tensor q = rotate(a.qNorm->forward(a.q->forward(asking).view({-1, m_config.heads, m_config.headDim})),
+                              trimmed ? plan.tailCos : plan.cos, trimmed ? plan.tailSin : plan.sin);
+  const at::Tensor k =
+      rotate(a.kNorm->forward(a.k->forward(x).view({-1, m_config.kvHeads, m_config.headDim})), plan.cos, plan.sin);
   const at::Tensor v = a.v->forward(x).view({-1, m_config.kvHeads, m_config.headDim});
-  const at::Tensor attended = (trimmed ? states.index_select(0, plan.tail) : states) + a.o->forward(attend(index, q, k, v, plan, trimmed));
+  const at::Tensor attended =
+      (trimmed ? states.index_select(0, plan.tail) : states) + a.o->forward(attend(index, q, k, v, plan, trimmed));
   return attended + layer.mlp->forward(layer.postNorm->forward(attended));
 }
 
 // The same layer without autograd: in place, on our kernels, the last addition left to whoever reads the states next.
-void TextDecoder::inferLayer(std::int64_t index, at::Tensor& states, at::Tensor& pending, const Plan& plan, bool trimmed) const {
+void TextDecoder::inferLayer(std::int64_t index, at::Tensor& states, at::Tensor& pending, const Plan& plan,
+                             bool trimmed) const {
   const DecoderLayer& layer = *layers()[static_cast<std::size_t>(index)];
   const DecoderLayer::Attention& a = *layer.attention;
   const at::Tensor x = kernels::addRmsNorm(pending, states, layer.inputNorm->weight, layer.inputNorm->eps);
@@ -293,7 +319,8 @@ void TextDecoder::inferLayer(std::int64_t index, at::Tensor& states, at::Tensor&
     at::Tensor none = q.new_empty({k.size(0), 0, m_config.headDim});
     kernels::qkNormRope(none, k, a.qNorm->weight, a.kNorm->weight, plan.wideCos, plan.wideSin, a.qNorm->eps);
     none = q.new_empty({q.size(0), 0, m_config.headDim});
-    kernels::qkNormRope(q, none, a.qNorm->weight, a.kNorm->weight, plan.wideCos.index_select(0, plan.tail), plan.wideSin.index_select(0, plan.tail), a.qNorm->eps);
+    kernels::qkNormRope(q, none, a.qNorm->weight, a.kNorm->weight, plan.wideCos.index_select(0, plan.tail),
+                        plan.wideSin.index_select(0, plan.tail), a.qNorm->eps);
     states = states.index_select(0, plan.tail);
   } else {
     kernels::qkNormRope(q, k, a.qNorm->weight, a.kNorm->weight, plan.wideCos, plan.wideSin, a.qNorm->eps);
@@ -305,7 +332,8 @@ void TextDecoder::inferLayer(std::int64_t index, at::Tensor& states, at::Tensor&
 }
 
 // q [Q, heads, d], k and v [T, kvHeads, d] -> [Q, heads * d].
-at::Tensor TextDecoder::attend(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Plan& plan, bool trimmed) const {
+at::Tensor TextDecoder::attend(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                               const Plan& plan, bool trimmed) const {
   if (plan.cache) {
     for (const auto& s : plan.segments)
       for (std::int64_t i = 0; i < s.rows; ++i) {
@@ -327,7 +355,9 @@ at::Tensor TextDecoder::attend(std::int64_t index, const at::Tensor& q, const at
       values = plan.cache->values(index, s.cached, s.cachedLength + s.length).unsqueeze(0);
     } else if (s.prefixLength > 0) {
       const auto joined = [&](const at::Tensor& t) {
-        return at::cat({t.narrow(0, s.prefixBegin, s.prefixLength), t.narrow(0, s.begin, s.length)}).transpose(0, 1).unsqueeze(0);
+        return at::cat({t.narrow(0, s.prefixBegin, s.prefixLength), t.narrow(0, s.begin, s.length)})
+            .transpose(0, 1)
+            .unsqueeze(0);
       };
       keys = joined(k);
       values = joined(v);
@@ -337,8 +367,9 @@ at::Tensor TextDecoder::attend(std::int64_t index, const at::Tensor& q, const at
     }
     const bool causal = s.queryLength == s.length && s.before() == 0;
     const at::Tensor out =
-        at::scaled_dot_product_attention(batch(q, s.queryBegin, s.queryLength), keys, values, s.mask.defined() ? std::optional<at::Tensor>(s.mask) : std::nullopt,
-                                         0.0, causal, std::nullopt, m_config.heads != m_config.kvHeads);
+        at::scaled_dot_product_attention(batch(q, s.queryBegin, s.queryLength), keys, values,
+                                         s.mask.defined() ? std::optional<at::Tensor>(s.mask) : std::nullopt, 0.0,
+                                         causal, std::nullopt, m_config.heads != m_config.kvHeads);
     parts.push_back(out.transpose(1, 2).reshape({s.rows * s.queryLength, m_config.heads * m_config.headDim}));
   }
   if (plan.probe && plan.probe->wants(ProbeSite::Attention, index)) showAttention(index, q, k, plan, trimmed);
@@ -346,7 +377,8 @@ at::Tensor TextDecoder::attend(std::int64_t index, const at::Tensor& q, const at
 }
 
 // Weights of the wanted queries only, from q and k: the whole matrix never exists.
-void TextDecoder::showAttention(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const Plan& plan, bool trimmed) const {
+void TextDecoder::showAttention(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const Plan& plan,
+                                bool trimmed) const {
   const at::NoGradGuard noGrad;
   const std::int64_t group = m_config.heads / m_config.kvHeads;
   for (const auto& s : trimmed ? plan.tailSegments : plan.segments)
@@ -356,41 +388,58 @@ void TextDecoder::showAttention(std::int64_t index, const at::Tensor& q, const a
       if (wanted.empty())
         for (std::int64_t t = skipped; t < s.length; ++t) wanted.push_back(t);
       for (const std::int64_t t : wanted)
-        if (t < skipped || t >= s.length) throw Error("A probe asks for a position that is not there", "row " + std::to_string(s.row + i), "position " + std::to_string(t));
+        if (t < skipped || t >= s.length)
+          throw Error("A probe asks for a position that is not there", "row " + std::to_string(s.row + i),
+                      "position " + std::to_string(t));
       const auto count = static_cast<std::int64_t>(wanted.size());
       const at::Tensor position = at::tensor(wanted, at::kLong).to(q.device());
       at::Tensor keys = k.narrow(0, begin, s.length).transpose(0, 1);  // [kvHeads, K, d]
       if (s.prefixLength) keys = at::cat({k.narrow(0, s.prefixBegin, s.prefixLength).transpose(0, 1), keys}, 1);
       if (s.cachedLength) keys = plan.cache->keys(index, s.cached, s.cachedLength + s.length);
-      const at::Tensor queries = q.narrow(0, s.queryBegin + i * s.queryLength, s.queryLength).index_select(0, position - skipped).transpose(0, 1).reshape({m_config.kvHeads, group * count, m_config.headDim});
-      at::Tensor scores = at::matmul(queries, keys.transpose(1, 2)).to(at::kFloat).mul_(1.0 / std::sqrt(static_cast<double>(m_config.headDim)));
+      const at::Tensor queries = q.narrow(0, s.queryBegin + i * s.queryLength, s.queryLength)
+                                     .index_select(0, position - skipped)
+                                     .transpose(0, 1)
+                                     .reshape({m_config.kvHeads, group * count, m_config.headDim});
+      at::Tensor scores = at::matmul(queries, keys.transpose(1, 2))
+                              .to(at::kFloat)
+                              .mul_(1.0 / std::sqrt(static_cast<double>(m_config.headDim)));
       scores = scores.view({m_config.heads, count, before + s.length});
       if (count != 1 || wanted[0] != s.length - 1) {  // the last token has no later ones
-        const at::Tensor later = at::arange(before + s.length, position.options()).unsqueeze(0) > (position + before).unsqueeze(1);
+        const at::Tensor later =
+            at::arange(before + s.length, position.options()).unsqueeze(0) > (position + before).unsqueeze(1);
         scores.masked_fill_(later, -std::numeric_limits<double>::infinity());
       }
       plan.probe->take(ProbeSite::Attention, index, s.row + i, at::softmax(scores, -1));
     }
 }
 
-at::Tensor TextDecoder::injectCue(std::int64_t index, const at::Tensor& states, const CueRoutes& routes, const ForwardOptions& options, bool inference) const {
+at::Tensor TextDecoder::injectCue(std::int64_t index, const at::Tensor& states, const CueRoutes& routes,
+                                  const ForwardOptions& options, bool inference) const {
   Probe* probe = options.probe;
-  const bool weights = probe && probe->wants(ProbeSite::SinkAttention, index), norms = probe && probe->wants(ProbeSite::SinkUpdate, index);
+  const bool weights = probe && probe->wants(ProbeSite::SinkAttention, index),
+             norms = probe && probe->wants(ProbeSite::SinkUpdate, index);
   const CueRecovery& module = *cueAt(index);
   at::Tensor attention, update;
   if (inference && !options.plainCueForm) {
-    const kernels::CueWeights w{m_sinkQNorm->weight, m_sinkKvNorm->weight, module.q->weight, module.k->weight, module.v->weight, module.o->weight, m_config.heads, m_config.rmsEps};
-    update = kernels::cueRecovery(states.index_select(0, routes.sinks), states.index_select(0, routes.visual), routes.offsets, w, weights ? &attention : nullptr);
+    const kernels::CueWeights w{m_sinkQNorm->weight, m_sinkKvNorm->weight, module.q->weight, module.k->weight,
+                                module.v->weight,    module.o->weight,     m_config.heads,   m_config.rmsEps};
+    update = kernels::cueRecovery(states.index_select(0, routes.sinks), states.index_select(0, routes.visual),
+                                  routes.offsets, w, weights ? &attention : nullptr);
   } else {
-    update = module.update(states, routes, *m_sinkQNorm, *m_sinkKvNorm, options.plainCueForm, weights ? &attention : nullptr);
+    update = module.update(states, routes, *m_sinkQNorm, *m_sinkKvNorm, options.plainCueForm,
+                           weights ? &attention : nullptr);
   }
   for (std::size_t b = 0; b < routes.rows.size() && (weights || norms); ++b) {
     const at::NoGradGuard noGrad;
     const auto i = static_cast<std::int64_t>(b);
-    if (weights) probe->take(ProbeSite::SinkAttention, index, routes.rows[b], attention.narrow(1, routes.offsets[b], routes.offsets[b + 1] - routes.offsets[b]).clone());
+    if (weights)
+      probe->take(ProbeSite::SinkAttention, index, routes.rows[b],
+                  attention.narrow(1, routes.offsets[b], routes.offsets[b + 1] - routes.offsets[b]).clone());
     if (norms)
-      probe->take(ProbeSite::SinkUpdate, index, routes.rows[b],
-                  at::stack({at::linalg_vector_norm(update.select(0, i).to(at::kFloat)), at::linalg_vector_norm(states.index_select(0, routes.sinks.narrow(0, i, 1)).to(at::kFloat))}));
+      probe->take(
+          ProbeSite::SinkUpdate, index, routes.rows[b],
+          at::stack({at::linalg_vector_norm(update.select(0, i).to(at::kFloat)),
+                     at::linalg_vector_norm(states.index_select(0, routes.sinks.narrow(0, i, 1)).to(at::kFloat))}));
   }
   return inference ? states.index_add_(0, routes.sinks, update) : states.index_add(0, routes.sinks, update);
 }

@@ -1,5 +1,6 @@
-// TextDecoder: the language model over packed rows (spec 2.4), DeepStack additions and cue recovery (spec 1) in their places.
-// Registered as "model.language_model". Rows attend only to themselves, to the prefix row they continue, or to their cache row.
+// TextDecoder: the language model over packed rows (spec 2.4), DeepStack additions and cue recovery (spec 1) in their
+// places. Registered as "model.language_model". Rows attend only to themselves, to the prefix row they continue, or to
+// their cache row.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -70,10 +71,12 @@ class TextDecoder : public torch::nn::Module {
   at::Tensor embed(const Rows& rows, const VisionFeatures* features, const at::Device& device) const;
   at::Tensor runLayer(std::int64_t index, const at::Tensor& states, const Plan& plan, bool trimmed) const;
   void inferLayer(std::int64_t index, at::Tensor& states, at::Tensor& pending, const Plan& plan, bool trimmed) const;
-  at::Tensor attend(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Plan& plan, bool trimmed) const;
-  void showAttention(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const Plan& plan, bool trimmed) const;
-  at::Tensor injectCue(std::int64_t index, const at::Tensor& states, const CueRoutes& routes, const ForwardOptions& options,
-                       bool inference) const;
+  at::Tensor attend(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Plan& plan,
+                    bool trimmed) const;
+  void showAttention(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const Plan& plan,
+                     bool trimmed) const;
+  at::Tensor injectCue(std::int64_t index, const at::Tensor& states, const CueRoutes& routes,
+                       const ForwardOptions& options, bool inference) const;
 
   Qwen3VLConfig::Text m_config;
   Qwen3VLConfig::Cue m_cue;

@@ -62,7 +62,8 @@ struct VisionTower::Slices {
 struct VisionTower::PatchEmbed : torch::nn::Module {
   struct Projection : torch::nn::Module {
     Projection(const Qwen3VLConfig::Vision& c, const at::TensorOptions& options) {
-      weight = register_parameter("weight", at::empty({c.hidden, c.channels, c.temporalPatch, c.patch, c.patch}, options));
+      weight =
+          register_parameter("weight", at::empty({c.hidden, c.channels, c.temporalPatch, c.patch, c.patch}, options));
       bias = register_parameter("bias", at::empty({c.hidden}, options));
     }
     at::Tensor weight, bias;
@@ -71,7 +72,9 @@ struct VisionTower::PatchEmbed : torch::nn::Module {
     proj = register_module("proj", std::make_shared<Projection>(c, options));
   }
   // A convolution whose kernel is its stride is one matrix product.
-  at::Tensor forward(const at::Tensor& pixels) const { return cuescope::linear(pixels, proj->weight.flatten(1), proj->bias); }
+  at::Tensor forward(const at::Tensor& pixels) const {
+    return cuescope::linear(pixels, proj->weight.flatten(1), proj->bias);
+  }
   std::shared_ptr<Projection> proj;
 };
 
@@ -102,15 +105,20 @@ struct VisionTower::Block : torch::nn::Module {
   at::Tensor forward(const at::Tensor& x, const Slices& slices, const Look& look) const {
     const std::int64_t patches = x.size(0), hidden = x.size(1), size = hidden / heads;
     const at::Tensor qkv = attn->qkv->forward(norm1->forward(x)).view({patches, 3, heads, size});
-    const at::Tensor q = rotate(qkv.select(1, 0), slices.cos, slices.sin), k = rotate(qkv.select(1, 1), slices.cos, slices.sin);
+    const at::Tensor q = rotate(qkv.select(1, 0), slices.cos, slices.sin),
+                     k = rotate(qkv.select(1, 1), slices.cos, slices.sin);
     const at::Tensor v = qkv.select(1, 2);
     if (look) look(q, k);
     std::vector<at::Tensor> parts;
     for (const auto& group : slices.groups) {
       const auto batch = [&](const at::Tensor& t) {
-        return t.narrow(0, group.begin, group.count * group.length).unflatten(0, {group.count, group.length}).transpose(1, 2);
+        return t.narrow(0, group.begin, group.count * group.length)
+            .unflatten(0, {group.count, group.length})
+            .transpose(1, 2);
       };
-      parts.push_back(at::scaled_dot_product_attention(batch(q), batch(k), batch(v)).transpose(1, 2).reshape({group.count * group.length, hidden}));
+      parts.push_back(at::scaled_dot_product_attention(batch(q), batch(k), batch(v))
+                          .transpose(1, 2)
+                          .reshape({group.count * group.length, hidden}));
     }
     const at::Tensor states = x + attn->proj->forward(parts.size() == 1 ? parts[0] : at::cat(parts));
     return states + mlp->forward(norm2->forward(states));
@@ -123,7 +131,8 @@ struct VisionTower::Block : torch::nn::Module {
 };
 
 struct VisionTower::Merger : torch::nn::Module {
-  Merger(const Qwen3VLConfig::Vision& c, bool normAfterMerge, const at::TensorOptions& options) : normAfterMerge(normAfterMerge) {
+  Merger(const Qwen3VLConfig::Vision& c, bool normAfterMerge, const at::TensorOptions& options)
+      : normAfterMerge(normAfterMerge) {
     wide = c.hidden * c.merge * c.merge;
     norm = register_module("norm", std::make_shared<LayerNorm>(normAfterMerge ? wide : c.hidden, kVisionEps, options));
     fc1 = register_module("linear_fc1", std::make_shared<Linear>(wide, wide, true, options));
@@ -147,10 +156,12 @@ VisionTower::VisionTower(const Qwen3VLConfig::Vision& config, const at::TensorOp
   m_patchEmbed = register_module("patch_embed", std::make_shared<PatchEmbed>(config, options));
   m_positions = register_module("pos_embed", std::make_shared<Table>(config.positions, config.hidden, options));
   m_blocks = register_module("blocks", std::make_shared<ModuleArray<Block>>());
-  for (std::int64_t i = 0; i < config.depth; ++i) m_blocks->add(std::to_string(i), std::make_shared<Block>(config, options));
+  for (std::int64_t i = 0; i < config.depth; ++i)
+    m_blocks->add(std::to_string(i), std::make_shared<Block>(config, options));
   m_merger = register_module("merger", std::make_shared<Merger>(config, false, options));
   m_deepstack = register_module("deepstack_merger_list", std::make_shared<ModuleArray<Merger>>());
-  for (std::size_t i = 0; i < config.deepstack.size(); ++i) m_deepstack->add(std::to_string(i), std::make_shared<Merger>(config, true, options));
+  for (std::size_t i = 0; i < config.deepstack.size(); ++i)
+    m_deepstack->add(std::to_string(i), std::make_shared<Merger>(config, true, options));
 }
 
 // Bilinear mix of the square position table, once per distinct size, repeated for every slice (spec 2.3, step 2).
@@ -162,13 +173,15 @@ at::Tensor VisionTower::positions(const std::vector<Grid>& grids, at::ScalarType
   for (const Grid& grid : grids) {
     at::Tensor& mixed = known[{grid.h, grid.w}];
     if (!mixed.defined()) {
-      at::Tensor index = at::empty({4, grid.h * grid.w}, at::kLong), weight = at::empty({4, grid.h * grid.w, 1}, at::kFloat);
+      at::Tensor index = at::empty({4, grid.h * grid.w}, at::kLong),
+                 weight = at::empty({4, grid.h * grid.w, 1}, at::kFloat);
       auto* to = index.data_ptr<std::int64_t>();
       auto* share = weight.data_ptr<float>();
       const std::int64_t n = grid.h * grid.w;
       std::int64_t at = 0;
       inMergeOrder(grid.h, grid.w, m_config.merge, [&](std::int64_t row, std::int64_t column) {
-        const float y = linspaceAt(grid.h, row, static_cast<float>(side - 1)), x = linspaceAt(grid.w, column, static_cast<float>(side - 1));
+        const float y = linspaceAt(grid.h, row, static_cast<float>(side - 1)),
+                    x = linspaceAt(grid.w, column, static_cast<float>(side - 1));
         const auto y0 = static_cast<std::int64_t>(y), x0 = static_cast<std::int64_t>(x);
         const std::int64_t y1 = std::min(y0 + 1, side - 1), x1 = std::min(x0 + 1, side - 1);
         const float dy = y - static_cast<float>(y0), dx = x - static_cast<float>(x0);
@@ -187,20 +200,24 @@ at::Tensor VisionTower::positions(const std::vector<Grid>& grids, at::ScalarType
   return parts.size() == 1 ? parts[0] : at::cat(parts);
 }
 
-void VisionTower::attentionOf(const at::Tensor& q, const at::Tensor& k, std::int64_t layer, const Slices& slices, Probe& probe) const {
+void VisionTower::attentionOf(const at::Tensor& q, const at::Tensor& k, std::int64_t layer, const Slices& slices,
+                              Probe& probe) const {
   std::int64_t slice = 0;
   for (const auto& group : slices.groups)
     for (std::int64_t i = 0; i < group.count; ++i, ++slice) {
       const std::int64_t begin = group.begin + i * group.length;
       at::Tensor queries = q.detach().narrow(0, begin, group.length);
-      if (const auto wanted = probe.queries(layer, slice); !wanted.empty()) queries = queries.index_select(0, at::tensor(wanted, q.options().dtype(at::kLong)));
+      if (const auto wanted = probe.queries(layer, slice); !wanted.empty())
+        queries = queries.index_select(0, at::tensor(wanted, q.options().dtype(at::kLong)));
       const at::Tensor keys = k.detach().narrow(0, begin, group.length);
-      const at::Tensor scores = at::matmul(queries.transpose(0, 1), keys.permute({1, 2, 0})).to(at::kFloat) / std::sqrt(static_cast<double>(q.size(-1)));
+      const at::Tensor scores = at::matmul(queries.transpose(0, 1), keys.permute({1, 2, 0})).to(at::kFloat) /
+                                std::sqrt(static_cast<double>(q.size(-1)));
       probe.take(ProbeSite::VisionAttention, layer, slice, at::softmax(scores, -1));
     }
 }
 
-VisionFeatures VisionTower::forward(const at::Tensor& pixels, const std::vector<Grid>& grids, Probe* probe, bool recompute) const {
+VisionFeatures VisionTower::forward(const at::Tensor& pixels, const std::vector<Grid>& grids, Probe* probe,
+                                    bool recompute) const {
   const at::Tensor& kernel = m_patchEmbed->proj->weight;
   const auto type = computeType(kernel);
   std::int64_t patches = 0;
@@ -213,10 +230,14 @@ VisionFeatures VisionTower::forward(const at::Tensor& pixels, const std::vector<
       slices.groups.push_back({patches, grid.t, length});
     patches += grid.t * length;
   }
-  if (!pixels.defined() || pixels.dim() != 2 || pixels.size(0) != patches || pixels.size(1) != kernel.numel() / kernel.size(0))
+  if (!pixels.defined() || pixels.dim() != 2 || pixels.size(0) != patches ||
+      pixels.size(1) != kernel.numel() / kernel.size(0))
     throw Error("Images and pixels do not match", "vision tower",
-                "the grids need " + std::to_string(patches) + " x " + std::to_string(kernel.numel() / kernel.size(0)) + " values, there are " +
-                    (pixels.defined() && pixels.dim() == 2 ? std::to_string(pixels.size(0)) + " x " + std::to_string(pixels.size(1)) : std::string("none")));
+                "the grids need " + std::to_string(patches) + " x " + std::to_string(kernel.numel() / kernel.size(0)) +
+                    " values, there are " +
+                    (pixels.defined() && pixels.dim() == 2
+                         ? std::to_string(pixels.size(0)) + " x " + std::to_string(pixels.size(1))
+                         : std::string("none")));
 
   // Rotary angles: half of a head's slots follow the row, half the column of a patch (spec 2.3, step 3).
   const std::int64_t quarter = m_config.hidden / m_config.heads / 4;
@@ -228,13 +249,15 @@ VisionFeatures VisionTower::forward(const at::Tensor& pixels, const std::vector<
         *out++ = static_cast<float>(row);
         *out++ = static_cast<float>(column);
       });
-  const at::Tensor frequency = at::pow(kVisionTheta, at::arange(0, 2 * quarter, 2, at::kFloat) / static_cast<double>(2 * quarter)).reciprocal();
+  const at::Tensor frequency =
+      at::pow(kVisionTheta, at::arange(0, 2 * quarter, 2, at::kFloat) / static_cast<double>(2 * quarter)).reciprocal();
   const at::Tensor angles = (cell.unsqueeze(-1) * frequency).flatten(1).unsqueeze(1).to(kernel.device());
   slices.cos = at::cos(angles);
   slices.sin = at::sin(angles);
 
   at::Tensor states = m_patchEmbed->forward(pixels.to(kernel.device(), type));
-  if (probe && probe->wants(ProbeSite::VisionPatchEmbed, 0)) probe->take(ProbeSite::VisionPatchEmbed, 0, -1, states.detach());
+  if (probe && probe->wants(ProbeSite::VisionPatchEmbed, 0))
+    probe->take(ProbeSite::VisionPatchEmbed, 0, -1, states.detach());
   states = states + positions(grids, type);
   if (probe && probe->wants(ProbeSite::VisionPatches, 0)) probe->take(ProbeSite::VisionPatches, 0, -1, states.detach());
 
@@ -246,7 +269,8 @@ VisionFeatures VisionTower::forward(const at::Tensor& pixels, const std::vector<
     if (probe && probe->wants(ProbeSite::VisionAttention, i))
       look = [&, i](const at::Tensor& q, const at::Tensor& k) { attentionOf(q, k, i, slices, *probe); };
     if (recompute && at::GradMode::is_enabled())
-      states = recomputed([block, slices](const at::Tensor& x) { return block->forward(x, slices, {}); }, states, block->parameters());
+      states = recomputed([block, slices](const at::Tensor& x) { return block->forward(x, slices, {}); }, states,
+                          block->parameters());
     else
       states = block->forward(states, slices, look);
     if (probe && probe->wants(ProbeSite::VisionBlock, i)) probe->take(ProbeSite::VisionBlock, i, -1, states.detach());
@@ -258,7 +282,8 @@ VisionFeatures VisionTower::forward(const at::Tensor& pixels, const std::vector<
     }
   }
   features.merged = m_merger->forward(states);
-  if (probe && probe->wants(ProbeSite::VisionMerged, 0)) probe->take(ProbeSite::VisionMerged, 0, -1, features.merged.detach());
+  if (probe && probe->wants(ProbeSite::VisionMerged, 0))
+    probe->take(ProbeSite::VisionMerged, 0, -1, features.merged.detach());
   return features;
 }
 

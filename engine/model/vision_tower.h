@@ -1,5 +1,5 @@
-// VisionTower: patches to merged visual tokens and DeepStack features (spec 2.3). Attention is full within one temporal slice;
-// slices of one size run as one batch. Registered as "model.visual".
+// VisionTower: patches to merged visual tokens and DeepStack features (spec 2.3). Attention is full within one temporal
+// slice; slices of one size run as one batch. Registered as "model.visual".
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -35,7 +35,8 @@ class VisionTower : public torch::nn::Module {
   };
 
   at::Tensor positions(const std::vector<Grid>& grids, at::ScalarType type) const;
-  void attentionOf(const at::Tensor& q, const at::Tensor& k, std::int64_t layer, const Slices& slices, Probe& probe) const;
+  void attentionOf(const at::Tensor& q, const at::Tensor& k, std::int64_t layer, const Slices& slices,
+                   Probe& probe) const;
 
   Qwen3VLConfig::Vision m_config;
   std::shared_ptr<PatchEmbed> m_patchEmbed;

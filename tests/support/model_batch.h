@@ -33,12 +33,14 @@ struct ModelBatch {
 };
 
 /// `pixels` holds the batch's pixel values and grids (another set may lend them).
-inline ModelBatch modelBatch(const golden::Set& set, const golden::Set& pixels, const std::string& batch, const cuescope::Qwen3VLConfig& config) {
+inline ModelBatch modelBatch(const golden::Set& set, const golden::Set& pixels, const std::string& batch,
+                             const cuescope::Qwen3VLConfig& config) {
   ModelBatch out;
   const at::Tensor ids = set[batch + ".input_ids"];
   out.valid = set[batch + ".attention_mask"].to(at::kBool);
   // "right" has the pixels of "left".
-  const std::string lender = pixels.has(batch + ".pixel_values") || pixels.has(batch + ".pixel_values_videos") ? batch : "left";
+  const std::string lender =
+      pixels.has(batch + ".pixel_values") || pixels.has(batch + ".pixel_values_videos") ? batch : "left";
   const char* values[2] = {".pixel_values", ".pixel_values_videos"};
   const char* grids[2] = {".image_grid_thw", ".video_grid_thw"};
   std::int64_t usedGrids[2] = {0, 0}, usedPatches[2] = {0, 0};
@@ -77,7 +79,9 @@ class RecordingProbe : public cuescope::Probe {
  public:
   using Key = std::tuple<cuescope::ProbeSite, std::int64_t, std::int64_t>;
   bool wants(cuescope::ProbeSite, std::int64_t) const override { return true; }
-  void take(cuescope::ProbeSite site, std::int64_t layer, std::int64_t row, const at::Tensor& value) override { taken[{site, layer, row}] = value; }
+  void take(cuescope::ProbeSite site, std::int64_t layer, std::int64_t row, const at::Tensor& value) override {
+    taken[{site, layer, row}] = value;
+  }
   at::Tensor at(cuescope::ProbeSite site, std::int64_t layer, std::int64_t row = -1) const {
     const auto found = taken.find({site, layer, row});
     return found == taken.end() ? at::Tensor() : found->second;
