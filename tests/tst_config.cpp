@@ -19,7 +19,9 @@ std::string messageFor(const std::vector<ConfigIssue>& issues, const std::string
   return {};
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 /// A config whose files exist.
 RunConfig startable(const QTemporaryDir& folder) {
@@ -42,7 +44,9 @@ class TestConfig : public QObject {
     std::set<std::string> keys;
     for (const auto& field : configFields()) {
       QVERIFY2(keys.insert(field.key).second, field.key.c_str());
-      QVERIFY2(!field.label.empty() && field.sentence.size() > 8 && field.sentence.back() == '.' && !field.source.empty(), field.key.c_str());
+      QVERIFY2(
+          !field.label.empty() && field.sentence.size() > 8 && field.sentence.back() == '.' && !field.source.empty(),
+          field.key.c_str());
       QVERIFY2(field.type != "choice" || !field.choices.empty(), field.key.c_str());
     }
     QVERIFY(keys.size() > 45);
@@ -72,8 +76,13 @@ class TestConfig : public QObject {
   void everyFieldCanBeChangedAndComesBack() {
     for (const auto& field : configFields()) {
       RunConfig config;
-      std::string value = field.type == "int" ? "7" : field.type == "number" ? "0.625" : field.type == "bool" ? (field.get(config) == "true" ? "false" : "true")
-                          : field.type == "choice" ? field.choices.back() : field.type == "ints" ? "[5, 6]" : field.type == "paths" ? "[\"/x\"]" : "/x";
+      std::string value = field.type == "int"      ? "7"
+                          : field.type == "number" ? "0.625"
+                          : field.type == "bool"   ? (field.get(config) == "true" ? "false" : "true")
+                          : field.type == "choice" ? field.choices.back()
+                          : field.type == "ints"   ? "[5, 6]"
+                          : field.type == "paths"  ? "[\"/x\"]"
+                                                   : "/x";
       field.set(config, value);
       QCOMPARE(field.get(config), value);
       std::vector<ConfigIssue> issues;
@@ -108,7 +117,9 @@ class TestConfig : public QObject {
 
   void relativePathsBelongToTheFile() {
     std::vector<ConfigIssue> issues;
-    RunConfig config = parseConfig("student: {path: ../models/a/}\ndata: {train_files: [x.parquet, 'demo:t.parquet']}\n", "/runs/configs", &issues);
+    RunConfig config =
+        parseConfig("student: {path: ../models/a/}\ndata: {train_files: [x.parquet, 'demo:t.parquet']}\n",
+                    "/runs/configs", &issues);
     QCOMPARE(config.student.path, std::string("/runs/models/a"));
     QCOMPARE(config.data.trainFiles[0], std::string("/runs/configs/x.parquet"));
     QCOMPARE(config.data.trainFiles[1], std::string("demo:t.parquet"));
@@ -117,7 +128,9 @@ class TestConfig : public QObject {
 
   void wrongValuesAreComplaintsWithTheirKey() {
     std::vector<ConfigIssue> issues;
-    RunConfig config = parseConfig("actor: {optim: {lr: fast}}\nrollout: {n: 1.5}\ndata: {shuffle: maybe}\ndistillation: {loss_mode: k9}\n", "/", &issues);
+    RunConfig config = parseConfig(
+        "actor: {optim: {lr: fast}}\nrollout: {n: 1.5}\ndata: {shuffle: maybe}\ndistillation: {loss_mode: k9}\n", "/",
+        &issues);
     QCOMPARE(issues.size(), std::size_t(4));
     QVERIFY(contains(messageFor(issues, "actor.optim.lr"), "«fast»"));
     QVERIFY(contains(messageFor(issues, "rollout.n"), "whole number"));
@@ -169,11 +182,30 @@ class TestConfig : public QObject {
     config.trainer.name = "a/b";
     config.teacher.privilege = "cue";
     auto issues = validate(config);
-    for (const char* key : {"student.path", "teacher.path", "actor.optim.lr", "actor.optim.beta2", "rollout.temperature", "trainer.device",
-                            "trainer.experiment_name", "data.train_files", "data.val_files"}) {
+    for (const char* key :
+         {"student.path", "teacher.path", "actor.optim.lr", "actor.optim.beta2", "rollout.temperature",
+          "trainer.device", "trainer.experiment_name", "data.train_files", "data.val_files"}) {
       QVERIFY2(!messageFor(issues, key).empty(), key);
     }
     QVERIFY(contains(messageFor(issues, "data.train_files"), "cue"));
+  }
+
+  void everyPresetIsUnderstood() {
+    int presets = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(std::string(CUESCOPE_RESOURCES) + "/presets")) {
+      if (entry.path().extension() != ".yaml") continue;
+      std::vector<ConfigIssue> issues;
+      RunConfig config = readConfig(entry.path().string(), &issues);
+      QVERIFY2(issues.empty(),
+               issues.empty() ? "" : (entry.path().string() + ": " + issues[0].key + " " + issues[0].message).c_str());
+      for (const auto& issue :
+           validate(config)) {  // models and data may be elsewhere, but the values must fit together
+        QVERIFY2(contains(issue.message, "there is no") || contains(issue.message, "holds no"),
+                 (entry.path().string() + ": " + issue.key + " " + issue.message).c_str());
+      }
+      ++presets;
+    }
+    QVERIFY(presets > 0);
   }
 
   void k1WithoutPolicyGradientIsRefusedUnderBothNames() {

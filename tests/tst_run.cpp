@@ -1,5 +1,5 @@
-// A whole run on the tiny golden models and six rows: what it leaves on disk, that its numbers follow from configuration and seed
-// alone, that it stops and resumes anywhere, and that looking at the student changes nothing.
+// A whole run on the tiny golden models and six rows: what it leaves on disk, that its numbers follow from
+// configuration and seed alone, that it stops and resumes anywhere, and that looking at the student changes nothing.
 #include <ATen/ATen.h>
 
 #include "engine/core/failure.h"
@@ -65,7 +65,8 @@ struct Harness {
   void open(const std::string& resumeFrom = {}, bool teacher = true) {
     static const auto processor = std::make_shared<Processor>(golden::path("tiny-student"));
     RunParts parts;
-    parts.student = Qwen3VL::load(resumeFrom.empty() ? golden::path("tiny-student-vicur") : resumeFrom, "cpu", "float32");
+    parts.student =
+        Qwen3VL::load(resumeFrom.empty() ? golden::path("tiny-student-vicur") : resumeFrom, "cpu", "float32");
     if (teacher) parts.teacher = Qwen3VL::load(golden::path("tiny-teacher"), "cpu", "float32");
     parts.studentProcessor = parts.teacherProcessor = processor;
     parts.train = rows(6);
@@ -126,9 +127,12 @@ class TestRun : public QObject {
     const auto read = RunReader(h.directory).newSteps();
     QCOMPARE(read.size(), std::size_t(4));
     for (std::size_t i = 0; i < read.size(); ++i) QCOMPARE(numbers(*read[i]), numbers(*h.steps[i]));
-    for (const char* name : {"actor/distillation/loss", "actor/distillation/loss_min", "actor/distillation/student_mass", "actor/distillation/teacher_mass_max", "actor/loss",
-                             "actor/grad_norm", "actor/lr", "actor/entropy", "distillation/gap", "distillation/teacher_prompt_hit_rate", "response_length/mean",
-                             "response_length/clip_ratio", "critic/score/mean", "training/rollout_logprob_diff_mean", "cue/grad_norm/L0", "perf/throughput"}) {
+    for (const char* name :
+         {"actor/distillation/loss", "actor/distillation/loss_min", "actor/distillation/student_mass",
+          "actor/distillation/teacher_mass_max", "actor/loss", "actor/grad_norm", "actor/lr", "actor/entropy",
+          "distillation/gap", "distillation/teacher_prompt_hit_rate", "response_length/mean",
+          "response_length/clip_ratio", "critic/score/mean", "training/rollout_logprob_diff_mean", "cue/grad_norm/L0",
+          "perf/throughput"}) {
       QVERIFY2(h.steps[1]->metrics.count(name) == 1 && std::isfinite(h.steps[1]->metrics.at(name)), name);
     }
     for (int step : {0, 2, 3}) {
@@ -137,7 +141,8 @@ class TestRun : public QObject {
       QCOMPARE(h.steps[step]->metrics.at("val/n"), 2.0);
     }
     QVERIFY(h.steps[1]->metrics.count("val/accuracy") == 0);
-    QVERIFY(h.steps[0]->metrics.count("cue/sink_entropy/L0") == 1 && h.steps[2]->metrics.count("cue/update_ratio/L5") == 1);
+    QVERIFY(h.steps[0]->metrics.count("cue/sink_entropy/L0") == 1 &&
+            h.steps[2]->metrics.count("cue/update_ratio/L5") == 1);
     QVERIFY(h.steps[1]->metrics.at("training/rollout_logprob_diff_mean") < 1e-3);
     QVERIFY(!h.steps[2]->probes.empty() && h.steps[1]->probes.empty());
     const ProbeMap& map = h.steps[2]->probes[0];
@@ -145,13 +150,18 @@ class TestRun : public QObject {
     for (int i = 0; i < map.gridRows * map.gridCols; ++i) sum += map.values[i];
     QVERIFY(std::abs(sum - 1) < 1e-4);
     QVERIFY(map.evidenceMass[0] > 0 && map.evidenceMass[0] < 1);
-    for (const char* phase : {"sample", "rollout", "score", "backward", "update"}) QVERIFY2(h.steps[1]->phaseSeconds.count(phase) == 1, phase);
+    for (const char* phase : {"sample", "rollout", "score", "backward", "update"})
+      QVERIFY2(h.steps[1]->phaseSeconds.count(phase) == 1, phase);
+
+    const auto event = fs::directory_iterator(h.directory + "/tensorboard")->path();
+    QCOMPARE(readEventFile(event.string()).scalars.at("actor/loss").size(), std::size_t(3));
 
     std::ifstream in(h.directory + "/rollouts/2.jsonl");
     const auto records = parseRollouts({std::istreambuf_iterator<char>(in), {}});
     QCOMPARE(records.size(), std::size_t(2));
     for (const auto& record : records) {
-      QVERIFY(!record.ids.empty() && record.studentLogProbs.size() == record.ids.size() && record.teacherLogProbs.size() == record.ids.size());
+      QVERIFY(!record.ids.empty() && record.studentLogProbs.size() == record.ids.size() &&
+              record.teacherLogProbs.size() == record.ids.size());
       QVERIFY(!record.sampleId.empty());
     }
     const auto status = RunReader(h.directory).status();
@@ -230,7 +240,8 @@ class TestRun : public QObject {
     }
     // And the files are the same, moments included.
     for (const char* file : {"model.safetensors", "trainer/optimizer.safetensors"}) {
-      QVERIFY(golden::readBytes(whole.directory + "/checkpoints/step-000006/" + file) == golden::readBytes(half.directory + "/checkpoints/step-000006/" + file));
+      QVERIFY(golden::readBytes(whole.directory + "/checkpoints/step-000006/" + file) ==
+              golden::readBytes(half.directory + "/checkpoints/step-000006/" + file));
     }
   }
 
@@ -319,7 +330,8 @@ class TestRun : public QObject {
     h.finish();
     for (const auto& item : h.run->student()->named_parameters()) {
       const std::string& name = item.key();
-      const bool trains = name.find(".sink_") != std::string::npos && name.find("sink_cross_attns.10.") == std::string::npos;
+      const bool trains =
+          name.find(".sink_") != std::string::npos && name.find("sink_cross_attns.10.") == std::string::npos;
       QVERIFY2(at::equal(before[name], item.value()) != trains, name.c_str());
     }
   }
@@ -369,7 +381,8 @@ class TestRun : public QObject {
   }
 
   void evidenceIsMeasuredOnTheTokenGrid() {
-    const auto cover = evidenceCover({{0, 0, 0, 48, 32, ""}, {0, 0, 0, 32, 32, ""}, {1, 0, 0, 96, 96, ""}}, 0, 96, 96, 3, 3);
+    const auto cover =
+        evidenceCover({{0, 0, 0, 48, 32, ""}, {0, 0, 0, 32, 32, ""}, {1, 0, 0, 96, 96, ""}}, 0, 96, 96, 3, 3);
     QCOMPARE(cover, (std::vector<float>{1, 0.5f, 0, 0, 0, 0, 0, 0, 0}));
   }
 };

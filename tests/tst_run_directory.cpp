@@ -1,7 +1,7 @@
 // The run directory: what is written is read back, half-written lines wait, one writer at a time.
-#include <QtTest/QtTest>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <QtTest/QtTest>
 
 #include <cmath>
 #include <filesystem>
@@ -26,7 +26,9 @@ StepSnapshot step(int number) {
   return s;
 }
 
-void appendRaw(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::app | std::ios::binary) << text; }
+void appendRaw(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::app | std::ios::binary) << text;
+}
 
 std::string contents(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -38,7 +40,9 @@ std::string contents(const std::string& path) {
 class TestRunDirectory : public QObject {
   Q_OBJECT
   std::unique_ptr<QTemporaryDir> m_folder;
-  std::string path(const std::string& name = {}) const { return m_folder->path().toStdString() + "/run" + (name.empty() ? "" : "/" + name); }
+  std::string path(const std::string& name = {}) const {
+    return m_folder->path().toStdString() + "/run" + (name.empty() ? "" : "/" + name);
+  }
 
  private Q_SLOTS:
   void init() { m_folder = std::make_unique<QTemporaryDir>(); }
@@ -68,7 +72,10 @@ class TestRunDirectory : public QObject {
   }
 
   void aHalfWrittenLineWaitsForTheNextCall() {
-    { RunWriter writer(path()); writer.append(step(1)); }
+    {
+      RunWriter writer(path());
+      writer.append(step(1));
+    }
     appendRaw(path("metrics.jsonl"), "{\"step\": 2, \"seco");
     RunReader reader(path());
     QCOMPARE(reader.newSteps().size(), std::size_t(1));
@@ -81,9 +88,15 @@ class TestRunDirectory : public QObject {
   }
 
   void aNewWriterRemovesTheHalfLineOfADeadOne() {
-    { RunWriter writer(path()); writer.append(step(1)); }
+    {
+      RunWriter writer(path());
+      writer.append(step(1));
+    }
     appendRaw(path("metrics.jsonl"), "{\"step\": 2, \"seco");
-    { RunWriter writer(path()); writer.append(step(2)); }
+    {
+      RunWriter writer(path());
+      writer.append(step(2));
+    }
     QCOMPARE(RunReader(path()).newSteps().size(), std::size_t(2));
   }
 
@@ -181,8 +194,10 @@ class TestRunDirectory : public QObject {
 
   void onlyCheckpointsWithAManifestAreComplete() {
     RunWriter writer(path());
-    for (const char* name : {"step-000002", "step-000010", "step-x", "other"}) fs::create_directories(path("checkpoints/") + name);
-    std::ofstream(path("checkpoints/step-000002/manifest.json")) << R"({"files": {}, "metrics": {"val/accuracy": 0.5}})";
+    for (const char* name : {"step-000002", "step-000010", "step-x", "other"})
+      fs::create_directories(path("checkpoints/") + name);
+    std::ofstream(path("checkpoints/step-000002/manifest.json"))
+        << R"({"files": {}, "metrics": {"val/accuracy": 0.5}})";
     std::ofstream(path("checkpoints/step-000010/manifest.json")) << R"({"files": {)";
     std::ofstream(path("checkpoints/step-000010/weights")) << "12345";
     auto found = RunReader(path()).checkpoints();

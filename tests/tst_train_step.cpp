@@ -1,5 +1,6 @@
-// The training step against the reference: scores of teacher and student, losses, gradients, three AdamW updates. And what the
-// reference itself lacks: alignment for any prompt length, and results that do not depend on the split into micro-batches.
+// The training step against the reference: scores of teacher and student, losses, gradients, three AdamW updates. And
+// what the reference itself lacks: alignment for any prompt length, and results that do not depend on the split into
+// micro-batches.
 #include <ATen/ATen.h>
 
 #include "engine/distill/log_probs.h"
@@ -35,7 +36,8 @@ struct Recorded {
   }
   void reload() {
     student = Qwen3VL::load(golden::path("tiny-student-vicur"), "cpu", "float32");
-    student->setActiveCueLayers(student->config().cue.layers);  // the module after the last layer too, as in the reference
+    student->setActiveCueLayers(
+        student->config().cue.layers);  // the module after the last layer too, as in the reference
     for (auto& parameter : student->parameters()) parameter.set_requires_grad(true);
   }
   /// Rows of the batch without padding and response.
@@ -98,7 +100,8 @@ struct Recorded {
     shape[0] = set["responses"].size(1);
     shape.insert(shape.begin(), static_cast<std::int64_t>(values.size()));
     at::Tensor out = at::zeros(shape, values[0].options());
-    for (std::size_t b = 0; b < values.size(); ++b) out[static_cast<std::int64_t>(b)].narrow(0, 0, values[b].size(0)).copy_(values[b]);
+    for (std::size_t b = 0; b < values.size(); ++b)
+      out[static_cast<std::int64_t>(b)].narrow(0, 0, values[b].size(0)).copy_(values[b]);
     return out;
   }
   at::Tensor mask() const { return set["response_mask"]; }
@@ -134,7 +137,8 @@ class TestTrainStep : public QObject {
     QVERIFY2(m->set.close("teacher.logprobs", m->padded(sampled), &message), message.c_str());
     QVERIFY2(m->set.close("teacher.topk_logprobs", m->padded(topK), &message, m->mask()), message.c_str());
     QVERIFY2(m->set.close("teacher.topk_ids", m->padded(topIds), &message, m->mask()), message.c_str());
-    auto student = studentLogProbs(*m->student, Recorded::pointers(m->studentPrompts), Recorded::pointers(m->responses));
+    auto student =
+        studentLogProbs(*m->student, Recorded::pointers(m->studentPrompts), Recorded::pointers(m->responses));
     QVERIFY2(m->set.close("student.logprobs", m->padded(student), &message, m->mask()), message.c_str());
     QVERIFY(m->teacherPrompts[0].ids.size() > m->studentPrompts[0].ids.size());
   }
@@ -184,7 +188,8 @@ class TestTrainStep : public QObject {
           QCOMPARE(want.size(), parameters.size());
           for (const auto& [key, value] : want.items()) {
             const double got = optimizer.gradNorm(key), expected = value;
-            QVERIFY2(std::abs(got - expected) <= 1e-6 + 1e-3 * expected, (key + ": " + std::to_string(got) + ", expected " + std::to_string(expected)).c_str());
+            QVERIFY2(std::abs(got - expected) <= 1e-6 + 1e-3 * expected,
+                     (key + ": " + std::to_string(got) + ", expected " + std::to_string(expected)).c_str());
           }
         }
       }
@@ -217,7 +222,8 @@ class TestTrainStep : public QObject {
     for (std::size_t b = 0; b < prompts.size(); ++b) {
       RowInput whole = prompts[b];
       whole.ids.insert(whole.ids.end(), response.begin(), response.end());
-      const at::Tensor logP = m->teacher->logits(m->teacher->forward(packRows(m->teacher->config(), {whole}))).log_softmax(-1);
+      const at::Tensor logP =
+          m->teacher->logits(m->teacher->forward(packRows(m->teacher->config(), {whole}))).log_softmax(-1);
       for (std::size_t t = 0; t < response.size(); ++t) {
         const auto at = static_cast<std::int64_t>(prompts[b].ids.size() + t) - 1;
         QVERIFY(std::abs(packed[b].sampled[t].item<float>() - logP[at][response[t]].item<float>()) < 1e-4);
@@ -236,31 +242,38 @@ class TestTrainStep : public QObject {
       auto rows = m->rows(16, false);
       rows.push_back(rows[0]);
       rows.back().response.resize(3);
-      rows.back().teacher = {rows[0].teacher.sampled.narrow(0, 0, 3), rows[0].teacher.topK.narrow(0, 0, 3), rows[0].teacher.topIds.narrow(0, 0, 3)};
+      rows.back().teacher = {rows[0].teacher.sampled.narrow(0, 0, 3), rows[0].teacher.topK.narrow(0, 0, 3),
+                             rows[0].teacher.topIds.narrow(0, 0, 3)};
       for (Aggregation aggregation : {Aggregation::TokenMean, Aggregation::SeqMeanTokenMean}) {
         options.loss.aggregation = aggregation;
         const auto all = Recorded::pointers(rows);
         const LossNormalizers normalizers = normalizersOf(all, 12);
-        auto gradients = [&](const std::vector<std::pair<std::size_t, std::size_t>>& parts, double* loss, std::map<std::string, double>* metrics) {
+        auto gradients = [&](const std::vector<std::pair<std::size_t, std::size_t>>& parts, double* loss,
+                             std::map<std::string, double>* metrics) {
           m->student->zero_grad();
           LossMetrics merged;
           *loss = 0;
           for (auto [begin, end] : parts) {
-            BackwardResult result = backwardRows(*m->student, std::span(all).subspan(begin, end - begin), options, normalizers, nullptr);
+            BackwardResult result =
+                backwardRows(*m->student, std::span(all).subspan(begin, end - begin), options, normalizers, nullptr);
             *loss += result.loss;
             merged.merge(result.metrics);
           }
           *metrics = merged.values();
           std::vector<at::Tensor> out;
-          for (const auto& p : m->student->parameters()) out.push_back(p.grad().defined() ? p.grad().clone() : at::zeros_like(p));
+          for (const auto& p : m->student->parameters())
+            out.push_back(p.grad().defined() ? p.grad().clone() : at::zeros_like(p));
           return out;
         };
         double whole = 0, split = 0;
         std::map<std::string, double> wholeMetrics, splitMetrics;
-        const auto a = gradients({{0, 3}}, &whole, &wholeMetrics), b = gradients({{0, 1}, {1, 3}}, &split, &splitMetrics);
+        const auto a = gradients({{0, 3}}, &whole, &wholeMetrics),
+                   b = gradients({{0, 1}, {1, 3}}, &split, &splitMetrics);
         QVERIFY(std::abs(whole - split) < 1e-5 * std::max(1.0, std::abs(whole)));
-        for (std::size_t i = 0; i < a.size(); ++i) QVERIFY((a[i] - b[i]).norm().item<double>() <= 1e-5 + 1e-4 * a[i].norm().item<double>());
-        for (const auto& [metric, value] : wholeMetrics) QVERIFY2(std::abs(value - splitMetrics.at(metric)) < 1e-4 * std::max(1.0, std::abs(value)), metric.c_str());
+        for (std::size_t i = 0; i < a.size(); ++i)
+          QVERIFY((a[i] - b[i]).norm().item<double>() <= 1e-5 + 1e-4 * a[i].norm().item<double>());
+        for (const auto& [metric, value] : wholeMetrics)
+          QVERIFY2(std::abs(value - splitMetrics.at(metric)) < 1e-4 * std::max(1.0, std::abs(value)), metric.c_str());
       }
     }
   }
@@ -284,6 +297,23 @@ class TestTrainStep : public QObject {
     QCOMPARE(first, second);
   }
 
+  void recomputedActivationsGiveTheSameGradients() {
+    m->reload();
+    auto rows = m->rows(16, false);
+    const auto all = Recorded::pointers(rows);
+    StepOptions options = optionsFor("forward_kl_topk");
+    std::vector<at::Tensor> gradients[2];
+    for (bool recompute : {false, true}) {
+      options.checkpointActivations = recompute;
+      m->student->zero_grad();
+      backwardRows(*m->student, all, options, normalizersOf(all, 12), nullptr);
+      for (const auto& p : m->student->parameters())
+        gradients[recompute].push_back(p.grad().defined() ? p.grad().clone() : at::zeros_like(p));
+    }
+    for (std::size_t i = 0; i < gradients[0].size(); ++i)
+      QVERIFY(at::allclose(gradients[0][i], gradients[1][i], 1e-4, 1e-6));
+  }
+
   void rowsWithoutResponseTokensCostNothing() {  // spec 7-B6
     auto rows = m->rows(16, false);
     rows.resize(1);
@@ -303,7 +333,8 @@ class TestTrainStep : public QObject {
 
   void packedTokensSplitInOrder() {
     const std::vector<std::size_t> lengths{5, 5, 20, 1, 1};
-    const std::vector<std::pair<std::size_t, std::size_t>> want{{0, 2}, {2, 3}, {3, 5}}, each{{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}};
+    const std::vector<std::pair<std::size_t, std::size_t>> want{{0, 2}, {2, 3}, {3, 5}},
+        each{{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}};
     QVERIFY(splitByTokens(lengths, 10) == want);
     QVERIFY(splitByTokens(lengths, 0) == each);
     QVERIFY(splitByTokens({}, 10).empty());

@@ -39,12 +39,14 @@ std::string canonicalKey(std::string key) {
   if (auto known = names.find(key); known != names.end()) return known->second;
   for (const auto& [prefix, replacement] : {std::pair<std::string, std::string>{"actor_rollout_ref.", ""},
                                             {"distillation.distillation_loss.", "distillation."}}) {
-    if (key.starts_with(prefix) && findField(replacement + key.substr(prefix.size()))) return replacement + key.substr(prefix.size());
+    if (key.starts_with(prefix) && findField(replacement + key.substr(prefix.size())))
+      return replacement + key.substr(prefix.size());
   }
   return key;
 }
 
-/// Edits from `a` to `b`. People shorten names more often than they misspell them: a missing letter costs half of a wrong one.
+/// Edits from `a` to `b`. People shorten names more often than they misspell them: a missing letter costs half of a
+/// wrong one.
 std::size_t editDistance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), 0);
@@ -81,7 +83,8 @@ std::string absolutePath(const std::string& path, const std::string& baseFolder)
   if (path == "~" || path.starts_with("~/")) {
     if (const char* home = std::getenv("HOME")) result = std::string(home) + path.substr(1);
   }
-  if (result.is_relative()) result = fs::absolute(baseFolder.empty() ? fs::current_path() : fs::path(baseFolder)) / result;
+  if (result.is_relative())
+    result = fs::absolute(baseFolder.empty() ? fs::current_path() : fs::path(baseFolder)) / result;
   std::string text = result.lexically_normal().string();
   while (text.size() > 1 && text.back() == '/') text.pop_back();
   return text;
@@ -90,14 +93,16 @@ std::string absolutePath(const std::string& path, const std::string& baseFolder)
 void makeAbsolute(RunConfig& config, const ConfigField& field, const std::string& baseFolder) {
   if (field.key == "student.path") config.student.path = absolutePath(config.student.path, baseFolder);
   if (field.key == "teacher.path") config.teacher.path = absolutePath(config.teacher.path, baseFolder);
-  if (field.key == "trainer.default_local_dir") config.trainer.directory = absolutePath(config.trainer.directory, baseFolder);
+  if (field.key == "trainer.default_local_dir")
+    config.trainer.directory = absolutePath(config.trainer.directory, baseFolder);
   if (field.key == "data.train_files") {
     for (auto& file : config.data.trainFiles) file = absolutePath(file, baseFolder);
   }
   if (field.key == "data.val_files") {
     for (auto& file : config.data.valFiles) file = absolutePath(file, baseFolder);
   }
-  if (field.key == "trainer.resume_mode" && config.trainer.resumeMode != "auto" && config.trainer.resumeMode != "disable") {
+  if (field.key == "trainer.resume_mode" && config.trainer.resumeMode != "auto" &&
+      config.trainer.resumeMode != "disable") {
     config.trainer.resumeMode = absolutePath(config.trainer.resumeMode, baseFolder);
   }
 }
@@ -128,15 +133,17 @@ std::string flowText(const YAML::Node& node) {
   return out.c_str();
 }
 
-void flatten(RunConfig& config, const YAML::Node& node, const std::string& path, const std::string& baseFolder, std::set<std::string>& seen,
-             std::vector<ConfigIssue>* issues) {
+void flatten(RunConfig& config, const YAML::Node& node, const std::string& path, const std::string& baseFolder,
+             std::set<std::string>& seen, std::vector<ConfigIssue>* issues) {
   for (const auto& entry : node) {
     std::string key = path.empty() ? entry.first.Scalar() : path + "." + entry.first.Scalar();
     if (!seen.insert(key).second) addIssue(issues, key, "is given twice");
     if (entry.second.IsMap()) {
       flatten(config, entry.second, key, baseFolder, seen, issues);
     } else {
-      std::string value = entry.second.IsScalar() ? entry.second.Scalar() : entry.second.IsSequence() ? flowText(entry.second) : "null";
+      std::string value = entry.second.IsScalar()     ? entry.second.Scalar()
+                          : entry.second.IsSequence() ? flowText(entry.second)
+                                                      : "null";
       assign(config, key, value, baseFolder, issues);
     }
   }
@@ -144,13 +151,16 @@ void flatten(RunConfig& config, const YAML::Node& node, const std::string& path,
 
 /// Text that YAML reads back as the same string.
 std::string yamlScalar(const ConfigField& field, const std::string& value) {
-  if (field.type == "int" || field.type == "number" || field.type == "bool" || field.type == "paths" || field.type == "ints") return value;
+  if (field.type == "int" || field.type == "number" || field.type == "bool" || field.type == "paths" ||
+      field.type == "ints")
+    return value;
   YAML::Emitter out;
   out << value;
   return value.empty() ? "\"\"" : out.c_str();
 }
 
-// ---------------------------------------------------------------------------------------------------------------- validate
+// ----------------------------------------------------------------------------------------------------------------
+// validate
 
 class Checker {
  public:
@@ -180,7 +190,8 @@ void checkModel(Checker& check, const char* key, const char* who, const std::str
   if (!fs::is_directory(folder, ignored)) {
     check.require(false, key, fmt::format("there is no folder «{}»", folder));
   } else {
-    check.require(fs::exists(fs::path(folder) / "config.json", ignored), key, fmt::format("«{}» holds no config.json, so it is no model folder", folder));
+    check.require(fs::exists(fs::path(folder) / "config.json", ignored), key,
+                  fmt::format("«{}» holds no config.json, so it is no model folder", folder));
   }
 }
 
@@ -195,10 +206,13 @@ void checkFiles(Checker& check, const char* key, const std::vector<std::string>&
 void checkDistillation(Checker& check, const RunConfig& config) {
   const auto& d = config.distillation;
   bool k1 = d.lossMode == "k1" || d.lossMode == "kl";
-  check.require(!k1 || d.usePolicyGradient, "distillation.loss_mode",
-                fmt::format("{} needs use_policy_gradient: differentiated directly, its gradient does not contain the teacher", d.lossMode));
+  check.require(
+      !k1 || d.usePolicyGradient, "distillation.loss_mode",
+      fmt::format("{} needs use_policy_gradient: differentiated directly, its gradient does not contain the teacher",
+                  d.lossMode));
   check.require(d.lossMode != "forward_kl_topk" || !d.usePolicyGradient, "distillation.use_policy_gradient",
-                "forward_kl_topk is differentiated directly: it compares distributions and says nothing about the sampled token, so it is no advantage");
+                "forward_kl_topk is differentiated directly: it compares distributions and says nothing about the "
+                "sampled token, so it is no advantage");
   check.atLeast(d.topk, 1, "distillation.topk");
   check.require(std::isfinite(d.lossMaxClamp) && d.lossMaxClamp >= 0, "distillation.loss_max_clamp",
                 fmt::format("must be positive, or 0 for off; got {}", d.lossMaxClamp));
@@ -214,14 +228,16 @@ void checkDistillation(Checker& check, const RunConfig& config) {
 }
 
 void checkActor(Checker& check, const RunConfig::Actor& a) {
-  check.require(std::isfinite(a.lr) && a.lr > 0 && a.lr <= 1, "actor.optim.lr", fmt::format("must lie above 0 and at most at 1; got {}", a.lr));
+  check.require(std::isfinite(a.lr) && a.lr > 0 && a.lr <= 1, "actor.optim.lr",
+                fmt::format("must lie above 0 and at most at 1; got {}", a.lr));
   for (auto [value, key] : {std::pair{a.beta1, "actor.optim.beta1"}, {a.beta2, "actor.optim.beta2"}}) {
     check.require(value >= 0 && value < 1, key, fmt::format("must lie in 0 to 1, 1 excluded; got {}", value));
   }
   check.require(a.eps > 0 && a.eps < 1, "actor.optim.eps", fmt::format("must lie between 0 and 1; got {}", a.eps));
   check.within(a.weightDecay, 0, 1, "actor.optim.weight_decay");
   check.atLeast(a.lrWarmupSteps, 0, "actor.optim.lr_warmup_steps");
-  check.require(std::isfinite(a.gradClip) && a.gradClip > 0, "actor.grad_clip", fmt::format("must be positive; got {}", a.gradClip));
+  check.require(std::isfinite(a.gradClip) && a.gradClip > 0, "actor.grad_clip",
+                fmt::format("must be positive; got {}", a.gradClip));
   check.within(a.clipRatioLow, 0, 1, "actor.clip_ratio_low");
   check.within(a.clipRatioHigh, 0, 1000, "actor.clip_ratio_high");
   check.require(a.clipRatioC > 1, "actor.clip_ratio_c", fmt::format("must be above 1; got {}", a.clipRatioC));
@@ -240,7 +256,8 @@ void checkTrainer(Checker& check, const RunConfig::Trainer& t) {
   check.atLeast(t.rolloutSaveFreq, 0, "trainer.rollout_save_freq");
   check.within(t.threads, 0, 1024, "trainer.threads");
   const std::string& device = t.device;
-  bool index = device.starts_with("cuda:") && device.size() > 5 && device.find_first_not_of("0123456789", 5) == std::string::npos;
+  bool index = device.starts_with("cuda:") && device.size() > 5 &&
+               device.find_first_not_of("0123456789", 5) == std::string::npos;
   check.require(device == "auto" || device == "cpu" || device == "cuda" || index, "trainer.device",
                 fmt::format("must be cpu, cuda, cuda:N or auto; got «{}»", device));
   if (t.resumeMode != "auto" && t.resumeMode != "disable") {
@@ -327,33 +344,40 @@ std::vector<ConfigIssue> validate(const RunConfig& config) {
   for (const auto& field : configFields()) {
     if (field.type != "choice") continue;
     const auto value = field.get(config);
-    check.require(std::find(field.choices.begin(), field.choices.end(), value) != field.choices.end(), field.key.c_str(),
-                  fmt::format("must be one of {}; got «{}»", fmt::join(field.choices, ", "), value));
+    check.require(std::find(field.choices.begin(), field.choices.end(), value) != field.choices.end(),
+                  field.key.c_str(), fmt::format("must be one of {}; got «{}»", fmt::join(field.choices, ", "), value));
   }
   checkModel(check, "student.path", "student", config.student.path);
   check.atLeast(config.student.cueInterval, 1, "student.cue.interval");
-  check.require(!(config.student.freezeVision && config.student.freezeLanguage && !config.student.cueEnabled), "student.freeze_language_model",
+  check.require(!(config.student.freezeVision && config.student.freezeLanguage && !config.student.cueEnabled),
+                "student.freeze_language_model",
                 "vision tower and language model are frozen and there is no cue recovery module, so nothing can learn");
   if (config.distillation.distillationCoef > 0) checkModel(check, "teacher.path", "teacher", config.teacher.path);
   const auto& data = config.data;
   check.require(!data.trainFiles.empty(), "data.train_files",
                 config.teacher.privilege == "none"
                     ? std::string("names no file")
-                    : fmt::format("names no file; teacher.privilege {} needs data with a {} column", config.teacher.privilege, config.teacher.privilege));
+                    : fmt::format("names no file; teacher.privilege {} needs data with a {} column",
+                                  config.teacher.privilege, config.teacher.privilege));
   checkFiles(check, "data.train_files", data.trainFiles);
   checkFiles(check, "data.val_files", data.valFiles);
-  check.require(!data.valFiles.empty() || (config.trainer.testFreq == 0 && !config.trainer.valBeforeTrain), "data.val_files",
+  check.require(!data.valFiles.empty() || (config.trainer.testFreq == 0 && !config.trainer.valBeforeTrain),
+                "data.val_files",
                 "names no file, but trainer.test_freq or trainer.val_before_train asks for evaluations");
   check.require(!data.valFiles.empty() || data.probeRows.empty(), "data.probe_rows", "needs held-out data");
   check.atLeast(data.trainBatchSize, 1, "data.train_batch_size");
   check.atLeast(data.maxPromptLength, 1, "data.max_prompt_length");
   check.atLeast(data.maxResponseLength, 1, "data.max_response_length");
   check.atLeast(data.valMaxSamples, 1, "data.val_max_samples");
-  check.require(std::all_of(data.probeRows.begin(), data.probeRows.end(), [](int row) { return row >= 0; }), "data.probe_rows", "rows count from 0");
+  check.require(std::all_of(data.probeRows.begin(), data.probeRows.end(), [](int row) { return row >= 0; }),
+                "data.probe_rows", "rows count from 0");
   check.atLeast(config.rollout.n, 1, "rollout.n");
-  check.require(std::isfinite(config.rollout.temperature) && config.rollout.temperature > 0 && config.rollout.temperature <= 100, "rollout.temperature",
-                fmt::format("must be above 0: a greedy rollout explores nothing; got {}", config.rollout.temperature));
-  check.require(config.rollout.topP > 0 && config.rollout.topP <= 1, "rollout.top_p", fmt::format("must lie above 0 and at most at 1; got {}", config.rollout.topP));
+  check.require(
+      std::isfinite(config.rollout.temperature) && config.rollout.temperature > 0 && config.rollout.temperature <= 100,
+      "rollout.temperature",
+      fmt::format("must be above 0: a greedy rollout explores nothing; got {}", config.rollout.temperature));
+  check.require(config.rollout.topP > 0 && config.rollout.topP <= 1, "rollout.top_p",
+                fmt::format("must lie above 0 and at most at 1; got {}", config.rollout.topP));
   check.atLeast(config.rollout.topK, 0, "rollout.top_k");
   checkDistillation(check, config);
   checkActor(check, config.actor);

@@ -38,6 +38,7 @@ struct RunConfig {
     bool cueSkipLastLayer = true;           // an injection after the last layer reaches nothing (spec B5)
     bool freezeVision = false;
     bool freezeLanguage = false;
+    bool gradientCheckpointing = false;     // recompute decoder layers in the backward pass: less memory, more time
   } student;
 
   struct Teacher {

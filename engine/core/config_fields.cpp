@@ -28,7 +28,9 @@ bool parseBool(const std::string& text) {
   throw std::invalid_argument(fmt::format("must be true or false; got «{}»", text));
 }
 
-bool isNull(const std::string& text) { return text.empty() || text == "null" || text == "~" || text == "None"; }
+bool isNull(const std::string& text) {
+  return text.empty() || text == "null" || text == "~" || text == "None";
+}
 
 /// Lists are flow sequences, "[a, b]"; a single value and "a, b" are understood too.
 std::vector<std::string> parseList(const std::string& text) {
@@ -98,7 +100,9 @@ class Table {
   void text(Text text, const char* type, Section RunConfig::*section, std::string Section::*member) {
     ConfigField field = make(text, type);
     field.get = [=](const RunConfig& config) { return config.*section.*member; };
-    field.set = [=](RunConfig& config, const std::string& value) { config.*section.*member = isNull(value) ? "" : value; };
+    field.set = [=](RunConfig& config, const std::string& value) {
+      config.*section.*member = isNull(value) ? "" : value;
+    };
     fields.push_back(std::move(field));
   }
 
@@ -162,26 +166,34 @@ class Table {
 
 void addStudent(Table& t) {
   auto s = &RunConfig::student;
-  t.text({"student.path", "Student", "", "Hugging Face folder of the model that learns.", "verl (actor_rollout_ref.model.path)"},
+  t.text({"student.path", "Student", "", "Hugging Face folder of the model that learns.",
+          "verl (actor_rollout_ref.model.path)"},
          "path", s, &RunConfig::Student::path);
   t.flag({"student.cue.enabled", "Cue recovery", "",
-          "Adds the module through which the first token reads the visual tokens; a student that has it keeps it.", "paper; spec 1"},
+          "Adds the module through which the first token reads the visual tokens; a student that has it keeps it.",
+          "paper; spec 1"},
          s, &RunConfig::Student::cueEnabled);
-  t.number({"student.cue.interval", "Injection interval", "layers", "The module acts after every layer whose index is a multiple of this.",
-            "paper: 5; spec 1.1"},
+  t.number({"student.cue.interval", "Injection interval", "layers",
+            "The module acts after every layer whose index is a multiple of this.", "paper: 5; spec 1.1"},
            s, &RunConfig::Student::cueInterval);
-  t.choice({"student.cue.init", "Module initialisation", "",
-            "zero_o starts as an exact identity; normal draws N(0, 0.02²) and disturbs the student at step 0.", "spec 1.10"},
-           {"zero_o", "normal"}, s, &RunConfig::Student::cueInit);
+  t.choice(
+      {"student.cue.init", "Module initialisation", "",
+       "zero_o starts as an exact identity; normal draws N(0, 0.02²) and disturbs the student at step 0.", "spec 1.10"},
+      {"zero_o", "normal"}, s, &RunConfig::Student::cueInit);
   t.flag({"student.cue.skip_last_layer", "Skip the last layer", "",
           "Leaves out an injection after the last layer: it reaches no other token and only decays.", "spec 7-B5"},
          s, &RunConfig::Student::cueSkipLastLayer);
-  t.flag({"student.freeze_vision_tower", "Freeze the vision tower", "", "The vision tower keeps its weights; its features are then computed once an image.",
-          "verl"},
+  t.flag({"student.freeze_vision_tower", "Freeze the vision tower", "",
+          "The vision tower keeps its weights; its features are then computed once an image.", "verl"},
          s, &RunConfig::Student::freezeVision);
-  t.flag({"student.freeze_language_model", "Freeze the language model", "", "The text decoder keeps its weights; only the cue recovery module and the vision tower learn.",
-          "Cuescope"},
+  t.flag({"student.freeze_language_model", "Freeze the language model", "",
+          "The text decoder keeps its weights; only the cue recovery module and the vision tower learn.", "Cuescope"},
          s, &RunConfig::Student::freezeLanguage);
+  t.flag(
+      {"student.enable_gradient_checkpointing", "Recompute activations", "",
+       "Decoder layers are computed again in the backward pass: less memory, about a third more time, the same result.",
+       "verl"},
+      s, &RunConfig::Student::gradientCheckpointing);
 }
 
 void addTeacher(Table& t) {
@@ -189,34 +201,48 @@ void addTeacher(Table& t) {
   t.text({"teacher.path", "Teacher", "", "Hugging Face folder of the frozen model that scores the student's answers.",
           "verl (distillation.teacher_model)"},
          "path", s, &RunConfig::Teacher::path);
-  t.choice({"teacher.privilege", "Privilege", "",
-            "What only the teacher's prompt says: nothing, the answer-side hint, or the visual cue.", "paper; spec 3.11"},
-           {"none", "hint", "cue"}, s, &RunConfig::Teacher::privilege);
+  t.choice(
+      {"teacher.privilege", "Privilege", "",
+       "What only the teacher's prompt says: nothing, the answer-side hint, or the visual cue.", "paper; spec 3.11"},
+      {"none", "hint", "cue"}, s, &RunConfig::Teacher::privilege);
 }
 
 void addData(Table& t) {
   auto s = &RunConfig::data;
-  t.paths({"data.train_files", "Training data", "", "Parquet or JSONL files with verl's columns; several are joined.", "verl"},
+  t.paths({"data.train_files", "Training data", "", "Parquet or JSONL files with verl's columns; several are joined.",
+           "verl"},
           &RunConfig::Data::trainFiles);
-  t.paths({"data.val_files", "Held-out data", "", "Files for evaluation and probe images.", "verl"}, &RunConfig::Data::valFiles);
-  t.number({"data.train_batch_size", "Batch", "prompts", "Prompts a step.", "verl; paper: 128"}, s, &RunConfig::Data::trainBatchSize);
-  t.number({"data.max_prompt_length", "Longest prompt", "tokens", "Longer prompts are left out and counted, images included.", "verl; paper: 2048"},
+  t.paths({"data.val_files", "Held-out data", "", "Files for evaluation and probe images.", "verl"},
+          &RunConfig::Data::valFiles);
+  t.number({"data.train_batch_size", "Batch", "prompts", "Prompts a step.", "verl; paper: 128"}, s,
+           &RunConfig::Data::trainBatchSize);
+  t.number({"data.max_prompt_length", "Longest prompt", "tokens",
+            "Longer prompts are left out and counted, images included.", "verl; paper: 2048"},
            s, &RunConfig::Data::maxPromptLength);
-  t.number({"data.max_response_length", "Longest response", "tokens", "A rollout ends here if it has not stopped by itself.", "verl; paper: 4096"},
+  t.number({"data.max_response_length", "Longest response", "tokens",
+            "A rollout ends here if it has not stopped by itself.", "verl; paper: 4096"},
            s, &RunConfig::Data::maxResponseLength);
-  t.number({"data.val_max_samples", "Held-out samples", "samples", "Rows of an evaluation; below 256 differences of 5 points are noise.", "verl"},
+  t.number({"data.val_max_samples", "Held-out samples", "samples",
+            "Rows of an evaluation; below 256 differences of 5 points are noise.", "verl"},
            s, &RunConfig::Data::valMaxSamples);
-  t.flag({"data.shuffle", "Shuffle", "", "A new order every epoch, drawn from the seed.", "verl"}, s, &RunConfig::Data::shuffle);
-  t.ints({"data.probe_rows", "Probe images", "", "Rows of the first held-out file whose sink maps are followed over the run.", "Cuescope"},
+  t.flag({"data.shuffle", "Shuffle", "", "A new order every epoch, drawn from the seed.", "verl"}, s,
+         &RunConfig::Data::shuffle);
+  t.ints({"data.probe_rows", "Probe images", "",
+          "Rows of the first held-out file whose sink maps are followed over the run.", "Cuescope"},
          &RunConfig::Data::probeRows);
 }
 
 void addRollout(Table& t) {
   auto s = &RunConfig::rollout;
-  t.number({"rollout.n", "Rollouts a prompt", "", "Responses sampled from each prompt.", "verl; paper: 1, GRPO 5"}, s, &RunConfig::Rollout::n);
-  t.number({"rollout.temperature", "Temperature", "", "Of the sampling; 1 samples the policy itself.", "verl; paper: 1"}, s, &RunConfig::Rollout::temperature);
-  t.number({"rollout.top_p", "Top p", "", "Smallest set of tokens with this probability; 1 is off.", "verl"}, s, &RunConfig::Rollout::topP);
-  t.number({"rollout.top_k", "Top k", "tokens", "Only the k most likely tokens; 0 is off.", "verl"}, s, &RunConfig::Rollout::topK);
+  t.number({"rollout.n", "Rollouts a prompt", "", "Responses sampled from each prompt.", "verl; paper: 1, GRPO 5"}, s,
+           &RunConfig::Rollout::n);
+  t.number(
+      {"rollout.temperature", "Temperature", "", "Of the sampling; 1 samples the policy itself.", "verl; paper: 1"}, s,
+      &RunConfig::Rollout::temperature);
+  t.number({"rollout.top_p", "Top p", "", "Smallest set of tokens with this probability; 1 is off.", "verl"}, s,
+           &RunConfig::Rollout::topP);
+  t.number({"rollout.top_k", "Top k", "tokens", "Only the k most likely tokens; 0 is off.", "verl"}, s,
+           &RunConfig::Rollout::topK);
 }
 
 void addDistillation(Table& t) {
@@ -225,27 +251,36 @@ void addDistillation(Table& t) {
   t.choice({"distillation.loss_mode", "Loss", "", "What is lowered at each response token.", "verl; spec 3.6"},
            {"k1", "kl", "abs", "k2", "mse", "k3", "low_var_kl", "forward_kl_topk"}, s, &D::lossMode);
   t.flag({"distillation.use_policy_gradient", "Policy gradient", "",
-          "On: the negative loss is the advantage of a clipped policy gradient. Off: the loss is differentiated.", "verl; spec 3.7"},
+          "On: the negative loss is the advantage of a clipped policy gradient. Off: the loss is differentiated.",
+          "verl; spec 3.7"},
          s, &D::usePolicyGradient);
-  t.number({"distillation.topk", "Top K of the teacher", "tokens", "Tokens of the teacher's distribution that forward_kl_topk compares.", "verl"}, s, &D::topk);
-  t.number({"distillation.loss_max_clamp", "Loss clamp", "nats", "A token's loss is held within ± this; 0 is off.", "verl; script: 10"}, s,
-           &D::lossMaxClamp, true);
+  t.number({"distillation.topk", "Top K of the teacher", "tokens",
+            "Tokens of the teacher's distribution that forward_kl_topk compares.", "verl"},
+           s, &D::topk);
+  t.number({"distillation.loss_max_clamp", "Loss clamp", "nats", "A token's loss is held within ± this; 0 is off.",
+            "verl; script: 10"},
+           s, &D::lossMaxClamp, true);
   t.number({"distillation.log_prob_min_clamp", "Log-probability floor", "nats",
-            "forward_kl_topk only: both log-probabilities are raised to this; no gradient below it. 0 is off.", "verl; script: -10; spec 7-B12"},
+            "forward_kl_topk only: both log-probabilities are raised to this; no gradient below it. 0 is off.",
+            "verl; script: -10; spec 7-B12"},
            s, &D::logProbMinClamp, true);
-  t.number({"distillation.cascade_epsilon", "Cascade threshold", "", "Teacher probability under which a token counts as off the teacher's path; 0 is off.",
-            "spec 3.8"},
+  t.number({"distillation.cascade_epsilon", "Cascade threshold", "",
+            "Teacher probability under which a token counts as off the teacher's path; 0 is off.", "spec 3.8"},
            s, &D::cascadeEpsilon);
-  t.number({"distillation.cascade_tolerance", "Cascade tolerance", "tokens", "So many such tokens in a row end the loss of the response.", "spec 3.8"}, s,
-           &D::cascadeTolerance);
-  t.number({"distillation.confidence_alpha", "Confidence exponent", "", "Losses times the teacher's best probability to this power; 0 is off.", "spec 3.8"}, s,
-           &D::confidenceAlpha);
-  t.number({"distillation.margin_gamma", "Hindsight margin", "nats", "Losses of rewarded responses shrink by this towards 0; 0 is off.", "spec 3.8"}, s,
-           &D::marginGamma);
-  t.flag({"distillation.use_task_rewards", "Task reward", "", "Adds the clipped policy gradient of the answer's reward, normalised in each prompt's group (GRPO).",
-          "verl"},
+  t.number({"distillation.cascade_tolerance", "Cascade tolerance", "tokens",
+            "So many such tokens in a row end the loss of the response.", "spec 3.8"},
+           s, &D::cascadeTolerance);
+  t.number({"distillation.confidence_alpha", "Confidence exponent", "",
+            "Losses times the teacher's best probability to this power; 0 is off.", "spec 3.8"},
+           s, &D::confidenceAlpha);
+  t.number({"distillation.margin_gamma", "Hindsight margin", "nats",
+            "Losses of rewarded responses shrink by this towards 0; 0 is off.", "spec 3.8"},
+           s, &D::marginGamma);
+  t.flag({"distillation.use_task_rewards", "Task reward", "",
+          "Adds the clipped policy gradient of the answer's reward, normalised in each prompt's group (GRPO).", "verl"},
          s, &D::useTaskRewards);
-  t.number({"distillation.distillation_loss_coef", "Distillation weight", "", "Weight of the distillation loss beside the task reward; 0 needs no teacher.", "verl"},
+  t.number({"distillation.distillation_loss_coef", "Distillation weight", "",
+            "Weight of the distillation loss beside the task reward; 0 needs no teacher.", "verl"},
            s, &D::distillationCoef);
 }
 
@@ -253,42 +288,66 @@ void addActor(Table& t) {
   auto s = &RunConfig::actor;
   using A = RunConfig::Actor;
   t.number({"actor.optim.lr", "Learning rate", "", "Of AdamW.", "verl; paper: 1e-6"}, s, &A::lr);
-  t.number({"actor.optim.lr_warmup_steps", "Warm-up", "steps", "The rate rises linearly over these steps.", "verl"}, s, &A::lrWarmupSteps);
-  t.choice({"actor.optim.lr_scheduler_type", "Schedule", "", "After the warm-up: constant, or down to 0 linearly or along a cosine.", "verl"},
+  t.number({"actor.optim.lr_warmup_steps", "Warm-up", "steps", "The rate rises linearly over these steps.", "verl"}, s,
+           &A::lrWarmupSteps);
+  t.choice({"actor.optim.lr_scheduler_type", "Schedule", "",
+            "After the warm-up: constant, or down to 0 linearly or along a cosine.", "verl"},
            {"constant", "linear", "cosine"}, s, &A::lrSchedule);
   t.number({"actor.optim.beta1", "Beta 1", "", "Decay of the mean of gradients.", "library default"}, s, &A::beta1);
-  t.number({"actor.optim.beta2", "Beta 2", "", "Decay of the mean of squared gradients.", "library default"}, s, &A::beta2);
+  t.number({"actor.optim.beta2", "Beta 2", "", "Decay of the mean of squared gradients.", "library default"}, s,
+           &A::beta2);
   t.number({"actor.optim.eps", "Epsilon", "", "Added to the root of the mean square.", "library default"}, s, &A::eps);
-  t.number({"actor.optim.weight_decay", "Weight decay", "", "On all parameters, norms included.", "verl; spec 7-B16"}, s, &A::weightDecay);
-  t.number({"actor.grad_clip", "Gradient clip", "", "Largest 2-norm of all gradients together.", "verl"}, s, &A::gradClip);
-  t.number({"actor.clip_ratio_low", "Clip below", "", "The ratio to the old policy is held above 1 - this.", "verl"}, s, &A::clipRatioLow);
-  t.number({"actor.clip_ratio_high", "Clip above", "", "The ratio to the old policy is held below 1 + this.", "verl"}, s, &A::clipRatioHigh);
-  t.number({"actor.clip_ratio_c", "Dual clip", "", "Bound of the loss for negative advantages, times the advantage.", "verl"}, s, &A::clipRatioC);
-  t.choice({"actor.loss_agg_mode", "Aggregation", "", "How token losses become one number; the paper's formula is seq-mean-token-mean.", "verl; spec 7-B13"},
+  t.number({"actor.optim.weight_decay", "Weight decay", "", "On all parameters, norms included.", "verl; spec 7-B16"},
+           s, &A::weightDecay);
+  t.number({"actor.grad_clip", "Gradient clip", "", "Largest 2-norm of all gradients together.", "verl"}, s,
+           &A::gradClip);
+  t.number({"actor.clip_ratio_low", "Clip below", "", "The ratio to the old policy is held above 1 - this.", "verl"}, s,
+           &A::clipRatioLow);
+  t.number({"actor.clip_ratio_high", "Clip above", "", "The ratio to the old policy is held below 1 + this.", "verl"},
+           s, &A::clipRatioHigh);
+  t.number({"actor.clip_ratio_c", "Dual clip", "", "Bound of the loss for negative advantages, times the advantage.",
+            "verl"},
+           s, &A::clipRatioC);
+  t.choice({"actor.loss_agg_mode", "Aggregation", "",
+            "How token losses become one number; the paper's formula is seq-mean-token-mean.", "verl; spec 7-B13"},
            {"token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm"}, s, &A::lossAggMode);
-  t.number({"actor.entropy_coeff", "Entropy bonus", "", "Weight of the policy's entropy, subtracted from the loss.", "verl"}, s, &A::entropyCoeff);
-  t.number({"actor.ppo_max_token_len_per_gpu", "Micro-batch", "tokens", "Packed tokens in one forward and backward pass; changes memory, not the result.", "verl"}, s,
-           &A::microBatchTokens);
+  t.number(
+      {"actor.entropy_coeff", "Entropy bonus", "", "Weight of the policy's entropy, subtracted from the loss.", "verl"},
+      s, &A::entropyCoeff);
+  t.number({"actor.ppo_max_token_len_per_gpu", "Micro-batch", "tokens",
+            "Packed tokens in one forward and backward pass; changes memory, not the result.", "verl"},
+           s, &A::microBatchTokens);
 }
 
 void addTrainer(Table& t) {
   auto s = &RunConfig::trainer;
   using T = RunConfig::Trainer;
   t.text({"trainer.experiment_name", "Name", "", "Name of the run and of its folder.", "verl"}, "text", s, &T::name);
-  t.text({"trainer.default_local_dir", "Runs folder", "", "Where the run's folder is made; empty: runs in the user's data folder.", "verl"}, "path", s,
-         &T::directory);
-  t.number({"trainer.total_training_steps", "Steps", "steps", "Optimizer steps of the whole run.", "verl"}, s, &T::totalTrainingSteps);
-  t.number({"trainer.save_freq", "Checkpoint every", "steps", "0: only at the end.", "verl; script: 200"}, s, &T::saveFreq);
+  t.text({"trainer.default_local_dir", "Runs folder", "",
+          "Where the run's folder is made; empty: runs in the user's data folder.", "verl"},
+         "path", s, &T::directory);
+  t.number({"trainer.total_training_steps", "Steps", "steps", "Optimizer steps of the whole run.", "verl"}, s,
+           &T::totalTrainingSteps);
+  t.number({"trainer.save_freq", "Checkpoint every", "steps", "0: only at the end.", "verl; script: 200"}, s,
+           &T::saveFreq);
   t.number({"trainer.test_freq", "Evaluate every", "steps", "0: never.", "verl; script: 5"}, s, &T::testFreq);
-  t.number({"trainer.max_actor_ckpt_to_keep", "Checkpoints kept", "", "Older ones go after a newer one is safely on disk; 0 keeps all.", "verl; script: 2"}, s,
-           &T::maxCkptToKeep);
-  t.flag({"trainer.val_before_train", "Evaluate first", "", "An evaluation before the first step.", "verl"}, s, &T::valBeforeTrain);
+  t.number({"trainer.max_actor_ckpt_to_keep", "Checkpoints kept", "",
+            "Older ones go after a newer one is safely on disk; 0 keeps all.", "verl; script: 2"},
+           s, &T::maxCkptToKeep);
+  t.flag({"trainer.val_before_train", "Evaluate first", "", "An evaluation before the first step.", "verl"}, s,
+         &T::valBeforeTrain);
   t.number({"trainer.probe_freq", "Probe maps every", "steps", "0: never.", "Cuescope"}, s, &T::probeFreq);
-  t.number({"trainer.rollout_save_freq", "Rollouts saved every", "steps", "0: never.", "Cuescope; verl: rollout_data_dir"}, s, &T::rolloutSaveFreq);
-  t.number({"trainer.seed", "Seed", "", "Of the order of data, of the rollouts and of new weights.", "Cuescope"}, s, &T::seed);
-  t.text({"trainer.resume_mode", "Resume", "", "disable, auto (the run's newest complete checkpoint), or a checkpoint folder.", "verl"}, "text", s, &T::resumeMode);
+  t.number(
+      {"trainer.rollout_save_freq", "Rollouts saved every", "steps", "0: never.", "Cuescope; verl: rollout_data_dir"},
+      s, &T::rolloutSaveFreq);
+  t.number({"trainer.seed", "Seed", "", "Of the order of data, of the rollouts and of new weights.", "Cuescope"}, s,
+           &T::seed);
+  t.text({"trainer.resume_mode", "Resume", "",
+          "disable, auto (the run's newest complete checkpoint), or a checkpoint folder.", "verl"},
+         "text", s, &T::resumeMode);
   t.text({"trainer.device", "Device", "", "cpu, cuda, cuda:1 or auto.", "Cuescope"}, "text", s, &T::device);
-  t.number({"trainer.threads", "Threads", "", "Of the CPU; 0: as many as this process may use.", "Cuescope"}, s, &T::threads);
+  t.number({"trainer.threads", "Threads", "", "Of the CPU; 0: as many as this process may use.", "Cuescope"}, s,
+           &T::threads);
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ using nlohmann::json;
 
 std::vector<float> floats(const json& values) {
   std::vector<float> out;
-  for (const auto& value : values) out.push_back(value.is_null() ? std::numeric_limits<float>::quiet_NaN() : value.get<float>());
+  for (const auto& value : values)
+    out.push_back(value.is_null() ? std::numeric_limits<float>::quiet_NaN() : value.get<float>());
   return out;
 }
 
@@ -60,7 +61,8 @@ std::vector<RolloutRecord> parseRollouts(const std::string& jsonLines) {
       if (line.contains("teacher_token_logprobs")) r.teacherLogProbs = floats(line["teacher_token_logprobs"]);
       records.push_back(std::move(r));
     } catch (const json::exception& error) {
-      throw Error("A saved rollout could not be read", "line " + std::to_string(number), error.what(), "The file was changed by another program; other steps are not affected.");
+      throw Error("A saved rollout could not be read", "line " + std::to_string(number), error.what(),
+                  "The file was changed by another program; other steps are not affected.");
     }
     begin = end + 1;
   }

@@ -89,10 +89,15 @@ std::optional<std::string> readFile(const std::string& path) {
   return text.str();
 }
 
-double number(const json& value) { return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>(); }
+double number(const json& value) {
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
 
 json stepToJson(const StepSnapshot& step) {
-  json line = {{"step", step.step}, {"seconds", step.secondsSinceStart}, {"tokens", step.tokensSinceStart}, {"phases", step.phaseSeconds}};
+  json line = {{"step", step.step},
+               {"seconds", step.secondsSinceStart},
+               {"tokens", step.tokensSinceStart},
+               {"phases", step.phaseSeconds}};
   for (const auto& [name, value] : step.metrics) line[name] = value;
   return line;
 }
@@ -147,17 +152,22 @@ std::vector<ProbeMap> probesFromJson(const json& list) {
 }
 
 RunState stateFromName(const std::string& name) {
-  for (RunState state : {RunState::Ready, RunState::Running, RunState::Paused, RunState::Stopping, RunState::Completed, RunState::Stopped, RunState::Failed}) {
+  for (RunState state : {RunState::Ready, RunState::Running, RunState::Paused, RunState::Stopping, RunState::Completed,
+                         RunState::Stopped, RunState::Failed}) {
     if (name == runStateName(state)) return state;
   }
-  throw Error("The state of the run is unknown", name, "this version knows no such state", "Open the run with the version that wrote it.");
+  throw Error("The state of the run is unknown", name, "this version knows no such state",
+              "Open the run with the version that wrote it.");
 }
 
-std::string text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string text(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 /// -1: not a checkpoint's name.
 int stepOfCheckpoint(const std::string& name) {
-  if (!name.starts_with("step-") || name.size() < 6 || name.find_first_not_of("0123456789", 5) != std::string::npos) return -1;
+  if (!name.starts_with("step-") || name.size() < 6 || name.find_first_not_of("0123456789", 5) != std::string::npos)
+    return -1;
   return std::atoi(name.c_str() + 5);
 }
 
@@ -176,16 +186,20 @@ std::int64_t folderBytes(const fs::path& folder) {
 
 }  // namespace
 
-void writeFileDurably(const std::string& path, const std::string& bytes) { replaceFile(path, bytes, true); }
+void writeFileDurably(const std::string& path, const std::string& bytes) {
+  replaceFile(path, bytes, true);
+}
 
-// ---------------------------------------------------------------------------------------------------------------- reader
+// ----------------------------------------------------------------------------------------------------------------
+// reader
 
 RunReader::RunReader(std::string directory) : m_directory(std::move(directory)) {}
 
 bool RunReader::isRunDirectory(const std::string& directory) {
   std::error_code ignored;
   return fs::is_regular_file(fs::path(directory) / "config.yaml", ignored) &&
-         (fs::exists(fs::path(directory) / "status.json", ignored) || fs::exists(fs::path(directory) / "metrics.jsonl", ignored));
+         (fs::exists(fs::path(directory) / "status.json", ignored) ||
+          fs::exists(fs::path(directory) / "metrics.jsonl", ignored));
 }
 
 std::vector<StepPtr> RunReader::newSteps() {
@@ -238,20 +252,24 @@ std::optional<RunStatus> RunReader::status() const {
     status.secondsLeft = value.value("seconds_left", -1.0);
     return status;
   } catch (const json::exception& error) {
-    throw Error("The state of the run could not be read", path, error.what(), "The file was changed by another program.");
+    throw Error("The state of the run could not be read", path, error.what(),
+                "The file was changed by another program.");
   }
 }
 
 std::string RunReader::configYaml() const {
   auto bytes = readFile(m_directory + "/config.yaml");
-  if (!bytes) throw Error("This folder is no run", m_directory, "it holds no config.yaml", "Choose a folder that a training run has written.");
+  if (!bytes)
+    throw Error("This folder is no run", m_directory, "it holds no config.yaml",
+                "Choose a folder that a training run has written.");
   return *bytes;
 }
 
 std::vector<CheckpointInfo> RunReader::checkpoints() const {
   std::vector<CheckpointInfo> found;
   std::error_code error;
-  for (fs::directory_iterator it(fs::path(m_directory) / "checkpoints", error), end; !error && it != end; it.increment(error)) {
+  for (fs::directory_iterator it(fs::path(m_directory) / "checkpoints", error), end; !error && it != end;
+       it.increment(error)) {
     int step = stepOfCheckpoint(it->path().filename().string());
     if (step < 0) continue;
     CheckpointInfo info;
@@ -271,13 +289,16 @@ std::vector<CheckpointInfo> RunReader::checkpoints() const {
   return found;
 }
 
-// ---------------------------------------------------------------------------------------------------------------- writer
+// ----------------------------------------------------------------------------------------------------------------
+// writer
 
 RunWriter::RunWriter(const std::string& directory) : m_directory(directory) {
   std::error_code error;
   for (const char* folder : {"", "rollouts", "probes", "checkpoints"}) {
     fs::create_directories(fs::path(directory) / folder, error);
-    if (error) throw Error("The run's folder could not be made", directory, error.message(), "Choose another folder (trainer.default_local_dir).");
+    if (error)
+      throw Error("The run's folder could not be made", directory, error.message(),
+                  "Choose another folder (trainer.default_local_dir).");
   }
   const std::string path = directory + "/lock";
   m_lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -288,7 +309,8 @@ RunWriter::RunWriter(const std::string& directory) : m_directory(directory) {
     ::close(std::exchange(m_lock, -1));
     if (!held) throw Error("The run's folder could not be locked", path, reason, "Choose a folder on a local disk.");
     std::string owner = readFile(path).value_or("");
-    throw Error("This run is already being written", directory, owner.empty() ? "another process holds its lock" : "process " + owner + " holds its lock",
+    throw Error("This run is already being written", directory,
+                owner.empty() ? "another process holds its lock" : "process " + owner + " holds its lock",
                 "Stop that run first, or choose another name (trainer.experiment_name).");
   }
   const std::string owner = std::to_string(::getpid());
@@ -307,18 +329,27 @@ RunWriter::~RunWriter() {
   if (m_lock >= 0) ::close(m_lock);  // the kernel drops the lock with the last descriptor
 }
 
-void RunWriter::writeConfig(const std::string& yaml) { replaceFile(m_directory + "/config.yaml", yaml, true); }
+void RunWriter::writeConfig(const std::string& yaml) {
+  replaceFile(m_directory + "/config.yaml", yaml, true);
+}
 
 void RunWriter::writeStatus(const RunStatus& status) {
-  json value = {{"run", status.run},           {"state", runStateName(status.state)}, {"step", status.step},
-                {"total_steps", status.totalSteps}, {"phase", status.phase},             {"phase_done", status.phaseDone},
-                {"phase_total", status.phaseTotal}, {"seconds_left", status.secondsLeft}};
+  json value = {{"run", status.run},
+                {"state", runStateName(status.state)},
+                {"step", status.step},
+                {"total_steps", status.totalSteps},
+                {"phase", status.phase},
+                {"phase_done", status.phaseDone},
+                {"phase_total", status.phaseTotal},
+                {"seconds_left", status.secondsLeft}};
   // Many times a second: atomic for readers, left to the kernel to write out.
   replaceFile(m_directory + "/status.json", text(value) + "\n", false);
 }
 
 void RunWriter::append(const StepSnapshot& step) {
-  if (!step.probes.empty()) replaceFile(m_directory + "/probes/" + std::to_string(step.step) + ".json", text(probesToJson(step.probes)) + "\n", false);
+  if (!step.probes.empty())
+    replaceFile(m_directory + "/probes/" + std::to_string(step.step) + ".json", text(probesToJson(step.probes)) + "\n",
+                false);
   File file(m_directory + "/metrics.jsonl", O_WRONLY | O_CREAT | O_APPEND);
   file.write(text(stepToJson(step)) + "\n");
   file.close();
@@ -338,9 +369,11 @@ void RunWriter::truncateAfter(int step) {
   for (const char* folder : {"rollouts", "probes"}) {
     std::error_code error;
     std::vector<fs::path> stale;
-    for (fs::directory_iterator it(fs::path(m_directory) / folder, error), end; !error && it != end; it.increment(error)) {
+    for (fs::directory_iterator it(fs::path(m_directory) / folder, error), end; !error && it != end;
+         it.increment(error)) {
       std::string stem = it->path().stem().string();
-      if (!stem.empty() && stem.find_first_not_of("0123456789") == std::string::npos && std::atoi(stem.c_str()) > step) stale.push_back(it->path());
+      if (!stem.empty() && stem.find_first_not_of("0123456789") == std::string::npos && std::atoi(stem.c_str()) > step)
+        stale.push_back(it->path());
     }
     for (const auto& path : stale) fs::remove(path);
   }

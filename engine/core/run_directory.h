@@ -5,6 +5,7 @@
 //   rollouts/N.jsonl   one object a response (engine/core/rollout_record.h)
 //   probes/N.json      ProbeMap list of a step
 //   checkpoints/step-NNNNNN/   Hugging Face folder, trainer/, manifest.json (written last)
+//   tensorboard/       event file of the same numbers
 //   lock               flock-ed by the process that writes
 #pragma once
 

@@ -28,7 +28,9 @@ constexpr const char* kUnfinished = ".unfinished";
 
 std::string text(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
-  if (!in) throw Error("A checkpoint's file could not be read", file.string(), "it is missing or may not be opened", "Use another checkpoint of the run.");
+  if (!in)
+    throw Error("A checkpoint's file could not be read", file.string(), "it is missing or may not be opened",
+                "Use another checkpoint of the run.");
   std::stringstream out;
   out << in.rdbuf();
   return out.str();
@@ -36,13 +38,17 @@ std::string text(const fs::path& file) {
 
 json parsed(const fs::path& file) {
   json value = json::parse(text(file), nullptr, false);
-  if (value.is_discarded()) throw Error("A checkpoint's file could not be read", file.string(), "it is no JSON", "Use another checkpoint of the run.");
+  if (value.is_discarded())
+    throw Error("A checkpoint's file could not be read", file.string(), "it is no JSON",
+                "Use another checkpoint of the run.");
   return value;
 }
 
 std::string fileDigest(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
-  if (!in) throw Error("A checkpoint's file could not be read", file.string(), "it is missing or may not be opened", "Use another checkpoint of the run.");
+  if (!in)
+    throw Error("A checkpoint's file could not be read", file.string(), "it is missing or may not be opened",
+                "Use another checkpoint of the run.");
   Digest digest;
   std::vector<char> buffer(1 << 20);
   while (in) {
@@ -57,7 +63,9 @@ void flushToDisk(const fs::path& path, bool folder) {
   const bool ok = fd >= 0 && (::fsync(fd) == 0 || (folder && errno == EINVAL));
   const std::string reason = std::strerror(errno);
   if (fd >= 0) ::close(fd);
-  if (!ok) throw Error("The checkpoint could not be written to the disk", path.string(), reason, "Free some space, then save again.");
+  if (!ok)
+    throw Error("The checkpoint could not be written to the disk", path.string(), reason,
+                "Free some space, then save again.");
 }
 
 std::vector<fs::path> filesOf(const fs::path& folder) {
@@ -100,8 +108,9 @@ std::string checkpointFolder(const std::string& runDirectory, int step) {
   return (fs::path(runDirectory) / "checkpoints" / name).string();
 }
 
-std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& student, const Optimizer& optimizer, const TrainerState& state,
-                            const std::string& filesFrom, const std::map<std::string, double>& metrics, const std::string& configYaml) try {
+std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& student, const Optimizer& optimizer,
+                            const TrainerState& state, const std::string& filesFrom,
+                            const std::map<std::string, double>& metrics, const std::string& configYaml) try {
   const fs::path final = checkpointFolder(runDirectory, state.step), folder = final.string() + kUnfinished;
   Unfinished unfinished(folder);
   // Masters, where they exist, are the weights; the folder itself keeps what the student computes with.
@@ -110,15 +119,21 @@ std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& stud
   NamedTensors moments;
   for (const auto& [name, tensor] : optimizer.state()) moments.emplace_back(name, tensor.cpu());
   writeSafetensors((folder / "trainer/optimizer.safetensors").string(), moments);
-  json trainer = {{"step", state.step},   {"epoch", state.epoch},     {"position", state.position}, {"skipped_rows", state.skippedRows},
-                  {"tokens", state.tokens}, {"seconds", state.seconds}, {"format", 1}};
+  json trainer = {{"step", state.step},
+                  {"epoch", state.epoch},
+                  {"position", state.position},
+                  {"skipped_rows", state.skippedRows},
+                  {"tokens", state.tokens},
+                  {"seconds", state.seconds},
+                  {"format", 1}};
   writeFileDurably((folder / "trainer/state.json").string(), trainer.dump(1) + "\n");
   writeFileDurably((folder / "trainer/config.yaml").string(), configYaml);
 
   json manifest = {{"format", 1}, {"step", state.step}, {"metrics", metrics}, {"files", json::object()}};
   for (const auto& file : filesOf(folder)) {
     flushToDisk(file, false);
-    manifest["files"][fs::relative(file, folder).string()] = {{"bytes", fs::file_size(file)}, {"xxh3", fileDigest(file)}};
+    manifest["files"][fs::relative(file, folder).string()] = {{"bytes", fs::file_size(file)},
+                                                              {"xxh3", fileDigest(file)}};
   }
   flushToDisk(folder / "trainer", true);
   writeFileDurably((folder / "manifest.json").string(), manifest.dump(1) + "\n");
@@ -126,17 +141,24 @@ std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& stud
   flushToDisk(final.parent_path(), true);
   return final.string();
 } catch (const fs::filesystem_error& error) {
-  throw Error("The checkpoint could not be written", error.path1().string(), error.code().message(), "Free some space, then save again.");
+  throw Error("The checkpoint could not be written", error.path1().string(), error.code().message(),
+              "Free some space, then save again.");
 }
 
 void verifyCheckpoint(const std::string& folder) {
   const json manifest = parsed(fs::path(folder) / "manifest.json");
-  if (!manifest.contains("files")) throw Error("This folder is no complete checkpoint", folder, "its manifest lists no files", "Use another checkpoint of the run.");
+  if (!manifest.contains("files"))
+    throw Error("This folder is no complete checkpoint", folder, "its manifest lists no files",
+                "Use another checkpoint of the run.");
   for (const auto& [name, entry] : manifest["files"].items()) {
     const fs::path file = fs::path(folder) / name;
     std::error_code ignored;
-    const bool same = fs::exists(file, ignored) && fs::file_size(file, ignored) == entry.at("bytes").get<std::uintmax_t>() && fileDigest(file) == entry.at("xxh3").get<std::string>();
-    if (!same) throw Error("The checkpoint is damaged", file.string(), "the file differs from what was written", "Use another checkpoint of the run.");
+    const bool same = fs::exists(file, ignored) &&
+                      fs::file_size(file, ignored) == entry.at("bytes").get<std::uintmax_t>() &&
+                      fileDigest(file) == entry.at("xxh3").get<std::string>();
+    if (!same)
+      throw Error("The checkpoint is damaged", file.string(), "the file differs from what was written",
+                  "Use another checkpoint of the run.");
   }
 }
 
@@ -180,7 +202,8 @@ void pruneCheckpoints(const std::string& runDirectory, int keep) {
   for (const auto& info : RunReader(runDirectory).checkpoints()) {
     if (info.complete) complete.push_back(info.folder);
   }
-  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < complete.size(); ++i) fs::remove_all(complete[i], ignored);
+  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < complete.size(); ++i)
+    fs::remove_all(complete[i], ignored);
 }
 
 void dropCheckpointsAfter(const std::string& runDirectory, int step) {

@@ -1,6 +1,6 @@
-// Checkpoint: checkpoints/step-NNNNNN of a run directory: a Hugging Face folder that any program opens, trainer/ with what the run
-// needs to go on bit for bit, and manifest.json with a digest of every file. Everything is written under another name, flushed,
-// and renamed at the end: a folder of that name is always whole. Engine thread.
+// Checkpoint: checkpoints/step-NNNNNN of a run directory: a Hugging Face folder that any program opens, trainer/ with
+// what the run needs to go on bit for bit, and manifest.json with a digest of every file. Everything is written under
+// another name, flushed, and renamed at the end: a folder of that name is always whole. Engine thread.
 //   trainer/optimizer.safetensors   moments (and float32 masters of bfloat16 students)
 //   trainer/state.json              step, data cursor, counters; random numbers need no state (rollout.h)
 #pragma once
@@ -26,10 +26,11 @@ struct TrainerState {
 /// Folder of a step below `runDirectory`.
 std::string checkpointFolder(const std::string& runDirectory, int step);
 
-/// Writes the checkpoint and returns its folder. `filesFrom`: where tokenizer and processor files are copied from. `metrics` go into
-/// the manifest. Throws Error when the disk refuses; then no folder of that name is there.
-std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& student, const Optimizer& optimizer, const TrainerState& state,
-                            const std::string& filesFrom, const std::map<std::string, double>& metrics, const std::string& configYaml);
+/// Writes the checkpoint and returns its folder. `filesFrom`: where tokenizer and processor files are copied from.
+/// `metrics` go into the manifest. Throws Error when the disk refuses; then no folder of that name is there.
+std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& student, const Optimizer& optimizer,
+                            const TrainerState& state, const std::string& filesFrom,
+                            const std::map<std::string, double>& metrics, const std::string& configYaml);
 
 /// Compares every file with the manifest. Throws Error that names the file which is missing or differs.
 void verifyCheckpoint(const std::string& folder);

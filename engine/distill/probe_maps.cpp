@@ -10,7 +10,9 @@ namespace {
 
 class SinkProbe : public Probe {
  public:
-  bool wants(ProbeSite site, std::int64_t) const override { return site == ProbeSite::SinkAttention || site == ProbeSite::SinkUpdate; }
+  bool wants(ProbeSite site, std::int64_t) const override {
+    return site == ProbeSite::SinkAttention || site == ProbeSite::SinkUpdate;
+  }
   void take(ProbeSite site, std::int64_t layer, std::int64_t row, const at::Tensor& value) override {
     at::Tensor host = value.to(at::kCPU, at::kFloat);
     if (site == ProbeSite::SinkAttention) {
@@ -31,11 +33,14 @@ struct Mean {
   }
 };
 
-double overlap(double a0, double a1, double b0, double b1) { return std::max(0.0, std::min(a1, b1) - std::max(a0, b0)); }
+double overlap(double a0, double a1, double b0, double b1) {
+  return std::max(0.0, std::min(a1, b1) - std::max(a0, b0));
+}
 
 }  // namespace
 
-std::vector<float> evidenceCover(const std::vector<PixelBox>& boxes, int image, int width, int height, int rows, int cols) {
+std::vector<float> evidenceCover(const std::vector<PixelBox>& boxes, int image, int width, int height, int rows,
+                                 int cols) {
   std::vector<float> cover(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols), 0.f);
   if (width <= 0 || height <= 0) return cover;
   const double cellWidth = static_cast<double>(width) / cols, cellHeight = static_cast<double>(height) / rows;
@@ -43,7 +48,8 @@ std::vector<float> evidenceCover(const std::vector<PixelBox>& boxes, int image, 
     if (box.image != image) continue;
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < cols; ++c) {
-        const double area = overlap(box.x, box.x + box.width, c * cellWidth, (c + 1) * cellWidth) * overlap(box.y, box.y + box.height, r * cellHeight, (r + 1) * cellHeight);
+        const double area = overlap(box.x, box.x + box.width, c * cellWidth, (c + 1) * cellWidth) *
+                            overlap(box.y, box.y + box.height, r * cellHeight, (r + 1) * cellHeight);
         float& cell = cover[static_cast<std::size_t>(r * cols + c)];
         cell = std::max(cell, static_cast<float>(area / (cellWidth * cellHeight)));  // overlapping boxes count once
       }
@@ -77,7 +83,8 @@ ProbeResult probeSink(const Qwen3VL& student, std::span<const ReadyRow* const> r
       map.gridRows = static_cast<int>(grid.h / merge);
       map.gridCols = static_cast<int>(grid.w / merge);
       const std::int64_t tokens = grid.merged(merge), perFrame = map.gridRows * map.gridCols;
-      const auto cover = evidenceCover(row.sample.evidence, static_cast<int>(image), row.imageWidths[image], row.imageHeights[image], map.gridRows, map.gridCols);
+      const auto cover = evidenceCover(row.sample.evidence, static_cast<int>(image), row.imageWidths[image],
+                                       row.imageHeights[image], map.gridRows, map.gridCols);
       const bool hasBoxes = std::any_of(cover.begin(), cover.end(), [](float c) { return c > 0; });
       for (const auto& [layer, weights] : probe.attention[static_cast<std::int64_t>(b)]) {
         map.layers.push_back(static_cast<int>(layer));
@@ -97,7 +104,8 @@ ProbeResult probeSink(const Qwen3VL& student, std::span<const ReadyRow* const> r
     for (const auto& [layer, weights] : probe.attention[static_cast<std::int64_t>(b)]) {
       double h = 0;
       const float* w = weights.const_data_ptr<float>();
-      for (std::int64_t i = 0; i < weights.numel(); ++i) h -= w[i] > 0 ? w[i] * std::log(static_cast<double>(w[i])) : 0.0;
+      for (std::int64_t i = 0; i < weights.numel(); ++i)
+        h -= w[i] > 0 ? w[i] * std::log(static_cast<double>(w[i])) : 0.0;
       entropy[layer].add(h);
     }
     for (const auto& [layer, norms] : probe.updates[static_cast<std::int64_t>(b)]) {
@@ -106,9 +114,10 @@ ProbeResult probeSink(const Qwen3VL& student, std::span<const ReadyRow* const> r
     }
     if (b < shown) result.maps.insert(result.maps.end(), maps.begin(), maps.end());
   }
-  for (const auto& [name, means] : {std::pair<const char*, const std::map<std::int64_t, Mean>*>{"cue/sink_entropy/L", &entropy},
-                                    {"cue/evidence_mass/L", &evidence},
-                                    {"cue/update_ratio/L", &ratio}}) {
+  for (const auto& [name, means] :
+       {std::pair<const char*, const std::map<std::int64_t, Mean>*>{"cue/sink_entropy/L", &entropy},
+        {"cue/evidence_mass/L", &evidence},
+        {"cue/update_ratio/L", &ratio}}) {
     for (const auto& [layer, mean] : *means) {
       if (mean.count > 0) result.metrics[name + std::to_string(layer)] = mean.sum / mean.count;
     }

@@ -6,13 +6,16 @@
 
 namespace cuescope {
 
-ResponseRows packResponses(const Qwen3VLConfig& config, std::span<const RowInput* const> prompts, std::span<const TokenIds* const> responses) {
+ResponseRows packResponses(const Qwen3VLConfig& config, std::span<const RowInput* const> prompts,
+                           std::span<const TokenIds* const> responses) {
   std::vector<RowInput> inputs;
   std::vector<std::int64_t> ids;
   ResponseRows packed;
   packed.offsets.push_back(0);
   for (std::size_t b = 0; b < prompts.size(); ++b) {
-    if (prompts[b]->ids.empty()) throw Error("A prompt is empty", "row " + std::to_string(b), "nothing could predict the first token of its response", "Check the data.");
+    if (prompts[b]->ids.empty())
+      throw Error("A prompt is empty", "row " + std::to_string(b),
+                  "nothing could predict the first token of its response", "Check the data.");
     RowInput row = *prompts[b];
     row.ids.insert(row.ids.end(), responses[b]->begin(), responses[b]->end());
     inputs.push_back(std::move(row));
@@ -34,7 +37,8 @@ ResponseRows packResponses(const Qwen3VLConfig& config, std::span<const RowInput
   return packed;
 }
 
-std::vector<std::pair<std::size_t, std::size_t>> splitByTokens(std::span<const std::size_t> lengths, std::size_t tokens) {
+std::vector<std::pair<std::size_t, std::size_t>> splitByTokens(std::span<const std::size_t> lengths,
+                                                               std::size_t tokens) {
   std::vector<std::pair<std::size_t, std::size_t>> runs;
   std::size_t begin = 0, sum = 0;
   for (std::size_t i = 0; i < lengths.size(); ++i) {

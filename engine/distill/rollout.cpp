@@ -17,8 +17,8 @@ std::uint64_t rolloutSeed(std::uint64_t runSeed, std::int64_t step, std::int64_t
   return mix(mix(mix(runSeed) ^ static_cast<std::uint64_t>(step)) ^ static_cast<std::uint64_t>(row));
 }
 
-std::vector<Generated> rollout(const Qwen3VL& student, const std::vector<RowInput>& prompts, const RunConfig& config, std::int64_t step, std::int64_t firstRow,
-                               std::stop_token stop) {
+std::vector<Generated> rollout(const Qwen3VL& student, const std::vector<RowInput>& prompts, const RunConfig& config,
+                               std::int64_t step, std::int64_t firstRow, std::stop_token stop) {
   SamplingOptions options;
   options.greedy = false;
   options.temperature = config.rollout.temperature;
@@ -27,16 +27,20 @@ std::vector<Generated> rollout(const Qwen3VL& student, const std::vector<RowInpu
   options.seed = config.trainer.seed;
   options.maxNew = config.data.maxResponseLength;
   std::vector<std::uint64_t> seeds;
-  for (std::size_t b = 0; b < prompts.size(); ++b) seeds.push_back(rolloutSeed(config.trainer.seed, step, firstRow + static_cast<std::int64_t>(b)));
+  for (std::size_t b = 0; b < prompts.size(); ++b)
+    seeds.push_back(rolloutSeed(config.trainer.seed, step, firstRow + static_cast<std::int64_t>(b)));
   return generate(student, prompts, options, visionBans(student.config()), stop, {}, seeds);
 }
 
-std::vector<Generated> greedyAnswers(const Qwen3VL& student, const std::vector<RowInput>& prompts, int maxNew, std::stop_token stop) {
+std::vector<Generated> greedyAnswers(const Qwen3VL& student, const std::vector<RowInput>& prompts, int maxNew,
+                                     std::stop_token stop) {
   SamplingOptions options;
   options.maxNew = maxNew;
   return generate(student, prompts, options, visionBans(student.config()), stop);
 }
 
-std::size_t rolloutBlockRows(const Qwen3VL& student) { return student.device().is_cuda() ? 64 : 16; }
+std::size_t rolloutBlockRows(const Qwen3VL& student) {
+  return student.device().is_cuda() ? 64 : 16;
+}
 
 }  // namespace cuescope

@@ -1,5 +1,5 @@
-// Run: one training run, a unit at a time, so that whoever drives it can look at the student between two units and stop at any of
-// them. A unit that is cancelled has changed nothing and is done again by the next call. Engine thread.
+// Run: one training run, a unit at a time, so that whoever drives it can look at the student between two units and stop
+// at any of them. A unit that is cancelled has changed nothing and is done again by the next call. Engine thread.
 //   sample    some rows are read and made ready          -> until the batch is full
 //   rollout   the student answers some of them           -> ids
 //   score     the teacher scores some responses          -> log-probabilities (left out without a teacher)
@@ -7,10 +7,11 @@
 //   update    clip, AdamW, schedule, step += 1
 //   evaluate  some held-out rows are answered greedily   -> every test_freq steps
 //   probe     sink maps of the fixed rows                -> every probe_freq steps
-//   publish   metrics.jsonl, rollouts, probes, then the event
-//   save      a checkpoint                               -> every save_freq steps and at the end; its seconds count to the next step
-// A step's numbers depend on configuration and seed alone: not on pauses, inspections or the split into micro-batches (there: but
-// for rounding).
+//   publish   metrics.jsonl, rollouts, probes, TensorBoard, then the event
+//   save      a checkpoint                               -> every save_freq steps and at the end; its seconds count to
+//   the next step
+// A step's numbers depend on configuration and seed alone: not on pauses, inspections or the split into micro-batches
+// (there: but for rounding).
 #pragma once
 
 #include <map>
@@ -18,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/event_file.h"
 #include "engine/core/run_directory.h"
 #include "engine/distill/checkpoint.h"
 #include "engine/distill/optimizer.h"
@@ -42,12 +44,15 @@ Optimizer::Named selectTrainable(Qwen3VL& student, const RunConfig& config);
 
 class Run final : public TrainingRun {
  public:
-  /// Validates (all complaints in one Error), chooses the run's folder, locks it, loads models and data, resumes if asked.
-  /// A name that is taken gets a number, unless the run is resumed.
-  static std::unique_ptr<Run> open(const RunConfig& config, const EngineOptions& options, const EventSink& sink, std::stop_token stop);
+  /// Validates (all complaints in one Error), chooses the run's folder, locks it, loads models and data, resumes if
+  /// asked. A name that is taken gets a number, unless the run is resumed.
+  static std::unique_ptr<Run> open(const RunConfig& config, const EngineOptions& options, const EventSink& sink,
+                                   std::stop_token stop);
 
-  /// `directory` is locked until the run is destroyed. `resumeFrom`: a checkpoint whose weights `parts.student` already has.
-  Run(const RunConfig& config, RunParts parts, const std::string& directory, const std::string& resumeFrom, EventSink sink);
+  /// `directory` is locked until the run is destroyed. `resumeFrom`: a checkpoint whose weights `parts.student` already
+  /// has.
+  Run(const RunConfig& config, RunParts parts, const std::string& directory, const std::string& resumeFrom,
+      EventSink sink);
   ~Run() override;
 
   bool advance(std::stop_token stop) override;
@@ -87,6 +92,8 @@ class Run final : public TrainingRun {
   };
 
   void unit(std::stop_token stop);
+  /// One row made ready; null with a reason when it cannot be used.
+  std::unique_ptr<ReadyRow> readyRow(const RowSource& source, std::int64_t index, std::string* reason) const;
   void sampleRows();
   void rolloutBlock(std::stop_token stop);
   void scorePart();
@@ -103,12 +110,16 @@ class Run final : public TrainingRun {
   void finish(RunState state);
   void report();
   std::size_t responseCount() const { return m_batch.prompts.size() * static_cast<std::size_t>(m_config.rollout.n); }
-  const ReadyRow& promptOf(std::size_t response) const { return *m_batch.prompts[response / static_cast<std::size_t>(m_config.rollout.n)]; }
+  const ReadyRow& promptOf(std::size_t response) const {
+    return *m_batch.prompts[response / static_cast<std::size_t>(m_config.rollout.n)];
+  }
   std::string rolloutLines() const;
+  bool due(int frequency) const { return frequency > 0 && m_committed.step % frequency == 0; }
 
   RunConfig m_config;
   RunParts m_parts;
   RunWriter m_writer;
+  EventFileWriter m_events;  // tensorboard/ of the run directory
   EventSink m_sink;
   StepOptions m_options;
   std::unique_ptr<Teacher> m_teacher;
@@ -132,6 +143,8 @@ class Run final : public TrainingRun {
   double m_meanStepSeconds = 0;
 };
 
+/// float32 values of a tensor on any device; empty when it is undefined.
+std::vector<float> toVector(const at::Tensor& tensor);
 /// Wilson's 95 % interval of a share.
 std::pair<double, double> wilson(double right, double n);
 

@@ -19,8 +19,9 @@ void refuseIncomplete(const RunConfig& config) {
   if (issues.empty()) return;
   std::string why;
   for (const auto& issue : issues) why += (why.empty() ? "" : "; ") + issue.key + " " + issue.message;
-  throw Error(issues.size() == 1 ? "The configuration has a mistake" : "The configuration has " + std::to_string(issues.size()) + " mistakes", issues.front().key, why,
-              "Correct the named parameters.");
+  throw Error(issues.size() == 1 ? "The configuration has a mistake"
+                                 : "The configuration has " + std::to_string(issues.size()) + " mistakes",
+              issues.front().key, why, "Correct the named parameters.");
 }
 
 struct Place {
@@ -35,12 +36,14 @@ Place choosePlace(const RunConfig& config) {
     const fs::path checkpoint = fs::path(resolvePath(mode)).lexically_normal();
     const fs::path run = checkpoint.parent_path().parent_path();
     if (!RunReader::isRunDirectory(run.string())) {
-      throw Error("The run cannot be resumed", checkpoint.string(), "the folder does not lie in the checkpoints of a run", "Name a folder RUN/checkpoints/step-NNNNNN.");
+      throw Error("The run cannot be resumed", checkpoint.string(),
+                  "the folder does not lie in the checkpoints of a run", "Name a folder RUN/checkpoints/step-NNNNNN.");
     }
     return {run.string(), checkpoint.string()};
   }
   fs::path free = wanted;
-  for (int number = 2; fs::exists(free / "config.yaml"); ++number) free = wanted.string() + "-" + std::to_string(number);
+  for (int number = 2; fs::exists(free / "config.yaml"); ++number)
+    free = wanted.string() + "-" + std::to_string(number);
   return {free.string(), {}};
 }
 
@@ -66,7 +69,9 @@ void requireSameVocabulary(const Tokenizer& student, const Tokenizer& teacher) {
   for (; same && id < student.size(); ++id) same = student.bytes(id) == teacher.bytes(id);
   if (!same) {
     throw Error("Student and teacher have different vocabularies", "teacher.path",
-                student.size() == teacher.size() ? "token " + std::to_string(id - 1) + " differs" : std::to_string(student.size()) + " and " + std::to_string(teacher.size()) + " tokens",
+                student.size() == teacher.size()
+                    ? "token " + std::to_string(id - 1) + " differs"
+                    : std::to_string(student.size()) + " and " + std::to_string(teacher.size()) + " tokens",
                 "Choose a teacher with the student's tokenizer.");
   }
 }
@@ -75,13 +80,15 @@ void prepareCue(Qwen3VL& student, const RunConfig& config) {
   if (student.config().cue.enabled) {
     if (!config.student.cueSkipLastLayer) student.setActiveCueLayers(student.config().cue.layers);
   } else if (config.student.cueEnabled) {
-    student.addCueRecovery(config.student.cueInterval, config.student.cueInit, config.student.cueSkipLastLayer, config.trainer.seed);
+    student.addCueRecovery(config.student.cueInterval, config.student.cueInit, config.student.cueSkipLastLayer,
+                           config.trainer.seed);
   }
 }
 
 }  // namespace
 
-std::unique_ptr<Run> Run::open(const RunConfig& config, const EngineOptions& options, const EventSink& sink, std::stop_token stop) {
+std::unique_ptr<Run> Run::open(const RunConfig& config, const EngineOptions& options, const EventSink& sink,
+                               std::stop_token stop) {
   refuseIncomplete(config);
   const std::string device = config.trainer.device == "auto" ? options.device : config.trainer.device;
   if (config.trainer.threads > 0) at::set_num_threads(config.trainer.threads);

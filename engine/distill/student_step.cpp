@@ -11,16 +11,25 @@
 namespace cuescope {
 namespace {
 
-at::Tensor joined(std::span<const TrainingRow* const> rows, const at::Device& device, const at::Tensor& (*member)(const TrainingRow&)) {
+at::Tensor joined(std::span<const TrainingRow* const> rows, const at::Device& device,
+                  const at::Tensor& (*member)(const TrainingRow&)) {
   std::vector<at::Tensor> parts;
   for (const TrainingRow* row : rows) parts.push_back(member(*row).to(device));
   return at::cat(parts);
 }
 
-const at::Tensor& sampledOf(const TrainingRow& row) { return row.teacher.sampled; }
-const at::Tensor& topKOf(const TrainingRow& row) { return row.teacher.topK; }
-const at::Tensor& topIdsOf(const TrainingRow& row) { return row.teacher.topIds; }
-const at::Tensor& oldOf(const TrainingRow& row) { return row.old; }
+const at::Tensor& sampledOf(const TrainingRow& row) {
+  return row.teacher.sampled;
+}
+const at::Tensor& topKOf(const TrainingRow& row) {
+  return row.teacher.topK;
+}
+const at::Tensor& topIdsOf(const TrainingRow& row) {
+  return row.teacher.topIds;
+}
+const at::Tensor& oldOf(const TrainingRow& row) {
+  return row.old;
+}
 
 /// Means of log p_T - log p_S over all tokens and over the first and second half of each response (spec 4.1).
 void addGaps(LossMetrics& metrics, const at::Tensor& gaps, const std::vector<std::int64_t>& offsets) {
@@ -40,8 +49,8 @@ struct Forward {
   at::Tensor states;  // [R, h] that predict the response tokens
 };
 
-Forward forwardResponses(const Qwen3VL& student, std::span<const RowInput* const> prompts, std::span<const TokenIds* const> responses, bool recompute,
-                         VisionCache* cache) {
+Forward forwardResponses(const Qwen3VL& student, std::span<const RowInput* const> prompts,
+                         std::span<const TokenIds* const> responses, bool recompute, VisionCache* cache) {
   Forward out{packResponses(student.config(), prompts, responses), {}};
   ForwardOptions options;
   options.checkpointActivations = recompute;
@@ -71,10 +80,12 @@ StepOptions stepOptions(const RunConfig& config) {
   options.loss.clipRatioC = config.actor.clipRatioC;
   options.loss.aggregation = aggregationFromName(config.actor.lossAggMode);
   options.distill = d.distillationCoef > 0;
-  options.distillationCoef = d.useTaskRewards ? d.distillationCoef : 1.0;  // alone, the loss is the distillation loss (spec 3.7)
+  options.distillationCoef =
+      d.useTaskRewards ? d.distillationCoef : 1.0;  // alone, the loss is the distillation loss (spec 3.7)
   options.taskRewards = d.useTaskRewards;
   options.entropyCoef = config.actor.entropyCoeff;
   options.temperature = config.rollout.temperature;
+  options.checkpointActivations = config.student.gradientCheckpointing;
   return options;
 }
 
@@ -83,8 +94,8 @@ int teacherTopK(const RunConfig& config) {
   return config.distillation.cascadeEpsilon > 0 || config.distillation.confidenceAlpha > 0 ? 1 : 0;  // spec 7-B14
 }
 
-BackwardResult backwardRows(const Qwen3VL& student, std::span<const TrainingRow* const> rows, const StepOptions& options, const LossNormalizers& normalizers,
-                            VisionCache* vision) {
+BackwardResult backwardRows(const Qwen3VL& student, std::span<const TrainingRow* const> rows,
+                            const StepOptions& options, const LossNormalizers& normalizers, VisionCache* vision) {
   BackwardResult result;
   std::vector<const RowInput*> prompts;
   std::vector<const TokenIds*> responses;
@@ -117,7 +128,8 @@ BackwardResult backwardRows(const Qwen3VL& student, std::span<const TrainingRow*
   batch.student = logProbs.values.select(-1, 0);
   if (topK) batch.studentTopK = logProbs.values.narrow(-1, 1, ids.size(1) - 1);
   if (rows[0]->old.defined()) batch.old = joined(rows, device, oldOf);
-  result.metrics.addMean("actor/entropy", logProbs.entropy.detach().to(at::kDouble).sum().item<double>(), static_cast<double>(tokens));
+  result.metrics.addMean("actor/entropy", logProbs.entropy.detach().to(at::kDouble).sum().item<double>(),
+                         static_cast<double>(tokens));
 
   at::Tensor loss;
   if (options.distill) {
@@ -134,32 +146,38 @@ BackwardResult backwardRows(const Qwen3VL& student, std::span<const TrainingRow*
   }
   if (options.taskRewards) {
     LossMetrics policy;
-    at::Tensor values = clippedPolicyLoss(options.loss, batch, at::tensor(advantages, at::kFloat).to(device), "actor/", &policy);
+    at::Tensor values =
+        clippedPolicyLoss(options.loss, batch, at::tensor(advantages, at::kFloat).to(device), "actor/", &policy);
     at::Tensor pgLoss = aggregate(options.loss.aggregation, values, batch, normalizers);
     policy.addSum("actor/pg_loss", pgLoss.detach().item<double>());
     result.metrics.merge(policy);
     loss = loss.defined() ? loss + pgLoss : pgLoss;
   }
-  if (options.entropyCoef != 0) loss = loss - options.entropyCoef * aggregate(options.loss.aggregation, logProbs.entropy, batch, normalizers);
+  if (options.entropyCoef != 0)
+    loss = loss - options.entropyCoef * aggregate(options.loss.aggregation, logProbs.entropy, batch, normalizers);
   loss.backward();
   result.loss = loss.detach().item<double>();
   const at::Tensor values = batch.student.detach().cpu();
   for (std::size_t b = 0; b < rows.size(); ++b) {
-    result.studentLogProbs.push_back(values.narrow(0, batch.offsets[b], batch.offsets[b + 1] - batch.offsets[b]).contiguous());
+    result.studentLogProbs.push_back(
+        values.narrow(0, batch.offsets[b], batch.offsets[b + 1] - batch.offsets[b]).contiguous());
   }
   return result;
 }
 
-std::vector<at::Tensor> studentLogProbs(const Qwen3VL& student, std::span<const RowInput* const> prompts, std::span<const TokenIds* const> responses,
-                                        double temperature) {
+std::vector<at::Tensor> studentLogProbs(const Qwen3VL& student, std::span<const RowInput* const> prompts,
+                                        std::span<const TokenIds* const> responses, double temperature) {
   at::NoGradGuard noGrad;
   Forward forward = forwardResponses(student, prompts, responses, false, nullptr);
   LogProbOptions options;
   options.temperature = temperature;
-  const at::Tensor values = logProbsAt(forward.states, student.headWeight(), forward.packed.ids.to(student.device()), options).values.cpu();
+  const at::Tensor values =
+      logProbsAt(forward.states, student.headWeight(), forward.packed.ids.to(student.device()), options).values.cpu();
   std::vector<at::Tensor> rows;
   for (std::size_t b = 0; b < prompts.size(); ++b) {
-    rows.push_back(values.narrow(0, forward.packed.offsets[b], forward.packed.offsets[b + 1] - forward.packed.offsets[b]).contiguous());
+    rows.push_back(
+        values.narrow(0, forward.packed.offsets[b], forward.packed.offsets[b + 1] - forward.packed.offsets[b])
+            .contiguous());
   }
   return rows;
 }

@@ -1,6 +1,6 @@
-// StudentStep: the differentiable half of a training step. Some scored responses go in; gradients are added to the student's
-// parameters and metrics come out. Nothing is remembered between two calls, and what is divided by is passed in, so the split
-// into micro-batches does not change the result (spec 7-B2, 7.E.10). Engine thread.
+// StudentStep: the differentiable half of a training step. Some scored responses go in; gradients are added to the
+// student's parameters and metrics come out. Nothing is remembered between two calls, and what is divided by is passed
+// in, so the split into micro-batches does not change the result (spec 7-B2, 7.E.10). Engine thread.
 #pragma once
 
 #include <span>
@@ -18,10 +18,10 @@ namespace cuescope {
 struct TrainingRow {
   const RowInput* prompt = nullptr;  // the student's
   TokenIds response;
-  TeacherScores teacher;             // undefined tensors when only the task reward counts
-  at::Tensor old;                    // [R] log-probabilities of the policy that the ratio is taken against; undefined: the current one
+  TeacherScores teacher;  // undefined tensors when only the task reward counts
+  at::Tensor old;  // [R] log-probabilities of the policy that the ratio is taken against; undefined: the current one
   double reward = 0;
-  double advantage = 0;              // of the task reward, the same for all tokens
+  double advantage = 0;  // of the task reward, the same for all tokens
 };
 
 struct StepOptions {
@@ -38,23 +38,24 @@ StepOptions stepOptions(const RunConfig& config);
 int teacherTopK(const RunConfig& config);
 
 struct BackwardResult {
-  double loss = 0;                          // share of the batch's loss; shares add up
+  double loss = 0;  // share of the batch's loss; shares add up
   LossMetrics metrics;
   std::vector<at::Tensor> studentLogProbs;  // [R] of each row, float32 on the CPU
-  at::Tensor perToken;                      // [sum R] distillation losses before the clamp, on the CPU; undefined without a teacher
+  at::Tensor perToken;  // [sum R] distillation losses before the clamp, on the CPU; undefined without a teacher
 };
 
 /// Forward and backward of these rows. `vision`: features of a frozen tower; null runs the tower with gradients.
-BackwardResult backwardRows(const Qwen3VL& student, std::span<const TrainingRow* const> rows, const StepOptions& options, const LossNormalizers& normalizers,
-                            VisionCache* vision);
+BackwardResult backwardRows(const Qwen3VL& student, std::span<const TrainingRow* const> rows,
+                            const StepOptions& options, const LossNormalizers& normalizers, VisionCache* vision);
 /// The student's log-probabilities of the responses, without gradient.
-std::vector<at::Tensor> studentLogProbs(const Qwen3VL& student, std::span<const RowInput* const> prompts, std::span<const TokenIds* const> responses,
-                                        double temperature = 1.0);
+std::vector<at::Tensor> studentLogProbs(const Qwen3VL& student, std::span<const RowInput* const> prompts,
+                                        std::span<const TokenIds* const> responses, double temperature = 1.0);
 
 /// Normalisers of a whole batch. `width`: longest response allowed.
 LossNormalizers normalizersOf(std::span<const TrainingRow* const> rows, double width);
 
-/// Advantages of the rewards of one prompt's group: (r - mean) / (deviation + 1e-6); a group of one keeps its reward (spec 3.7).
+/// Advantages of the rewards of one prompt's group: (r - mean) / (deviation + 1e-6); a group of one keeps its reward
+/// (spec 3.7).
 std::vector<double> groupAdvantages(const std::vector<double>& rewards);
 
 }  // namespace cuescope

@@ -10,7 +10,8 @@ Teacher::Teacher(std::shared_ptr<Qwen3VL> model) : m_model(std::move(model)) {
   for (auto& parameter : m_model->parameters()) parameter.set_requires_grad(false);
 }
 
-std::vector<TeacherScores> Teacher::score(std::span<const RowInput* const> prompts, std::span<const TokenIds* const> responses, int topK) {
+std::vector<TeacherScores> Teacher::score(std::span<const RowInput* const> prompts,
+                                          std::span<const TokenIds* const> responses, int topK) {
   at::NoGradGuard noGrad;
   ResponseRows packed = packResponses(m_model->config(), prompts, responses);
   ForwardOptions options;
@@ -40,7 +41,8 @@ std::vector<TeacherScores> Teacher::score(std::span<const RowInput* const> promp
   return scores;
 }
 
-TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, const std::vector<VisualInput>& visuals, const std::string& privilege) {
+TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, const std::vector<VisualInput>& visuals,
+                            const std::string& privilege) {
   if (privilege != "none") {
     const std::string& text = privilege == "cue" ? sample.cue : sample.hint;
     if (!text.empty()) return {processor.prompt(sample.prompt, visuals, text), true};

@@ -1,5 +1,6 @@
-// Teacher: a frozen Qwen3-VL that scores the student's responses under a prompt of its own, which may say more (spec 3.5, 3.11).
-// Never updated: its parameters have no gradient, its vision features are cached. Owned by the run; engine thread.
+// Teacher: a frozen Qwen3-VL that scores the student's responses under a prompt of its own, which may say more
+// (spec 3.5, 3.11). Never updated: its parameters have no gradient, its vision features are cached. Owned by the run;
+// engine thread.
 #pragma once
 
 #include <memory>
@@ -15,8 +16,8 @@ namespace cuescope {
 
 /// Scores of one response of R tokens, aligned to it: entry t is about token t. On the teacher's device, float32.
 struct TeacherScores {
-  at::Tensor sampled;      // [R] log-probability of the token
-  at::Tensor topK, topIds; // [R, K], most likely first; undefined when K = 0
+  at::Tensor sampled;       // [R] log-probability of the token
+  at::Tensor topK, topIds;  // [R, K], most likely first; undefined when K = 0
 };
 
 class Teacher {
@@ -26,7 +27,8 @@ class Teacher {
   const Qwen3VL& model() const { return *m_model; }
   std::shared_ptr<Qwen3VL> share() const { return m_model; }
   /// K = 0: only the sampled tokens.
-  std::vector<TeacherScores> score(std::span<const RowInput* const> prompts, std::span<const TokenIds* const> responses, int topK);
+  std::vector<TeacherScores> score(std::span<const RowInput* const> prompts, std::span<const TokenIds* const> responses,
+                                   int topK);
 
  private:
   std::shared_ptr<Qwen3VL> m_model;
@@ -38,8 +40,9 @@ struct TeacherPrompt {
   Prompt prompt;
   bool privileged = false;
 };
-/// «none» is the student's prompt, whatever the data hold (spec 7-B15). Otherwise the sample's cue or hint, else its teacher_prompt
-/// column; a row without either gets the plain prompt and counts as a miss.
-TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, const std::vector<VisualInput>& visuals, const std::string& privilege);
+/// «none» is the student's prompt, whatever the data hold (spec 7-B15). Otherwise the sample's cue or hint, else its
+/// teacher_prompt column; a row without either gets the plain prompt and counts as a miss.
+TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, const std::vector<VisualInput>& visuals,
+                            const std::string& privilege);
 
 }  // namespace cuescope

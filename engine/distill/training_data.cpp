@@ -12,7 +12,10 @@ RowSource rowsOf(std::shared_ptr<const Dataset> dataset) {
   return {dataset->size(), [dataset](std::int64_t i) { return dataset->row(i); }};
 }
 
-DataCursor::DataCursor(std::int64_t size, bool shuffle, std::uint64_t seed) : m_size(size), m_shuffle(shuffle), m_seed(seed) { shuffleEpoch(); }
+DataCursor::DataCursor(std::int64_t size, bool shuffle, std::uint64_t seed)
+    : m_size(size), m_shuffle(shuffle), m_seed(seed) {
+  shuffleEpoch();
+}
 
 void DataCursor::restore(std::int64_t epoch, std::int64_t position) {
   m_epoch = epoch;
@@ -25,7 +28,8 @@ void DataCursor::shuffleEpoch() {
   std::iota(m_order.begin(), m_order.end(), 0);
   if (!m_shuffle) return;
   for (std::int64_t i = m_size - 1; i > 0; --i) {  // Fisher-Yates
-    const auto j = static_cast<std::int64_t>(rolloutSeed(m_seed ^ 0x5eedull, m_epoch, i) % static_cast<std::uint64_t>(i + 1));
+    const auto j =
+        static_cast<std::int64_t>(rolloutSeed(m_seed ^ 0x5eedull, m_epoch, i) % static_cast<std::uint64_t>(i + 1));
     std::swap(m_order[static_cast<std::size_t>(i)], m_order[static_cast<std::size_t>(j)]);
   }
 }
@@ -47,8 +51,12 @@ std::int64_t DataCursor::next() {
   return m_order[static_cast<std::size_t>(m_position++)];
 }
 
-Preparer::Preparer(const RunConfig& config, std::shared_ptr<const Processor> student, std::shared_ptr<const Processor> teacher, std::int64_t teacherPositions)
-    : m_config(config), m_student(std::move(student)), m_teacher(std::move(teacher)), m_teacherPositions(teacherPositions) {}
+Preparer::Preparer(const RunConfig& config, std::shared_ptr<const Processor> student,
+                   std::shared_ptr<const Processor> teacher, std::int64_t teacherPositions)
+    : m_config(config),
+      m_student(std::move(student)),
+      m_teacher(std::move(teacher)),
+      m_teacherPositions(teacherPositions) {}
 
 std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, std::string* reason) const try {
   auto refuse = [&](const std::string& why) {
@@ -61,17 +69,20 @@ std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, std::string* reason) 
   auto ready = std::make_unique<ReadyRow>();
   Prompt prompt = m_student->prompt(sample.prompt, visuals);
   if (prompt.row.ids.size() > static_cast<std::size_t>(m_config.data.maxPromptLength)) {
-    return refuse("the prompt has " + std::to_string(prompt.row.ids.size()) + " tokens, data.max_prompt_length is " + std::to_string(m_config.data.maxPromptLength));
+    return refuse("the prompt has " + std::to_string(prompt.row.ids.size()) + " tokens, data.max_prompt_length is " +
+                  std::to_string(m_config.data.maxPromptLength));
   }
   if (m_teacher) {
     std::vector<VisualInput> own;
     if (m_teacher != m_student) {
       for (const auto& picture : pictures) own.push_back(m_teacher->image(picture));
     }
-    TeacherPrompt teacher = teacherPrompt(*m_teacher, sample, m_teacher == m_student ? visuals : own, m_config.teacher.privilege);
+    TeacherPrompt teacher =
+        teacherPrompt(*m_teacher, sample, m_teacher == m_student ? visuals : own, m_config.teacher.privilege);
     const auto tokens = static_cast<std::int64_t>(teacher.prompt.row.ids.size()) + m_config.data.maxResponseLength;
     if (tokens > m_teacherPositions) {  // spec 7-B8
-      return refuse("the teacher's prompt and the longest response have " + std::to_string(tokens) + " tokens, the teacher reads " + std::to_string(m_teacherPositions));
+      return refuse("the teacher's prompt and the longest response have " + std::to_string(tokens) +
+                    " tokens, the teacher reads " + std::to_string(m_teacherPositions));
     }
     ready->teacher = std::move(teacher.prompt.row);
     ready->privileged = teacher.privileged;

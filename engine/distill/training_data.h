@@ -1,5 +1,5 @@
-// TrainingData: the rows of a run in the order in which they are drawn, and rows made ready for the models. Owned by the run;
-// engine thread.
+// TrainingData: the rows of a run in the order in which they are drawn, and rows made ready for the models. Owned by
+// the run; engine thread.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ struct RowSource {
 };
 RowSource rowsOf(std::shared_ptr<const Dataset> dataset);
 
-/// The order of rows: every epoch another permutation of the seed (or none), incomplete last batches dropped (spec 3.2).
+/// The order of rows: every epoch another permutation of the seed (or none), incomplete last batches dropped
+/// (spec 3.2).
 class DataCursor {
  public:
   DataCursor(std::int64_t size, bool shuffle, std::uint64_t seed);
@@ -42,19 +43,20 @@ class DataCursor {
 
 /// A row of the data as student and teacher read it.
 struct ReadyRow {
-  Sample sample;             // without its image bytes
-  std::vector<Grid> grids;   // of the student's images
+  Sample sample;                               // without its image bytes
+  std::vector<Grid> grids;                     // of the student's images
   std::vector<int> imageWidths, imageHeights;  // of the stored pictures, pixels
-  RowInput student, teacher; // teacher empty without a teacher
-  std::string studentText;   // rendered prompt
-  bool privileged = false;   // the teacher's prompt says what the privilege asks for
-  bool think = false;        // the prompt asks for a <think> block
+  RowInput student, teacher;                   // teacher empty without a teacher
+  std::string studentText;                     // rendered prompt
+  bool privileged = false;                     // the teacher's prompt says what the privilege asks for
+  bool think = false;                          // the prompt asks for a <think> block
 };
 
 /// Prompts and patches of samples. The teacher may have a processor of its own.
 class Preparer {
  public:
-  Preparer(const RunConfig& config, std::shared_ptr<const Processor> student, std::shared_ptr<const Processor> teacher, std::int64_t teacherPositions);
+  Preparer(const RunConfig& config, std::shared_ptr<const Processor> student, std::shared_ptr<const Processor> teacher,
+           std::int64_t teacherPositions);
   /// `reason` says why a row cannot be used: too long, or what is wrong with it. Then nothing is returned.
   std::unique_ptr<ReadyRow> prepare(Sample sample, std::string* reason) const;
 

@@ -43,7 +43,8 @@ VisionFeatures VisionCache::features(const Qwen3VL& model, std::span<const RowIn
       patch += count;
       merged.push_back(item.merged);
       deepstack.resize(item.deepstack.size());
-      for (std::size_t level = 0; level < item.deepstack.size(); ++level) deepstack[level].push_back(item.deepstack[level]);
+      for (std::size_t level = 0; level < item.deepstack.size(); ++level)
+        deepstack[level].push_back(item.deepstack[level]);
     }
   }
   VisionFeatures all;

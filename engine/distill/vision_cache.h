@@ -1,6 +1,6 @@
-// VisionCache: features of a frozen vision tower, kept by the content of the image, so that epochs after the first do not run the
-// tower again (spec 7-C). Each image is encoded alone: its features then do not depend on what else was missing at the time, and a
-// resumed run computes the same bits. Owned by the run, one for each model; engine thread.
+// VisionCache: features of a frozen vision tower, kept by the content of the image, so that epochs after the first do
+// not run the tower again (spec 7-C). Each image is encoded alone: its features then do not depend on what else was
+// missing at the time, and a resumed run computes the same bits. Owned by the run, one for each model; engine thread.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ class VisionCache {
  public:
   explicit VisionCache(std::int64_t capacityBytes = std::int64_t{512} << 20) : m_capacity(capacityBytes) {}
 
-  /// Features of all images of `rows`, in order, on the model's device. No gradient. Empty (undefined) when there is no image.
+  /// Features of all images of `rows`, in order, on the model's device. No gradient. Empty (undefined) when there is no
+  /// image.
   VisionFeatures features(const Qwen3VL& model, std::span<const RowInput* const> rows);
   std::int64_t bytes() const { return m_bytes; }
   std::int64_t hits() const { return m_hits; }

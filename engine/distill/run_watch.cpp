@@ -1,0 +1,177 @@
+// The units of a run that look at it: evaluation, probe maps, and what is published and written.
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+
+#include "engine/core/failure.h"
+#include "engine/core/rollout_record.h"
+#include "engine/distill/probe_maps.h"
+#include "engine/distill/rollout.h"
+#include "engine/distill/run.h"
+#include "engine/tokenizer/tokenizer.h"
+
+namespace cuescope {
+namespace {
+
+constexpr std::size_t kProbeRows = 16;  // rows behind the cue curves; the first ones are shown
+constexpr std::size_t kDefaultProbesShown = 4;
+
+double residentGigabytes() {
+  std::ifstream in("/proc/self/statm");
+  double pages = 0, resident = 0;
+  in >> pages >> resident;
+  return resident * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e9;
+}
+
+double wallSeconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+std::pair<double, double> wilson(double right, double n) {
+  if (n <= 0) return {0, 1};
+  constexpr double z = 1.959963984540054;
+  const double p = right / n, centre = p + z * z / (2 * n),
+               spread = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)), scale = 1 + z * z / n;
+  return {std::max(0.0, (centre - spread) / scale), std::min(1.0, (centre + spread) / scale)};
+}
+
+void Run::startEvaluation() {
+  m_evaluation = {};
+  m_evaluation.total = std::min<std::int64_t>(m_config.data.valMaxSamples, m_parts.val.size);
+}
+
+void Run::evaluateBlock(std::stop_token stop) {
+  const std::int64_t end =
+      std::min(m_evaluation.total, m_evaluation.next + static_cast<std::int64_t>(rolloutBlockRows(*m_parts.student)));
+  std::vector<std::unique_ptr<ReadyRow>> rows;
+  std::vector<RowInput> prompts;
+  for (std::int64_t i = m_evaluation.next; i < end; ++i) {
+    std::string reason;
+    if (auto row = readyRow(m_parts.val, i, &reason)) {
+      prompts.push_back(row->student);
+      rows.push_back(std::move(row));
+    } else if (m_sink) {
+      m_sink(LogLine{"Left out held-out row " + std::to_string(i) + ": " + reason});
+    }
+  }
+  std::vector<Generated> answers;
+  if (!prompts.empty()) answers = greedyAnswers(*m_parts.student, prompts, m_config.data.maxResponseLength, stop);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const Reward reward = judge(m_parts.studentProcessor->tokenizer().decode(answers[i].ids, true),
+                                rows[i]->sample.groundTruth, rows[i]->think);
+    m_evaluation.right += reward.accuracy;
+    m_evaluation.format += reward.format;
+    m_evaluation.tokens += static_cast<std::int64_t>(answers[i].ids.size());
+    ++m_evaluation.answered;
+    if (!rows[i]->sample.kind.empty()) {
+      auto& [right, asked] = m_evaluation.byKind[rows[i]->sample.kind];
+      right += reward.accuracy;
+      ++asked;
+    }
+  }
+  m_evaluation.next = end;
+  m_status.phaseDone = static_cast<int>(end);
+  m_status.phaseTotal = static_cast<int>(m_evaluation.total);
+  if (end < m_evaluation.total) return;
+  const auto n = static_cast<double>(m_evaluation.answered);
+  auto& m = m_snapshot.metrics;
+  m["val/n"] = n;
+  if (n > 0) {
+    const auto [low, high] = wilson(m_evaluation.right, n);
+    m["val/accuracy"] = m_evaluation.right / n;
+    m["val/accuracy_low"] = low;
+    m["val/accuracy_high"] = high;
+    m["val/format"] = m_evaluation.format / n;
+    m["val/response_length/mean"] = static_cast<double>(m_evaluation.tokens) / n;
+    for (const auto& [kind, counts] : m_evaluation.byKind) m["val/accuracy/" + kind] = counts.first / counts.second;
+  }
+  enter(due(m_config.trainer.probeFreq) ? Phase::Probe : Phase::Publish);
+}
+
+void Run::probe() {
+  if (!m_probesReady) {  // the asked rows first, then the first ones, for steadier curves
+    std::vector<std::int64_t> indexes(m_config.data.probeRows.begin(), m_config.data.probeRows.end());
+    m_probesShown = indexes.empty() ? kDefaultProbesShown : indexes.size();
+    for (std::int64_t i = 0; i < m_parts.val.size && indexes.size() < std::max(kProbeRows, m_probesShown); ++i) {
+      if (std::find(indexes.begin(), indexes.end(), i) == indexes.end()) indexes.push_back(i);
+    }
+    for (std::int64_t i : indexes) {
+      std::string reason = "there is no such row";
+      std::unique_ptr<ReadyRow> row = i < m_parts.val.size ? readyRow(m_parts.val, i, &reason) : nullptr;
+      if (row) {
+        m_probeRows.push_back(std::move(row));
+      } else if (m_sink) {
+        m_sink(LogLine{"Left out probe row " + std::to_string(i) + ": " + reason});
+      }
+    }
+    m_probesReady = true;
+  }
+  std::vector<const ReadyRow*> rows;
+  for (const auto& row : m_probeRows) rows.push_back(row.get());
+  ProbeResult result = probeSink(*m_parts.student, rows, m_probesShown);
+  m_snapshot.probes = std::move(result.maps);
+  m_snapshot.metrics.insert(result.metrics.begin(), result.metrics.end());
+  enter(Phase::Publish);
+}
+
+std::vector<float> toVector(const at::Tensor& tensor) {
+  if (!tensor.defined()) return {};
+  at::Tensor host = tensor.to(at::kCPU, at::kFloat).contiguous();
+  return {host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel()};
+}
+
+std::string Run::rolloutLines() const {
+  std::string lines;
+  const Tokenizer& tokenizer = m_parts.studentProcessor->tokenizer();
+  for (std::size_t r = 0; r < m_batch.rows.size(); ++r) {
+    const ReadyRow& prompt = promptOf(r);
+    RolloutRecord record;
+    record.step = m_committed.step;
+    record.index = static_cast<int>(r);
+    record.sampleId = prompt.sample.id;
+    record.input = prompt.studentText;
+    record.output = tokenizer.decode(m_batch.rows[r].response);
+    record.groundTruth = prompt.sample.groundTruth;
+    record.ids = m_batch.rows[r].response;
+    record.studentLogProbs = toVector(m_batch.studentLogProbs[r]);
+    record.teacherLogProbs = toVector(m_batch.rows[r].teacher.sampled);
+    record.score = m_batch.rewards[r].score;
+    record.accuracy = m_batch.rewards[r].accuracy;
+    record.format = m_batch.rewards[r].format;
+    record.stopped = m_batch.responses[r].stopped;
+    lines += toJsonLine(record);
+  }
+  return lines;
+}
+
+void Run::publish() {
+  const int step = m_committed.step;
+  if (!m_batch.rows.empty() && due(m_config.trainer.rolloutSaveFreq)) m_writer.appendRollouts(step, rolloutLines());
+  m_snapshot.step = step;
+  m_snapshot.secondsSinceStart = m_committed.seconds;
+  m_snapshot.tokensSinceStart = m_committed.tokens;
+  m_snapshot.metrics["perf/time_per_step"] = m_stepSeconds;
+  if (m_stepSeconds > 0 && m_batch.tokens > 0)
+    m_snapshot.metrics["perf/throughput"] = static_cast<double>(m_batch.tokens) / m_stepSeconds;
+  m_snapshot.metrics["perf/cpu_memory_used_gb"] = residentGigabytes();
+  m_writer.append(m_snapshot);
+  m_events.scalars(step, wallSeconds(), m_snapshot.metrics);
+  m_lastMetrics = m_snapshot.metrics;
+  if (m_sink) m_sink(std::make_shared<const StepSnapshot>(std::move(m_snapshot)));
+  if (!m_batch.rows.empty())
+    m_meanStepSeconds = m_meanStepSeconds > 0 ? 0.9 * m_meanStepSeconds + 0.1 * m_stepSeconds : m_stepSeconds;
+  m_snapshot = {};
+  m_snapshot.run = m_status.run;
+  m_stepSeconds = 0;
+  const bool first = m_batch.rows.empty();  // the look at the student before the first step
+  m_batch = {};
+  const bool last = step >= m_status.totalSteps;
+  enter(!first && (last || due(m_config.trainer.saveFreq)) ? Phase::Save : Phase::Sample);
+}
+
+}  // namespace cuescope
