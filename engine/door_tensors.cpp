@@ -266,7 +266,7 @@ void forwardToFile(Qwen3VL& model, const ForwardRequest& request, std::stop_toke
     out.emplace_back("sink_positions", at::tensor(sinks, at::kLong));
     at::Tensor visual = at::zeros({rows.tokens()}, at::kLong);
     if (rows.visualIndex.defined()) visual.index_fill_(0, rows.visualIndex.to(at::kCPU), 1);
-    out.emplace_back("visual_mask", padded(visual, rows, batch));
+    out.emplace_back("visual_mask", padded(visual, rows, batch).to(at::kByte));
   }
   addCaptured(out, recorder, rows, batch);
   writeSafetensors(request.outputFile, out);

@@ -186,6 +186,8 @@ class TestCli : public QObject {
         QVERIFY2(largestError(picked, last) <= 5e-4, key.c_str());
       } else if (entry.dtype == "I64") {
         QVERIFY2(got.read<std::int64_t>(name, "I64") == want.read<std::int64_t>(key, "I64"), key.c_str());
+      } else if (entry.dtype == "U8") {
+        QVERIFY2(got.read<std::uint8_t>(name, "U8") == want.read<std::uint8_t>(key, "U8"), key.c_str());
       } else {
         const bool perPosition = entry.shape.size() >= 2 && entry.shape[0] == static_cast<std::int64_t>(rows) && entry.shape[1] == static_cast<std::int64_t>(length);
         std::vector<std::int64_t> where = perPosition ? mask : std::vector<std::int64_t>{};
@@ -197,7 +199,7 @@ class TestCli : public QObject {
           }
         }
         if (name.rfind("sink_attention.", 0) == 0) {  // rows without visual tokens hold an even spread there, nothing here
-          const auto visual = want.read<std::int64_t>(prefix + "visual_mask", "I64");
+          const auto visual = want.read<std::uint8_t>(prefix + "visual_mask", "U8");
           where.clear();
           for (std::size_t row = 0; row < rows; ++row) {
             where.push_back(std::count(visual.begin() + static_cast<std::ptrdiff_t>(row * length), visual.begin() + static_cast<std::ptrdiff_t>((row + 1) * length), 1) > 0);
@@ -279,6 +281,7 @@ class TestCli : public QObject {
     const QByteArray bytes = png.readAll();
     QByteArray bomb = bytes;
     bomb.replace(16, 8, QByteArray::fromHex("0000753000007530"));  // 30000 x 30000
+    bomb.replace(29, 4, QByteArray::fromHex("e9456fed"));          // and the checksum that belongs to it
     QTest::newRow("no image") << look(write("text.png", "this is no picture")) << "text.png";
     QTest::newRow("0 bytes") << look(write("empty.png", "")) << "empty.png";
     QTest::newRow("truncated") << look(write("cut.png", bytes.left(bytes.size() / 2))) << "cut.png";

@@ -228,7 +228,7 @@ void TestSession::selectionRemembersItsWay() {
   QCOMPARE(changed[2][0].value<Selection::Parts>(), Selection::Parts(Selection::Token | Selection::Head));
   selection.back();
   QCOMPARE(selection.token(), 3);
-  QCOMPARE(selection.head(), kMeanHead);
+  QCOMPARE(selection.head(), kHeadMean);
   selection.back();
   QCOMPARE(selection.layer(), -1);
   selection.forward();

@@ -55,7 +55,7 @@ NodePtr numberNode(double value) {
 /// power -> atom ('^' factor)? '%'?
 class Parser {
  public:
-  explicit Parser(const std::string& text) : m_text(text) {}
+  explicit Parser(std::string text) : m_text(std::move(text)) {}
 
   NodePtr parse() {
     NodePtr node = sum();
@@ -193,6 +193,7 @@ class Parser {
       return m_ok ? std::make_shared<const Node>(node) : nullptr;
     }
     if (std::isalpha(static_cast<unsigned char>(c))) {
+      if (isWord()) return fail();
       ++m_at;
       if (m_at < m_text.size() && m_text[m_at] == '_') return fail();  // subscripts name other things
       if (letters.find(c) == std::string::npos) letters += c;
@@ -202,6 +203,18 @@ class Parser {
       return std::make_shared<const Node>(node);
     }
     return fail();
+  }
+
+  /// Letters side by side are a product only when they are usual variables («xy», «abc»): «star» and «rats» are words.
+  bool isWord() const {
+    std::size_t begin = m_at, end = m_at;
+    const auto letter = [&](std::size_t i) { return std::isalpha(static_cast<unsigned char>(m_text[i])) != 0; };
+    while (begin > 0 && letter(begin - 1)) --begin;
+    while (end < m_text.size() && letter(end)) ++end;
+    const std::string run = m_text.substr(begin, end - begin);
+    // a command's name stands before it (\pi x, \sin x)
+    if (begin > 0 && m_text[begin - 1] == '\\') return false;
+    return run.size() > 1 && run.find_first_not_of("xyz") != std::string::npos && run.find_first_not_of("abc") != std::string::npos;
   }
 
   /// A word in plain text, not the start of a longer one.
@@ -241,7 +254,7 @@ class Parser {
     return std::all_of(m_text.begin() + at, m_text.begin() + at + count, [](unsigned char c) { return std::isdigit(c); });
   }
 
-  const std::string& m_text;
+  std::string m_text;
   std::size_t m_at = 0;
   int m_depth = 0;
   bool m_ok = true;
