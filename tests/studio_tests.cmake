@@ -9,3 +9,8 @@ cuescope_test(widgets_reading LINK cuescope_widgets)
 cuescope_test(widgets_steps LINK cuescope_widgets)
 cuescope_test(train_page LINK cuescope_ui SOURCES support/fake_engine.cpp)
 cuescope_test(studio LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 120)
+
+# The studio drives itself through the whole main job, with the real engine on the demo.
+add_test(NAME tour COMMAND cuescope --tour "${CMAKE_CURRENT_BINARY_DIR}/tour")
+set_tests_properties(tour PROPERTIES TIMEOUT 900 RUN_SERIAL ON
+  ENVIRONMENT "QT_QPA_PLATFORM=offscreen;OMP_WAIT_POLICY=passive")
