@@ -119,7 +119,7 @@ void drawEndLabels(QPainter& p, const CurvePanel& panel, const PanelFrame& item,
   p.setFont(monoFont(10));
   for (const Label& label : labels) {
     p.fillRect(QRectF(item.axes.right() + 2, label.y - 1, 4, 2), label.color);
-    p.setPen(c.dark ? label.color : c.text2);
+    p.setPen(c.dark && contrastRatio(label.color, c.well) >= 4.5 ? label.color : c.text2);
     p.drawText(QRectF(item.axes.right() + 8, label.y - 7, 30, 14), Qt::AlignLeft | Qt::AlignVCenter, label.text);
   }
 }

@@ -17,7 +17,7 @@
 namespace cuescope {
 namespace {
 
-constexpr int kLeft = 44, kTop = 24, kRight = 12, kRightLabels = 34, kBottom = 20;
+constexpr int kLeft = 50, kTop = 24, kRight = 12, kRightLabels = 34, kBottom = 20;
 
 struct PanelItems {
   QCPAxisRect* axes = nullptr;
@@ -101,9 +101,14 @@ class Overlay : public QCPLayerable {
 /// Our own ticks, so that every plot has 3 to 5 and the labels can be drawn by the overlay.
 class Ticker : public QCPAxisTicker {
  public:
-  Ticker(bool log, int wanted) : m_log(log), m_wanted(wanted) {}
+  Ticker(bool log, int wanted, const CurveX* steps = nullptr) : m_log(log), m_wanted(wanted), m_steps(steps) {}
   void generate(const QCPRange& range, const QLocale&, QChar, int, QVector<double>& ticks, QVector<double>* subTicks, QVector<QString>* labels) override {
-    const std::vector<double> found = curves::ticks(range.lower, range.upper, m_log, m_wanted);
+    std::vector<double> found = curves::ticks(range.lower, range.upper, m_log, m_wanted);
+    if (m_steps && *m_steps == CurveX::Step)  // there is no step 2.5
+      for (const int wanted : {m_wanted, m_wanted + 1, m_wanted - 1, m_wanted - 2, 1}) {
+        found = curves::ticks(range.lower, range.upper, m_log, wanted);
+        if (std::all_of(found.begin(), found.end(), [](double v) { return std::abs(v - std::round(v)) < 1e-9; })) break;
+      }
     ticks = QVector<double>(found.begin(), found.end());
     if (subTicks) subTicks->clear();
     if (labels) *labels = QVector<QString>(ticks.size());
@@ -112,6 +117,7 @@ class Ticker : public QCPAxisTicker {
  private:
   bool m_log;
   int m_wanted;
+  const CurveX* m_steps;
 };
 
 }  // namespace
@@ -149,7 +155,7 @@ void CurveGrid::Private::build() {
     item.axes->setMargins(QMargins(kLeft, kTop, ordinal ? kRightLabels : kRight, kBottom));
     item.axes->setMinimumSize(80, 60);
     item.y->setScaleType(panels[i].log ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
-    item.x->setTicker(QSharedPointer<QCPAxisTicker>(new Ticker(false, 4)));
+    item.x->setTicker(QSharedPointer<QCPAxisTicker>(new Ticker(false, 4, &x)));
     item.y->setTicker(QSharedPointer<QCPAxisTicker>(new Ticker(panels[i].log, 4)));
     for (QCPAxis* axis : {item.x, item.y}) {
       axis->setTickLabels(false);
@@ -208,6 +214,8 @@ void CurveGrid::Private::fill() {
       }
       item.raw[s]->data()->set(raw, true);
       item.line[s]->data()->set(line, true);
+      // One value is no line yet: a dot, or it could not be seen.
+      item.line[s]->setScatterStyle(line.size() == 1 ? QCPScatterStyle(QCPScatterStyle::ssDisc, 5) : QCPScatterStyle());
       if (item.whiskers[s]) item.whiskers[s]->setData(minus, plus);
     }
   }

@@ -22,7 +22,13 @@ double legendHeight(const DistributionSet& set, bool legend) { return legend ? (
 int slotOf(const DistributionSet& set, int condition) {
   return int(std::count(std::begin(set.present), std::begin(set.present) + condition, true));
 }
-double labelWidth(const QRectF& rect) { return std::clamp(rect.width() * 0.18, 44.0, 110.0); }
+// As wide as the longest token needs, within a third of the panel: names come before bar length.
+double labelWidth(const QRectF& rect, const DistributionSet& set) {
+  const QFontMetricsF metrics(monoFont(12, QFont::DemiBold));
+  double widest = 0;
+  for (const DistributionRow& row : set.rows) widest = std::max(widest, metrics.horizontalAdvance(row.token));
+  return std::clamp(std::ceil(widest) + 14, 48.0, std::max(48.0, std::min(rect.width() * 0.34, 130.0)));
+}
 double probabilityOf(const DistributionSet& set, int row, int condition) {
   return row < int(set.rows.size()) ? set.rows[std::size_t(row)].probability[condition] : set.tail[condition];
 }
@@ -38,7 +44,7 @@ double DistributionBars::heightFor(const DistributionSet& set, bool legend) {
 }
 
 QRectF DistributionBars::barRect(const QRectF& rect, const DistributionSet& set, bool legend, int row, int condition) {
-  const double left = rect.left() + labelWidth(rect), full = rect.right() - kRight - left;
+  const double left = rect.left() + labelWidth(rect, set), full = rect.right() - kRight - left;
   const double p = probabilityOf(set, row, condition);
   const double y = rect.top() + legendHeight(set, legend) + row * rowHeight(set) + kRowPad + slotOf(set, condition) * (kBar + kGap);
   return {left, y, std::isfinite(p) ? std::max(1.0, full * std::clamp(p, 0.0, 1.0)) : 0, kBar};
@@ -62,7 +68,7 @@ void DistributionBars::paintBars(QPainter& painter, const QRectF& rect, const Di
       if (n % 2 == 0) y += kLegendLine;
     }
   }
-  const double left = rect.left() + labelWidth(rect), full = rect.right() - kRight - left, top = rect.top() + legendHeight(set, legend);
+  const double names = labelWidth(rect, set), left = rect.left() + names, full = rect.right() - kRight - left, top = rect.top() + legendHeight(set, legend);
   const double bottom = top + double(set.rows.size() + 1) * rowHeight(set);
   for (int row = 0; row <= int(set.rows.size()); ++row) {
     const QRectF area(rect.left(), top + row * rowHeight(set), rect.width(), rowHeight(set));
@@ -78,8 +84,8 @@ void DistributionBars::paintBars(QPainter& painter, const QRectF& rect, const Di
     painter.setFont(tail ? uiFont(12) : monoFont(12, strong ? QFont::DemiBold : QFont::Normal));
     painter.setPen(tail && row != hover ? c.text3 : c.text);
     const QString name = tail ? QStringLiteral("tail") : set.rows[std::size_t(row)].token;
-    painter.drawText(QRectF(rect.left() + 4, top + row * rowHeight(set), labelWidth(rect) - 12, rowHeight(set)), Qt::AlignRight | Qt::AlignVCenter,
-                     QFontMetricsF(painter.font()).elidedText(name, Qt::ElideMiddle, labelWidth(rect) - 12));
+    painter.drawText(QRectF(rect.left() + 4, top + row * rowHeight(set), names - 12, rowHeight(set)), Qt::AlignRight | Qt::AlignVCenter,
+                     QFontMetricsF(painter.font()).elidedText(name, Qt::ElideMiddle, names - 12));
     painter.setFont(monoFont(10));
     for (int k = 0; k < 4; ++k) {
       if (!set.present[k]) continue;

@@ -54,6 +54,7 @@ void ErrorPanel::setFailure(const QString& what, const QString& where, const QSt
   for (QString part : {where, why, nextStep}) {
     part = part.trimmed();
     if (part.isEmpty()) continue;
+    if (part == why.trimmed()) part[0] = part[0].toUpper();  // a sentence of its own
     if (!part.endsWith(QLatin1Char('.')) && !part.endsWith(QLatin1Char('?'))) part += QLatin1Char('.');
     parts << part;
   }

@@ -9,7 +9,7 @@
 namespace cuescope {
 namespace {
 
-constexpr double kLabel = 72, kLineHeight = 24, kResponseLine = 26, kTop = 6;
+constexpr double kLabel = 80, kLineHeight = 24, kResponseLine = 26, kTop = 6;
 
 /// Length of the UTF-8 character that begins at `at`, 0 when the bytes there are no whole character.
 int characterLength(const QByteArray& bytes, qsizetype at) {
