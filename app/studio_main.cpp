@@ -4,12 +4,15 @@
 #include <QElapsedTimer>
 #include <QFileInfo>
 #include <QSettings>
+#include <QTemporaryDir>
 #include <QTimer>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 
 #include "engine/core/engine_loader.h"
 #include "ui/export.h"
+#include "ui/frame_bench.h"
 #include "ui/main_window.h"
 #include "ui/tour.h"
 #include "widgets/theme.h"
@@ -34,6 +37,20 @@ class FirstPaint : public QObject {
   std::function<void()> m_then;
 };
 
+/// Tells the frame bench when an event was handled, painting included.
+class Application : public QApplication {
+ public:
+  using QApplication::QApplication;
+  cuescope::FrameBench* bench = nullptr;
+
+  bool notify(QObject* receiver, QEvent* event) override {
+    const QEvent::Type type = event->type();  // the event may be gone afterwards
+    const bool handled = QApplication::notify(receiver, event);
+    if (bench) bench->eventHandled(receiver, type);
+    return handled;
+  }
+};
+
 void chooseTheme(const QString& asked) {
   using namespace cuescope;
   const QString theme = asked.isEmpty() ? QSettings().value(QStringLiteral("theme"), QStringLiteral("system")).toString() : asked;
@@ -52,10 +69,10 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) windowless = windowless || !std::strcmp(argv[i], "--help") || !std::strcmp(argv[i], "-h") || !std::strcmp(argv[i], "--version");
   const bool display = qEnvironmentVariableIsSet("DISPLAY") || qEnvironmentVariableIsSet("WAYLAND_DISPLAY");
   bool tour = false;
-  for (int i = 1; i < argc; ++i) tour = tour || !std::strncmp(argv[i], "--tour", 6);
+  for (int i = 1; i < argc; ++i) tour = tour || !std::strncmp(argv[i], "--tour", 6) || !std::strncmp(argv[i], "--bench-", 8);
   if ((windowless || (tour && !display)) && !qEnvironmentVariableIsSet("QT_QPA_PLATFORM")) qputenv("QT_QPA_PLATFORM", "offscreen");
 
-  QApplication application(argc, argv);
+  Application application(argc, argv);
   QApplication::setOrganizationName(QStringLiteral("cuescope"));
   QApplication::setApplicationName(QStringLiteral("cuescope"));
   QApplication::setApplicationDisplayName(QStringLiteral("Cuescope"));
@@ -77,7 +94,8 @@ int main(int argc, char** argv) {
   parser.addPositionalArgument(QStringLiteral("files"), QStringLiteral("What to open."), QStringLiteral("[files...]"));
   parser.addOption({QStringLiteral("tour"), QStringLiteral("Go through the main job on the demo; one picture a step and tour.json."), QStringLiteral("folder")});
   parser.addOption({QStringLiteral("theme"), QStringLiteral("dark or light."), QStringLiteral("theme")});
-  parser.addOption({QStringLiteral("bench-start"), QStringLiteral("Print the milliseconds until the window was painted, and until the engine was ready; then quit.")});
+  parser.addOption({QStringLiteral("bench-start"), QStringLiteral("Print as JSON the milliseconds until the window was painted and until the engine was ready; then quit.")});
+  parser.addOption({QStringLiteral("bench-frames"), QStringLiteral("Work in the window for so many seconds while the demo run trains, and print the frame times as JSON."), QStringLiteral("seconds")});
   parser.process(application);
   const QString theme = parser.value(QStringLiteral("theme"));
   if (!theme.isEmpty() && theme != u"dark" && theme != u"light") {
@@ -85,29 +103,53 @@ int main(int argc, char** argv) {
     return 2;
   }
   const bool touring = parser.isSet(QStringLiteral("tour"));
-  if (touring) {  // settings of its own: a tour neither reads a person's window nor changes it
-    QSettings::setDefaultFormat(QSettings::IniFormat);
-    QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, parser.value(QStringLiteral("tour")) + QStringLiteral("/.settings"));
+  const bool benchStart = parser.isSet(QStringLiteral("bench-start")), benchFrames = parser.isSet(QStringLiteral("bench-frames"));
+  bool aNumber = true;
+  const double benchSeconds = benchFrames ? parser.value(QStringLiteral("bench-frames")).toDouble(&aNumber) : 0;
+  if (benchFrames && (!aNumber || !(benchSeconds > 0 && benchSeconds <= 3600))) {
+    std::fprintf(stderr, "cuescope: --bench-frames takes seconds from 1 to 3600, not «%s»\n", qPrintable(parser.value(QStringLiteral("bench-frames"))));
+    return 2;
   }
-  chooseTheme(touring && theme.isEmpty() ? QStringLiteral("dark") : theme);
+  // Settings and runs of their own: a tour or a measurement neither reads a person's window nor changes it.
+  const bool alone = touring || benchStart || benchFrames;
+  std::unique_ptr<QTemporaryDir> scratch;  // outlives the session, which ends its run in there
+  if (alone && !touring) scratch = std::make_unique<QTemporaryDir>();
+  const QString own = scratch ? scratch->path() : QFileInfo(parser.value(QStringLiteral("tour"))).absoluteFilePath();
+  if (alone) {
+    QSettings::setDefaultFormat(QSettings::IniFormat);
+    QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, own + QStringLiteral("/.settings"));
+  }
+  chooseTheme(alone && theme.isEmpty() ? QStringLiteral("dark") : theme);
 
   cuescope::Session session([] { return cuescope::loadEngine({}); });
   cuescope::MainWindow window(session);
-  if (touring) window.resize(1600, 1000);
-  const bool bench = parser.isSet(QStringLiteral("bench-start"));
+  if (alone) {
+    window.resize(1600, 1000);
+    window.setRunsFolder(own + QStringLiteral("/runs"));
+  }
+  qint64 firstPaint = 0;
   new FirstPaint(&window, [&] {
-    if (bench) std::printf("window %lld ms\n", static_cast<long long>(clock.elapsed()));
+    firstPaint = clock.elapsed();
     session.start();
     QStringList paths;
     for (const QString& path : parser.positionalArguments()) paths << QFileInfo(path).absoluteFilePath();
     window.openPaths(paths);
+    QTimer::singleShot(0, &window, [&window] { window.trainPage(); });  // while the engine loads
   });
-  if (bench) {
+  if (benchStart) {
     QObject::connect(&session, &cuescope::Session::engineStateChanged, &application, [&] {
       if (session.engineState() == cuescope::EngineState::Loading) return;
-      std::printf("engine %lld ms%s\n", static_cast<long long>(clock.elapsed()), session.engineState() == cuescope::EngineState::Ready ? "" : ", failed");
-      QApplication::quit();
+      const bool ready = session.engineState() == cuescope::EngineState::Ready;
+      if (!ready) std::fprintf(stderr, "cuescope: %s\n", session.engineFailure().text().c_str());
+      else std::printf("{\"first_paint_ms\":%lld,\"engine_ready_ms\":%lld}\n", static_cast<long long>(firstPaint), static_cast<long long>(clock.elapsed()));
+      QApplication::exit(ready ? 0 : 1);
     });
+  }
+  std::unique_ptr<cuescope::FrameBench> frames;
+  if (benchFrames) {
+    frames = std::make_unique<cuescope::FrameBench>(window, session, benchSeconds);
+    application.bench = frames.get();
+    QObject::connect(frames.get(), &cuescope::FrameBench::finished, &application, [](bool measured) { QApplication::exit(measured ? 0 : 1); }, Qt::QueuedConnection);
   }
   std::unique_ptr<cuescope::Tour> guide;
   if (touring) {
@@ -116,5 +158,7 @@ int main(int argc, char** argv) {
     guide->start();
   }
   window.show();
-  return QApplication::exec();
+  const int code = QApplication::exec();
+  application.bench = nullptr;
+  return code;
 }

@@ -112,8 +112,8 @@ MapSlice sliceMap(const Inspection& inspection, const SelectionState& selection,
                       .arg(tokenWords(inspection.response[query]))
                       .arg(stack->keys)
                       .arg(where);
-    slice.depends = head == kHeadMax ? QStringLiteral("of this token alone")
-                                     : QStringLiteral("of this token alone · image share %1").arg(number(slice.imageShare, 2));
+    slice.depends = head == kHeadMax ? QStringLiteral("this token alone")
+                                     : QStringLiteral("image share %1").arg(number(slice.imageShare, 2));
   } else {
     slice.claim = QStringLiteral("Sink to %1 visual tokens, %2").arg(stack->keys).arg(where);
     slice.depends = QStringLiteral("same for every response token");

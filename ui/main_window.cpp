@@ -70,11 +70,10 @@ MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent),
   m_stack = new QStackedWidget;
   m_start = new StartPage(session, m_workspace);
   m_inspect = new InspectPage(session, m_selection, m_workspace);
-  m_train = new TrainPage(session, m_selection);
   m_data = new DataPage(session, m_workspace);
   const auto toTrain = [this] { setPage(Train); };
   m_stack->addWidget(m_inspect);
-  m_stack->addWidget(m_train);
+  m_stack->addWidget(new QWidget);  // the Train page, when it is first needed
   m_stack->addWidget(notYet(tr("Rollouts have no page of their own yet."),
                             tr("A run writes every response to rollouts/N.jsonl in its folder. Its curves and probe images are on Train; a checkpoint, or the paused student, opens in Inspect."),
                             tr("Go to Train"), toTrain, this));
@@ -146,12 +145,6 @@ void MainWindow::connectSession() {
     m_selection.setRun(name);
     setPage(Train);
   });
-  // A checkpoint opens as a model; a probe image is asked again of the newest student there is.
-  connect(m_train, &TrainPage::inspectFolderRequested, this, &MainWindow::openPath);
-  connect(m_train, &TrainPage::inspectStepRequested, this, [this](int step, const QString&) {
-    m_selection.setStep(step);
-    m_actions["inspect.student"]->trigger();
-  });
   connect(m_timeline, &TimelineBar::checkpointActivated, this, &MainWindow::openPath);
   connect(&m_session, &Session::modelOpened, this, [this](const ModelInfo& model) {
     const QString folder = QString::fromStdString(model.folder);
@@ -183,11 +176,34 @@ void MainWindow::connectSession() {
   connect(&m_session, &Session::runFailed, this, [this](const QString&, const Failure& failure) { m_status->say(QString::fromStdString(failure.what)); });
   connect(&m_session, &Session::checkpointWritten, this, [this](const QString&, const QString& folder) { m_status->say(tr("Checkpoint %1").arg(QFileInfo(folder).fileName())); });
   connect(&m_session, &Session::actionsChanged, this, &MainWindow::refreshActions);
+  connect(&m_session, &Session::actionsChanged, this, &MainWindow::refreshDemoMark);
   connect(&m_session, &Session::busyChanged, this, &MainWindow::refreshActions);
+}
+
+// Half of the window's widgets are on this page: the first paint does not wait for them.
+TrainPage* MainWindow::trainPage() {
+  if (m_train) return m_train;
+  m_train = new TrainPage(m_session, m_selection);
+  for (QLineEdit* field : m_train->findChildren<QLineEdit*>()) field->setAcceptDrops(false);
+  for (QPlainTextEdit* field : m_train->findChildren<QPlainTextEdit*>()) field->setAcceptDrops(false);
+  // A checkpoint opens as a model; a probe image is asked again of the newest student there is.
+  connect(m_train, &TrainPage::inspectFolderRequested, this, &MainWindow::openPath);
+  connect(m_train, &TrainPage::inspectStepRequested, this, [this](int step, const QString&) {
+    m_selection.setStep(step);
+    m_actions["inspect.student"]->trigger();
+  });
+  QWidget* place = m_stack->widget(Train);
+  const bool shown = m_stack->currentWidget() == place;
+  m_stack->insertWidget(Train, m_train);
+  m_stack->removeWidget(place);
+  place->deleteLater();
+  if (shown) m_stack->setCurrentWidget(m_train);
+  return m_train;
 }
 
 void MainWindow::setPage(Page page) {
   m_startShown = false;
+  if (page == Train) trainPage();
   m_bar->setPage(page);
   m_stack->setCurrentIndex(page);
   refreshSelectionBar();
@@ -211,7 +227,8 @@ bool MainWindow::onStart() const {
 
 void MainWindow::refreshDemoMark() {
   const InspectionPtr& shown = m_inspect->inspection();
-  const bool demo = shown && m_workspace.isDemo(QString::fromStdString(shown->student.folder));
+  const RunRecord* run = m_session.run(m_selection.run());
+  const bool demo = (shown && m_workspace.isDemo(QString::fromStdString(shown->student.folder))) || (run && run->yaml.contains(QStringLiteral("demo:")));
   m_status->setDemoMark(demo ? tr("Demo: tiny models, drawn scenes") : QString());
 }
 
@@ -383,6 +400,7 @@ bool MainWindow::startDemoRun(int steps) {
   std::vector<ConfigIssue> issues;
   RunConfig config = readConfig(preset->toStdString(), &issues);
   config.trainer.name = (QStringLiteral("demo-opd-vicur-") + QDateTime::currentDateTime().toString(QStringLiteral("MMdd-HHmmss"))).toStdString();
+  if (!m_runsFolder.isEmpty()) config.trainer.directory = m_runsFolder.toStdString();
   if (steps > 0) config.trainer.totalTrainingSteps = steps;
   if (issues.empty()) issues = validate(config);
   if (!issues.empty()) {

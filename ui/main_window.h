@@ -44,6 +44,8 @@ class MainWindow : public QMainWindow {
   void pasteImage();
   /// Starts the demo's OPD+ViCuR run; false with the reason in the status bar when it cannot.
   bool startDemoRun(int steps = 0);
+  /// Where the demo's runs go; "" is the person's data folder.
+  void setRunsFolder(const QString& folder) { m_runsFolder = folder; }
   /// Exports what the page shows to a file, the format by its ending. Failures are shown in the page.
   bool exportView(const QString& file);
   ExportChoice exportChoice() const;
@@ -51,7 +53,7 @@ class MainWindow : public QMainWindow {
   InspectPage* inspectPage() const { return m_inspect; }
   StartPage* startPage() const { return m_start; }
   DataPage* dataPage() const { return m_data; }
-  TrainPage* trainPage() const { return m_train; }
+  TrainPage* trainPage();  // built when it is first asked for
   Navigator* navigator() const { return m_navigator; }
   PageBar* pageBar() const { return m_bar; }
   CommandPalette* palettePopup() const { return m_palette; }
@@ -112,6 +114,7 @@ class MainWindow : public QMainWindow {
   TimelineBar* m_timeline = nullptr;
   StatusStrip* m_status = nullptr;
   CommandPalette* m_palette = nullptr;
+  QString m_runsFolder;
   bool m_startShown = true;
   bool m_whatIfWanted = false;  // the second demo card: the region is set when the answer arrives
   bool m_navigatorHidden = false;

@@ -162,7 +162,7 @@ void MainWindow::buildActions() {
   QMenu* train = menu(tr("Train"));
   add(train, {"train.new", "New run", "Ctrl+N", "Choose a preset and start a run", [this] {
                setPage(Train);
-               m_train->newRun();
+               trainPage()->newRun();
              }});
   add(train, {"train.demo", "Start the demo run", "", "OPD+ViCuR on drawn scenes", [this] { startDemoRun(); }});
   add(train, {"train.pause", "Pause or resume", "Ctrl+P", "Pause the run after this unit, or go on", [this] { toggleRun(); }});

@@ -5,12 +5,10 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPainter>
-#include <QPainterPath>
 #include <QPushButton>
 #include <QScrollArea>
 #include <QThread>
 #include <QVBoxLayout>
-#include <cmath>
 
 #include "ui/session.h"
 #include "ui/status_strip.h"
@@ -63,25 +61,6 @@ class RuledRow : public QWidget {
  private:
   bool m_last;
 };
-
-// The third card has no picture to show before a run exists: the shape of a falling curve, without numbers.
-QPixmap curveSketch(const Colors& c, qreal ratio) {
-  QPixmap pixmap(QSize(128, 96) * ratio);
-  pixmap.setDevicePixelRatio(ratio);
-  pixmap.fill(c.well);
-  QPainter painter(&pixmap);
-  painter.setRenderHint(QPainter::Antialiasing);
-  QPainterPath path;
-  for (int x = 10; x <= 118; ++x) {
-    const double y = 20 + 58 * (1 - std::exp(-(x - 10) / 42.0));
-    x == 10 ? path.moveTo(x, y) : path.lineTo(x, y);
-  }
-  painter.setPen(QPen(c.ink, 1.75));
-  painter.drawPath(path);
-  painter.setPen(QPen(c.line, 1));
-  painter.drawLine(10, 86, 118, 86);
-  return pixmap;
-}
 
 }  // namespace
 
@@ -171,10 +150,10 @@ StartPage::StartPage(Session& session, Workspace& workspace, QWidget* parent) : 
   auto* cardColumn = new QVBoxLayout(cards);
   cardColumn->setContentsMargins(1, 1, 1, 1);
   cardColumn->setSpacing(0);
-  m_cards = {new DemoCard(tr("Look at a drawn scene"), tr("Sink map, tokens coloured by the gap, and four distributions: student, teacher with the cue, without it, and with the image erased."),
+  m_cards = {new DemoCard(tr("Look at a drawn scene"), tr("Attention map of each answer token, tokens coloured by the gap, and four distributions: student, teacher with the cue, without it, and with the image erased."),
                           tr("1 image, 1 question, 1 cue"), 1, true),
              new DemoCard(tr("Erase a region of a scene"), tr("Paint over an object, and see the answer and its log-probability change beside 16 random regions."), tr("1 image, the evidence is the region"), 2, false),
-             new DemoCard(tr("Train the demo on this computer"), tr("OPD+ViCuR on drawn scenes. Watch the loss and the sink's map, pause at any step, look inside, resume."), tr("runs on the CPU in a few minutes"), 3, false)};
+             new DemoCard(tr("Train the demo on this computer"), tr("OPD+ViCuR on drawn scenes. Watch the loss and the map of the new sink token, pause at any step, look inside, resume."), tr("runs on the CPU in a few minutes"), 3, false)};
   for (std::size_t i = 0; i < m_cards.size(); ++i) {
     cardColumn->addWidget(m_cards[i]);
     connect(m_cards[i]->button(), &QPushButton::clicked, this, [this, i] { openCard(int(i)); });
@@ -307,7 +286,7 @@ void StartPage::refresh() {
       m_cards[i]->setPicture(icon(Icon::Image).pixmap(32, 32));
     }
   }
-  m_cards[2]->setPicture(curveSketch(colors(), ratio));
+  m_cards[2]->setPicture(icon(Icon::Run).pixmap(QSize(32, 32), ratio));  // no run yet, so no curve to show
 
   const EngineState state = m_session.engineState();
   m_engine->setText(state == EngineState::Ready ? tr("ready") : failed ? tr("not available") : tr("loading LibTorch"));

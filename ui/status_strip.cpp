@@ -13,6 +13,28 @@
 
 namespace cuescope {
 
+namespace {
+
+// Words in a frame of their own height: a QLabel's box would take the strip's whole height and lose two of its sides.
+class FramedWords : public QLabel {
+ public:
+  using QLabel::QLabel;
+  QSize sizeHint() const override { return {fontMetrics().horizontalAdvance(text()) + 14, 18}; }
+  QSize minimumSizeHint() const override { return sizeHint(); }
+
+ protected:
+  void paintEvent(QPaintEvent*) override {
+    QPainter painter(this);
+    painter.setPen(colors().lineStrong);
+    painter.drawRect(rect().adjusted(0, 0, -1, -1));
+    painter.setFont(font());
+    painter.setPen(colors().text);
+    painter.drawText(rect(), Qt::AlignCenter, text());
+  }
+};
+
+}  // namespace
+
 MemoryUse memoryUse() {
   MemoryUse use;
   QFile own(QStringLiteral("/proc/self/statm"));
@@ -43,9 +65,10 @@ StatusStrip::StatusStrip(Session& session, QWidget* parent) : QWidget(parent), m
     l->setAccessibleName(name);
     return l;
   };
-  m_demo = label(tr("Demo mark"));
-  m_demo->setFrameShape(QFrame::Box);
-  m_demo->setContentsMargins(6, 0, 6, 0);
+  m_demo = new FramedWords;
+  m_demo->setFont(uiFont(11));
+  m_demo->setFixedHeight(18);
+  m_demo->setAccessibleName(tr("Demo mark"));
   m_demo->hide();
   m_queue = label(tr("Queue"));
   m_memory = label(tr("Memory"));
@@ -65,6 +88,8 @@ StatusStrip::StatusStrip(Session& session, QWidget* parent) : QWidget(parent), m
   memory->setInterval(2000);
   connect(memory, &QTimer::timeout, this, &StatusStrip::refreshMemory);
   memory->start();
+  connect(&session, &Session::busyChanged, this, &StatusStrip::refreshMemory);
+  connect(&session, &Session::doctorArrived, this, &StatusStrip::refreshMemory);
   connect(m_task, &TaskProgress::cancelRequested, &session, &Session::cancel);
   connect(&session, &Session::engineStateChanged, this, &StatusStrip::refresh);
   connect(&session, &Session::busyChanged, this, &StatusStrip::refresh);
@@ -108,7 +133,8 @@ void StatusStrip::refresh() {
     const RunStatus& status = own->status;
     m_words = own->status.state == RunState::Stopping
                   ? tr("Stopping %1").arg(QString::fromStdString(status.run))
-                  : tr("Training, step %1: %2 %3 of %4").arg(status.step + 1).arg(QString::fromStdString(status.phase)).arg(status.phaseDone).arg(status.phaseTotal);
+                  : status.phaseTotal > 0 ? tr("Training, step %1: %2 %3 of %4").arg(status.step + 1).arg(QString::fromStdString(status.phase)).arg(status.phaseDone).arg(status.phaseTotal)
+                                        : tr("Training, step %1").arg(status.step + 1);
     m_task->setTask(m_words, status.step, status.totalSteps, status.secondsLeft);
   } else if (!m_said.isEmpty()) {
     m_words = m_said;

@@ -92,6 +92,7 @@ void Tour::settle() {
 
 QString Tour::picture(const QString& name) {
   const QString file = name + QStringLiteral(".png");
+  QApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);  // a value of another width moves its neighbours first
   return m_window.grab().save(m_folder + u'/' + file) ? file : QString();
 }
 
@@ -107,6 +108,11 @@ QString Tour::writeFile(const QString& name, const QByteArray& bytes) {
   QFile file(path);
   if (file.open(QIODevice::WriteOnly)) file.write(bytes);
   return path;
+}
+
+QByteArray Tour::bytesOf(const QString& name) const {
+  QFile file(m_folder + u'/' + name);
+  return file.open(QIODevice::ReadOnly) ? file.readAll() : QByteArray();
 }
 
 // A drop as the window system delivers one.

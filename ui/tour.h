@@ -13,6 +13,18 @@
 
 namespace cuescope {
 
+/// "" when it holds, else the words.
+inline QString must(bool holds, const char* words) {
+  return holds ? QString() : QString::fromUtf8(words);
+}
+inline QString firstWrong(std::initializer_list<QString> all) {
+  for (const QString& wrong : all)
+    if (!wrong.isEmpty()) return wrong;
+  return {};
+}
+/// A picture of the tour's own, unlike any drawn scene.
+QByteArray drawnPhotograph();
+
 class Tour : public QObject {
   Q_OBJECT
  public:
@@ -33,7 +45,8 @@ class Tour : public QObject {
     std::function<QString()> check;  // "" passes
   };
   void plan();           // tour_steps.cpp
-  void planTraining();
+  void planBadFiles();   // tour_files.cpp
+  void planTraining();   // tour_training.cpp
   void planExports();
   void next();
   void poke();           // something happened: does the awaited state hold?
@@ -41,6 +54,7 @@ class Tour : public QObject {
   QString picture(const QString& name);
   void finish();
   QString writeFile(const QString& name, const QByteArray& bytes);
+  QByteArray bytesOf(const QString& name) const;
   void dropFile(const QString& path);
   void clickToken(int token);
 
@@ -57,6 +71,8 @@ class Tour : public QObject {
   std::vector<float> m_before;
   int m_clicks = 0, m_steps0 = 0, m_token = 0;
   qint64 m_firstMapMs = 0;
+  double m_memory = 0;
+  std::size_t m_models = 0;
   InspectionPtr m_seen;
   bool m_failureSeen = false;
 };

@@ -14,6 +14,14 @@
 
 namespace cuescope {
 
+namespace {
+
+QColor partColor(int kind, const Colors& c) {
+  return kind == 0 ? c.control : kind == 1 ? c.lineStrong : kind == 2 ? c.conditions[1] : c.conditions[0];
+}
+
+}  // namespace
+
 SequenceBar::SequenceBar(QWidget* parent) : QWidget(parent) {
   setFixedHeight(10);
 }
@@ -38,11 +46,36 @@ void SequenceBar::paintEvent(QPaintEvent*) {
   double x = 0;
   for (const Part& part : m_parts) {
     const double w = double(width()) * part.tokens / std::max(1, total);
-    const QColor fill = part.kind == 0 ? c.control : part.kind == 1 ? c.lineStrong : part.kind == 2 ? c.conditions[1] : c.conditions[0];
-    painter.fillRect(QRectF(x, 0, std::max(1.0, w - 1), height()), fill);
+    painter.fillRect(QRectF(x, 0, std::max(1.0, w - 1), height()), partColor(part.kind, c));
     x += w;
   }
 }
+
+namespace {
+
+// Swatch and word, in the order of the bars.
+class SequenceLegend : public QWidget {
+ public:
+  SequenceLegend() { setFixedHeight(18); }
+
+ protected:
+  void paintEvent(QPaintEvent*) override {
+    const Colors& c = colors();
+    QPainter painter(this);
+    painter.setFont(uiFont(11));
+    int x = 0;
+    const QString words[] = {AlignmentPanel::tr("text"), AlignmentPanel::tr("image"), AlignmentPanel::tr("cue"), AlignmentPanel::tr("response")};
+    for (int kind = 0; kind < 4; ++kind) {
+      painter.fillRect(QRect(x, 5, 10, 8), partColor(kind, c));
+      painter.setPen(c.text3);
+      const int width = painter.fontMetrics().horizontalAdvance(words[kind]);
+      painter.drawText(QRect(x + 14, 0, width + 2, height()), Qt::AlignLeft | Qt::AlignVCenter, words[kind]);
+      x += 14 + width + 12;
+    }
+  }
+};
+
+}  // namespace
 
 AlignmentPanel::AlignmentPanel(QWidget* parent) : QWidget(parent) {
   auto* column = new QVBoxLayout(this);
@@ -59,10 +92,7 @@ AlignmentPanel::AlignmentPanel(QWidget* parent) : QWidget(parent) {
     column->addWidget(m_titles[i]);
     column->addWidget(m_bars[i]);
   }
-  auto* legend = new ElidedLabel({}, this);
-  legend->setText(QString(), tr("grey text · dark image · orange cue · blue response"));
-  legend->setPixelSize(11);
-  column->addWidget(legend);
+  column->addWidget(new SequenceLegend);
   auto* texts = new QHBoxLayout;
   texts->setSpacing(4);
   for (int i = 0; i < 2; ++i) {

@@ -108,8 +108,10 @@ void AskBar::fillModels() {
   m_teacher->clear();
   m_teacher->addItem(tr("none"), QString());
   if (!m_run.isEmpty()) {
-    m_student->addItem(tr("%1, as it is now").arg(m_run), QString::fromLatin1(kRunStudent));
-    m_teacher->addItem(tr("%1, its teacher").arg(m_run), QString::fromLatin1(kRunTeacher));
+    m_student->addItem(tr("the run's student, now"), QString::fromLatin1(kRunStudent));
+    m_student->setItemData(m_student->count() - 1, m_run, Qt::ToolTipRole);
+    m_teacher->addItem(tr("the run's teacher"), QString::fromLatin1(kRunTeacher));
+    m_teacher->setItemData(m_teacher->count() - 1, m_run, Qt::ToolTipRole);
   }
   for (const WorkspaceEntry& model : m_workspace.models()) {
     const QString name = model.demo ? tr("demo %1").arg(model.name) : model.name;

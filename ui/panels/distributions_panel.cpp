@@ -56,7 +56,7 @@ void GapSplit::paintEvent(QPaintEvent*) {
   if (known) {
     const double low = std::min({0.0, double(m_weights), double(m_weights + m_cue)});
     const double high = std::max({0.0, double(m_weights), double(m_weights + m_cue)});
-    const double span = std::max(high - low, 1e-6);
+    const double span = std::max(high - low, 0.1);  // parts that print as +0.00 draw next to nothing
     const auto x = [&](double v) { return left + (v - low) / span * (right - left); };
     const auto bar = [&](double from, double to, int condition) {
       const double a = x(std::min(from, to)), b = x(std::max(from, to));
@@ -94,7 +94,7 @@ DistributionsPanel::DistributionsPanel(Selection& selection, QWidget* parent) : 
   m_bars = new DistributionBars;
   m_bars->setAccessibleName(tr("Next-token distributions"));
   m_bars->setEmptyText(tr("No distributions yet. They come with the answer."));
-  auto* area = new QScrollArea;
+  auto* area = m_area = new QScrollArea;
   area->setWidgetResizable(true);
   area->setFrameShape(QFrame::NoFrame);
   area->setWidget(m_bars);
@@ -111,11 +111,12 @@ DistributionsPanel::DistributionsPanel(Selection& selection, QWidget* parent) : 
   m_divergences = new FactTable;
   m_divergences->setAccessibleName(tr("Divergences"));
   column->addWidget(head);
-  column->addWidget(area, 1);
+  column->addWidget(area, 1000);
   column->addWidget(gapLine);
   column->addWidget(m_split);
   column->addWidget(m_table);
   column->addWidget(m_divergences);
+  column->addStretch(1);  // what is over stays at the foot: the facts belong to the bars
   connect(m_top, &QComboBox::currentIndexChanged, this, &DistributionsPanel::refresh);
   refresh();
 }
@@ -132,6 +133,7 @@ void DistributionsPanel::refresh() {
   if (!there) {
     m_title->setText(tr("No token chosen"));
     m_bars->setDistributions({});
+    m_area->setMaximumHeight(QWIDGETSIZE_MAX);
     m_split->setParts(kNotComputed, kNotComputed);
     m_table->setRows({});
     m_divergences->setRows({});
@@ -140,8 +142,9 @@ void DistributionsPanel::refresh() {
   const TokenDistributions& d = m_inspection->distributions[std::size_t(token)];
   const Token& response = m_inspection->response[std::size_t(token)];
   m_title->setText(tr("Token “%1”").arg(tokenWords(response)),
-                   tr("response %1 of %2, id %3").arg(token + 1).arg(m_inspection->response.size()).arg(response.id));
+                   tr("%1 of %2, id %3").arg(token + 1).arg(m_inspection->response.size()).arg(response.id));
   m_bars->setDistributions(distributionSet(d, response.id, m_top->currentData().toInt()));
+  m_area->setMaximumHeight(m_bars->minimumHeight() + 4);
   m_split->setParts(d.gapFromWeights(), d.gapFromCue());
   QStringList logProbs, entropies;
   for (int c = 0; c < kConditions; ++c) {

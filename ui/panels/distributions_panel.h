@@ -9,6 +9,8 @@
 
 class QComboBox;
 
+class QScrollArea;
+
 namespace cuescope {
 
 class ElidedLabel;
@@ -46,6 +48,7 @@ class DistributionsPanel : public QWidget {
   InspectionPtr m_inspection;
   ElidedLabel* m_title = nullptr;
   QComboBox* m_top = nullptr;
+  QScrollArea* m_area = nullptr;
   DistributionBars* m_bars = nullptr;
   ElidedLabel* m_gapTitle = nullptr;
   GapSplit* m_split = nullptr;

@@ -257,7 +257,10 @@ void MapPanel::applyScene() {
   scene.chosenPatches = region();
   scene.selectedPatch = m_canvas->selectedPatch();
   m_canvas->setScene(scene);
-  m_claim->setText(m_slice.exists() ? m_slice.claim : m_slice.why, m_slice.depends);
+  // A student of a run is named by its step: the bar above may meanwhile be set to another model.
+  const bool ofRun = m_inspection->step >= 0 && m_slice.exists();
+  const QString depends = ofRun ? tr("step %1, %2").arg(m_inspection->step).arg(m_slice.depends) : m_slice.depends;
+  m_claim->setText(m_slice.exists() ? m_slice.claim : m_slice.why, depends);
   updateTools();
   Q_EMIT viewChanged();
 }
@@ -270,7 +273,7 @@ void MapPanel::clearRegion() {
 void MapPanel::setCausal(const QString& text, bool computing, const QString& refusal) {
   m_causalText = text;
   const bool compute = text.isEmpty();
-  m_causal->setText(compute ? (computing ? tr("Erasing the top 5 % …") : tr("Erase top 5 %: not computed")) : text);
+  m_causal->setText(compute ? (computing ? tr("Erasing the top 5 % …") : tr("Top 5 %: not computed")) : text);
   m_compute->setVisible(compute);
   m_compute->setEnabled(!computing && refusal.isEmpty());
   if (!refusal.isEmpty()) m_compute->setToolTip(refusal);

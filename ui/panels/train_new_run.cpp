@@ -173,7 +173,7 @@ void NewRunForm::makeRow(const ConfigField& field, QVBoxLayout* column) {
   editor->setToolTip(tip);
   label->setToolTip(tip);
   label->setBuddy(editor);
-  const bool wide = field.type == "text" || field.type == "paths";
+  const bool wide = field.type == "text" || field.type == "path" || field.type == "paths";
   if (!row->check) editor->setMinimumWidth(wide ? 260 : 120);
   if (!row->check && !wide) editor->setMaximumWidth(160);
   auto* unit = new QLabel(QString::fromStdString(field.unit), row->box);
@@ -182,8 +182,12 @@ void NewRunForm::makeRow(const ConfigField& field, QVBoxLayout* column) {
   row->note->setProperty("tone", QStringLiteral("3"));
   row->note->setWordWrap(true);
   grid->addWidget(label, 0, 0);
-  grid->addWidget(editor, 0, 1, wide ? Qt::Alignment() : Qt::AlignLeft);
-  grid->addWidget(unit, 0, 2);
+  auto* cell = new QHBoxLayout;  // the unit stands beside its number
+  cell->setSpacing(8);
+  cell->addWidget(editor, wide ? 1 : 0);
+  cell->addWidget(unit);
+  if (!wide) cell->addStretch(1);
+  grid->addLayout(cell, 0, 1, 1, 2);
   grid->addWidget(row->note, 1, 1, 1, 2);
   grid->setColumnStretch(1, 1);
   column->addWidget(row->box);

@@ -4,6 +4,7 @@
 #include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QLineEdit>
 #include <QMenu>
 #include <QPainter>
 #include <QPdfWriter>
@@ -92,8 +93,10 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
   main->setSizes({1062, kSideWidth});
   m_stack->addWidget(main);
 
-  m_form = new NewRunForm;
-  m_stack->addWidget(m_form);
+  m_formPlace = new QWidget;
+  auto* formColumn = new QVBoxLayout(m_formPlace);
+  formColumn->setContentsMargins(0, 0, 0, 0);
+  m_stack->addWidget(m_formPlace);
 
   auto* nothing = new QWidget;
   auto* place = new QVBoxLayout(nothing);
@@ -106,14 +109,6 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
   m_stack->addWidget(nothing);
 
   connect(m_empty, &EmptyPanel::actionChosen, this, [this] { newRun(); });
-  connect(m_form, &NewRunForm::cancelled, this, [this] {
-    m_stack->setCurrentIndex(0);
-    chooseRun();
-  });
-  connect(m_form, &NewRunForm::startRequested, this, [this](const RunConfig& config) {
-    m_session.startRun(config);
-    m_form->setRefusal(m_session.refusal(RunAction::Start).isEmpty() ? tr("The run is being loaded.") : m_session.refusal(RunAction::Start));
-  });
   connect(&session, &Session::runAdded, this, [this](const QString& name) {
     const bool own = m_session.ownRun() && m_session.ownRun() == m_session.run(name);
     if (own) m_stack->setCurrentIndex(0);  // the form has done its work
@@ -128,8 +123,14 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
     if (m_run.isEmpty()) chooseRun();
     if (QString::fromStdString(status.run) != m_run) return;
     refreshControl();
-    if (const RunRecord* record = m_session.run(m_run); record && record->yaml != m_shownYaml) schedule();
-    if (const RunRecord* record = m_session.run(m_run)) m_phases->setData(phasesOf(*record));
+    const RunRecord* record = m_session.run(m_run);
+    if (!record) return;
+    if (record->yaml != m_shownYaml) schedule();
+    if (record->checkpoints.size() != m_shownCheckpoints) {  // saved by its schedule or by its end
+      m_shownCheckpoints = record->checkpoints.size();
+      m_checkpoints->setCheckpoints(record);
+    }
+    m_phases->setData(phasesOf(*record));
   });
   connect(&session, &Session::checkpointWritten, this, [this](const QString& run) {
     if (run == m_run) schedule();
@@ -316,9 +317,26 @@ bool TrainPage::ours() const {
   return own && QString::fromStdString(own->status.run) == m_run;
 }
 
+// Sixty fields take longer to build than the rest of the window: only when they are asked for.
+NewRunForm* TrainPage::form() {
+  if (m_form) return m_form;
+  m_form = new NewRunForm;
+  m_formPlace->layout()->addWidget(m_form);
+  for (QLineEdit* field : m_form->findChildren<QLineEdit*>()) field->setAcceptDrops(false);  // a dropped file is the window's
+  connect(m_form, &NewRunForm::cancelled, this, [this] {
+    m_stack->setCurrentIndex(0);
+    chooseRun();
+  });
+  connect(m_form, &NewRunForm::startRequested, this, [this](const RunConfig& config) {
+    m_session.startRun(config);
+    m_form->setRefusal(m_session.refusal(RunAction::Start).isEmpty() ? tr("The run is being loaded.") : m_session.refusal(RunAction::Start));
+  });
+  return m_form;
+}
+
 void TrainPage::newRun(const QString& student) {
-  if (!student.isEmpty()) m_form->setStudent(student);
-  m_form->setRefusal(m_session.refusal(RunAction::Start));
+  if (!student.isEmpty()) form()->setStudent(student);
+  form()->setRefusal(m_session.refusal(RunAction::Start));
   m_stack->setCurrentIndex(1);
 }
 
@@ -388,7 +406,7 @@ void TrainPage::refresh() {
 void TrainPage::refreshControl() {
   const RunRecord* record = m_session.run(m_run);
   const RunState state = record ? record->status.state : RunState::Ready;
-  m_form->setRefusal(m_session.refusal(RunAction::Start));
+  if (m_form) m_form->setRefusal(m_session.refusal(RunAction::Start));
   m_stateIcon->setVisible(record);
   if (record) {
     m_stateIcon->setPixmap(icon(stateIcon(state), state == RunState::Failed ? colors().danger : colors().text).pixmap(QSize(16, 16), devicePixelRatioF()));
@@ -512,8 +530,11 @@ void TrainPage::resizeEvent(QResizeEvent* event) {
 void TrainPage::exportCurves() {
   if (m_curves->panels().empty()) return;
   const QString file = QFileDialog::getSaveFileName(this, tr("Export curves"), m_run + QStringLiteral("-curves.svg"), tr("SVG (*.svg);;PDF (*.pdf);;PNG (*.png);;CSV (*.csv)"));
-  if (file.isEmpty()) return;
-  bool written = true;
+  if (!file.isEmpty()) exportCurvesTo(file);
+}
+
+bool TrainPage::exportCurvesTo(const QString& file) {
+  bool written = !m_curves->panels().empty();
   const QSize size = m_curves->size();
   if (file.endsWith(QLatin1String(".csv"))) {
     QFile out(file);
@@ -546,10 +567,11 @@ void TrainPage::exportCurves() {
     painter.end();
     written = image.save(file);
   }
-  if (written) return;
+  if (written) return true;
   m_error->setFailure(tr("The curves were not written"), file, tr("The folder cannot be written to, or the disk is full"), tr("Choose another place"));
   m_error->setActions({tr("Hide")});
   m_error->show();
+  return false;
 }
 
 }  // namespace cuescope

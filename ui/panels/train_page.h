@@ -45,12 +45,14 @@ class TrainPage : public QWidget {
 
   /// Shows the form of a new run; the page comes back when it is started or left.
   void newRun(const QString& student = {});
-  NewRunForm* form() const { return m_form; }
+  NewRunForm* form();  // built when it is first asked for
   CurveGrid* curves() const { return m_curves; }
   FilmStrip* film() const { return m_film; }
   /// Name of the run that is shown, "" if none.
   QString shownRun() const { return m_run; }
   void setOverlay(const QStringList& runs);  // at most three
+  /// Writes all curves, the format by the ending; false with the reason on the page.
+  bool exportCurvesTo(const QString& file);
 
  Q_SIGNALS:
   void inspectFolderRequested(const QString& folder);  // a checkpoint, to be opened in Inspect
@@ -82,12 +84,14 @@ class TrainPage : public QWidget {
   QString m_run;
   QStringList m_overlay;
   QString m_failureRun, m_shownYaml;
+  std::size_t m_shownCheckpoints = 0;
   int m_layer = -1;  // of the film; -1: mean of the layers
   QHash<QString, QImage> m_pictures;
   QSet<QString> m_asked;  // data files whose probe rows were asked for
   QTimer* m_later = nullptr;
   QStackedWidget* m_stack = nullptr;
   NewRunForm* m_form = nullptr;
+  QWidget* m_formPlace = nullptr;
   EmptyPanel* m_empty = nullptr;
   ErrorPanel* m_error = nullptr;
   QLabel* m_stateIcon = nullptr;

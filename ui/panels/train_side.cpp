@@ -130,7 +130,11 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   column->setSpacing(0);
   m_table = plainTable({tr("Step"), tr("Gap"), tr("Accuracy"), tr("Size"), tr("Kept as")}, this);
   m_table->setAccessibleName(tr("Checkpoints"));
-  m_table->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
+  m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+  m_table->horizontalHeader()->setMinimumSectionSize(40);
+  const int widths[] = {56, 58, 72, 70};
+  for (int c = 0; c < 4; ++c) m_table->setColumnWidth(c, widths[c]);
+  m_table->horizontalHeader()->setStretchLastSection(true);
   m_table->setMinimumHeight(70);
   m_empty = new QLabel(tr("No checkpoint yet."), this);
   m_empty->setProperty("tone", QStringLiteral("3"));
@@ -253,6 +257,9 @@ ParameterList::ParameterList(Mode mode, Session& session, QWidget* parent) : QWi
   column->addLayout(row);
   m_table = plainTable(mode == Mode::Diff ? QStringList{tr("Parameter"), tr("other"), tr("this run")} : QStringList{tr("Parameter"), tr("Value"), tr("Unit")}, this);
   m_table->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
+  m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+  m_table->setColumnWidth(1, mode == Mode::Diff ? 84 : 88);
+  m_table->setColumnWidth(2, mode == Mode::Diff ? 84 : 68);
   column->addWidget(m_table, 1);
   m_count = new QLabel(this);
   m_count->setProperty("tone", QStringLiteral("2"));

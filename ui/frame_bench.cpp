@@ -1,0 +1,133 @@
+#include "ui/frame_bench.h"
+
+#include <QApplication>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QWheelEvent>
+#include <QWindow>
+#include <algorithm>
+#include <cstdio>
+
+#include "ui/inspect_page.h"
+#include "ui/panels/map_panel.h"
+#include "ui/start_page.h"
+#include "widgets/image_canvas.h"
+
+namespace cuescope {
+namespace {
+
+constexpr int kScriptMs = 40, kPulseMs = 4, kFrameLimitMs = 1000;
+
+double milliseconds(const QElapsedTimer& clock) {
+  return double(clock.nsecsElapsed()) / 1e6;
+}
+
+QJsonObject spread(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double share) { return values.empty() ? 0.0 : values[std::min(values.size() - 1, std::size_t(share * double(values.size())))]; };
+  const auto over = [&](double limit) { return int(values.end() - std::upper_bound(values.begin(), values.end(), limit)); };
+  return {{"n", int(values.size())}, {"p50_ms", at(0.5)}, {"p99_ms", at(0.99)}, {"worst_ms", values.empty() ? 0.0 : values.back()}, {"over_16_ms", over(16)}, {"over_50_ms", over(50)}};
+}
+
+}  // namespace
+
+FrameBench::FrameBench(MainWindow& window, Session& session, double seconds) : m_window(window), m_session(session), m_seconds(seconds) {
+  m_script.setInterval(kScriptMs);
+  m_pulse.setInterval(kPulseMs);
+  m_pulse.setTimerType(Qt::PreciseTimer);
+  connect(&m_script, &QTimer::timeout, this, &FrameBench::act);
+  connect(&m_pulse, &QTimer::timeout, this, [this] {
+    m_stalls.push_back(std::max(0.0, milliseconds(m_beat) - kPulseMs));
+    m_beat.restart();
+  });
+  const auto failed = [this] { Q_EMIT finished(false); };
+  connect(&session, &Session::engineStateChanged, this, [this] {
+    if (m_session.engineState() == EngineState::Failed) Q_EMIT finished(false);
+    if (m_session.engineState() == EngineState::Ready) m_window.startPage()->openCard(0);
+  });
+  connect(&session, &Session::inspectionFailed, this, failed);
+  connect(&session, &Session::runFailed, this, failed);
+  connect(&session, &Session::inspectionArrived, this, &FrameBench::begin);
+  connect(&session, &Session::stepArrived, this, [this] {
+    if (!m_measuring) measure();
+  });
+}
+
+void FrameBench::begin() {
+  if (m_began) return;
+  m_began = true;
+  QTimer::singleShot(0, this, [this] {
+    if (!m_window.startDemoRun(100000)) Q_EMIT finished(false);
+  });
+}
+
+void FrameBench::measure() {
+  m_measuring = true;
+  m_stepsBefore = int(m_session.ownRun()->steps.size());
+  m_whole.start();
+  m_beat.start();
+  m_script.start();
+  m_pulse.start();
+  QTimer::singleShot(int(m_seconds * 1000), this, &FrameBench::finish);
+}
+
+// One event of a person: five of six on Inspect, every eighteenth a page switch and back.
+void FrameBench::act() {
+  if (m_open) {
+    if (milliseconds(m_frame) < kFrameLimitMs) return;
+    ++m_lost;  // an event that changed nothing paints nothing
+  }
+  const InspectionPtr& shown = m_window.inspectPage()->inspection();
+  const int tokens = std::max(1, int(shown->response.size()));
+  Selection& selection = m_window.selection();
+  m_open = true;
+  m_frame.start();
+  switch (m_turn++ % 18) {
+    case 0: m_window.setPage(MainWindow::Inspect); break;
+    case 6: m_window.setPage(MainWindow::Data); break;
+    case 7:
+    case 13: m_window.setPage(MainWindow::Train); break;
+    case 8:
+    case 14: m_window.setPage(MainWindow::Inspect); break;
+    case 1:
+    case 4:
+    case 9:
+    case 15: selection.setToken((selection.token() + 1) % tokens); break;
+    case 2:
+    case 10: {
+      const AttentionStack* stack = stackOf(*shown, selection.site());
+      const auto& layers = stack->layers;
+      const auto at = std::find(layers.begin(), layers.end(), selection.layer()) - layers.begin();
+      selection.setLayer(layers[std::size_t(at + 1) % layers.size()]);
+      break;
+    }
+    case 3:
+    case 11: selection.setHead(selection.head() == 0 ? 1 : 0); break;
+    default: {
+      ImageCanvas* canvas = m_window.inspectPage()->map()->canvas();
+      const QPointF at = QRectF(canvas->rect()).center();
+      QWheelEvent wheel(at, canvas->mapToGlobal(at), {}, {0, m_turn % 4 < 2 ? 120 : -120}, Qt::NoButton, Qt::NoModifier, Qt::NoScrollPhase, false);
+      QApplication::sendEvent(canvas, &wheel);
+    }
+  }
+}
+
+void FrameBench::eventHandled(QObject* receiver, int type) {
+  if (!m_open || type != QEvent::UpdateRequest) return;
+  if (receiver != &m_window && receiver != m_window.windowHandle()) return;
+  m_open = false;
+  m_frames.push_back(milliseconds(m_frame));
+}
+
+void FrameBench::finish() {
+  m_script.stop();
+  m_pulse.stop();
+  const double seconds = milliseconds(m_whole) / 1000;
+  const int steps = int(m_session.ownRun()->steps.size()) - m_stepsBefore;
+  const QJsonObject out{{"seconds", seconds}, {"training_steps", steps}, {"frames", spread(m_frames)}, {"events_without_paint", m_lost}, {"event_loop_stalls", spread(m_stalls)}, {"platform", QApplication::platformName()}};
+  std::printf("%s\n", QJsonDocument(out).toJson(QJsonDocument::Compact).constData());
+  std::fflush(stdout);
+  Q_EMIT finished(!m_frames.empty() && steps > 0);
+}
+
+}  // namespace cuescope
