@@ -71,7 +71,7 @@ void FrameBench::measure() {
   QTimer::singleShot(int(m_seconds * 1000), this, &FrameBench::finish);
 }
 
-// One event of a person: five of six on Inspect, every eighteenth a page switch and back.
+// One event of a person: tokens, layers, heads and zooms on Inspect, and a walk over the pages between.
 void FrameBench::act() {
   if (m_open) {
     if (milliseconds(m_frame) < kFrameLimitMs) return;
@@ -80,6 +80,8 @@ void FrameBench::act() {
   const InspectionPtr& shown = m_window.inspectPage()->inspection();
   const int tokens = std::max(1, int(shown->response.size()));
   Selection& selection = m_window.selection();
+  static const char* const kKinds[18] = {"page", "token", "layer", "head", "token", "zoom", "page", "page", "page", "token", "layer", "head", "zoom", "page", "page", "token", "zoom", "zoom"};
+  m_kind = kKinds[m_turn % 18];
   m_open = true;
   m_frame.start();
   switch (m_turn++ % 18) {
@@ -117,6 +119,7 @@ void FrameBench::eventHandled(QObject* receiver, int type) {
   if (receiver != &m_window && receiver != m_window.windowHandle()) return;
   m_open = false;
   m_frames.push_back(milliseconds(m_frame));
+  m_byKind[QString::fromLatin1(m_kind)].push_back(m_frames.back());
 }
 
 void FrameBench::finish() {
@@ -124,7 +127,9 @@ void FrameBench::finish() {
   m_pulse.stop();
   const double seconds = milliseconds(m_whole) / 1000;
   const int steps = int(m_session.ownRun()->steps.size()) - m_stepsBefore;
-  const QJsonObject out{{"seconds", seconds}, {"training_steps", steps}, {"frames", spread(m_frames)}, {"events_without_paint", m_lost}, {"event_loop_stalls", spread(m_stalls)}, {"platform", QApplication::platformName()}};
+  QJsonObject kinds;
+  for (const auto& [kind, values] : m_byKind) kinds.insert(kind, spread(values));
+  const QJsonObject out{{"seconds", seconds}, {"training_steps", steps}, {"frames", spread(m_frames)}, {"frames_by_event", kinds}, {"events_without_paint", m_lost}, {"event_loop_stalls", spread(m_stalls)}, {"platform", QApplication::platformName()}};
   std::printf("%s\n", QJsonDocument(out).toJson(QJsonDocument::Compact).constData());
   std::fflush(stdout);
   Q_EMIT finished(!m_frames.empty() && steps > 0);

@@ -6,6 +6,7 @@
 #include <QElapsedTimer>
 #include <QObject>
 #include <QTimer>
+#include <map>
 #include <vector>
 
 #include "ui/main_window.h"
@@ -35,6 +36,8 @@ class FrameBench : public QObject {
   QTimer m_script, m_pulse;
   bool m_began = false, m_measuring = false, m_open = false;
   int m_turn = 0, m_lost = 0, m_stepsBefore = 0;
+  const char* m_kind = "";
+  std::map<QString, std::vector<double>> m_byKind;
   std::vector<double> m_frames, m_stalls;
 };
 

@@ -154,6 +154,15 @@ InspectPage::InspectPage(Session& session, Selection& selection, Workspace& work
   connect(&m_session, &Session::inspectionFailed, this, [this](qint64, const Failure& failure) {
     m_ask->setBusy(false);
     m_tokens->setInspection(m_inspection);
+    if (m_inspection && !m_shownRequest.student.empty()) {  // the bar names the picture that is shown; the question stays as typed
+      InspectRequest back = m_ask->request();
+      back.images = m_shownRequest.images;
+      back.imageBytes = m_shownRequest.imageBytes;
+      back.imageLabel = m_shownRequest.imageLabel;
+      back.sampleId = m_shownRequest.sampleId;
+      back.evidence = m_shownRequest.evidence;
+      m_ask->setRequest(back);
+    }
     showFailure(failure);
   });
   connect(&m_session, &Session::whatIfArrived, this, [this](const WhatIfPtr& answer) {

@@ -452,7 +452,7 @@ void TrainPage::refreshFilm(const RunRecord& record) {
   if (layers.empty()) {
     m_film->setEmptyText(!config.student.cueEnabled           ? tr("This run has no cue module, so there is no sink map to follow.")
                          : config.trainer.probeFreq <= 0       ? tr("Probe images are off for this run (trainer.probe_freq is 0).")
-                         : tr("The first probe maps come after step %1.").arg(config.trainer.probeFreq));
+                         : tr("The first probe maps come with the first step, then every %1 steps.").arg(config.trainer.probeFreq));
     m_film->setRows({});
     m_filmPanel->setNote({});
     return;

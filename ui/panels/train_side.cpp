@@ -135,6 +135,7 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   const int widths[] = {56, 58, 72, 70};
   for (int c = 0; c < 4; ++c) m_table->setColumnWidth(c, widths[c]);
   m_table->horizontalHeader()->setStretchLastSection(true);
+  m_table->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   m_table->setMinimumHeight(70);
   m_empty = new QLabel(tr("No checkpoint yet."), this);
   m_empty->setProperty("tone", QStringLiteral("3"));
@@ -189,8 +190,8 @@ void CheckpointList::setCheckpoints(const RunRecord* record) {
     step->setIcon(icon(info.step == best ? Icon::DiamondFilled : Icon::Diamond));
     const double gap = valueOf(info, {"distillation/gap"}), accuracy = valueOf(info, {"val/accuracy"});
     m_table->setItem(r, 0, step);
-    m_table->setItem(r, 1, cell(std::isnan(gap) ? QStringLiteral("·") : number(gap, 3), true, true));
-    m_table->setItem(r, 2, cell(std::isnan(accuracy) ? QStringLiteral("·") : number(accuracy, 3), true, true));
+    m_table->setItem(r, 1, cell(std::isnan(gap) ? tr("none") : number(gap, 3), true, true));
+    m_table->setItem(r, 2, cell(std::isnan(accuracy) ? tr("none") : number(accuracy, 3), true, true));
     if (std::isnan(gap)) m_table->item(r, 1)->setToolTip(tr("not computed at this step"));
     if (std::isnan(accuracy)) m_table->item(r, 2)->setToolTip(tr("not computed at this step"));
     m_table->setItem(r, 3, cell(bytesText(double(info.bytes)), true, true));
