@@ -93,6 +93,7 @@ int main(int argc, char** argv) {
   parser.addVersionOption();
   parser.addPositionalArgument(QStringLiteral("files"), QStringLiteral("What to open."), QStringLiteral("[files...]"));
   parser.addOption({QStringLiteral("tour"), QStringLiteral("Go through the main job on the demo; one picture a step and tour.json."), QStringLiteral("folder")});
+  parser.addOption({QStringLiteral("tour-steps"), QStringLiteral("Training steps that the tour watches before it pauses the run (more give better pictures)."), QStringLiteral("number"), QStringLiteral("5")});
   parser.addOption({QStringLiteral("theme"), QStringLiteral("dark or light."), QStringLiteral("theme")});
   parser.addOption({QStringLiteral("bench-start"), QStringLiteral("Print as JSON the milliseconds until the window was painted and until the engine was ready; then quit.")});
   parser.addOption({QStringLiteral("bench-frames"), QStringLiteral("Work in the window for so many seconds while the demo run trains, and print the frame times as JSON."), QStringLiteral("seconds")});
@@ -100,6 +101,12 @@ int main(int argc, char** argv) {
   const QString theme = parser.value(QStringLiteral("theme"));
   if (!theme.isEmpty() && theme != u"dark" && theme != u"light") {
     std::fprintf(stderr, "cuescope: --theme is dark or light, not «%s»\n", qPrintable(theme));
+    return 2;
+  }
+  bool tourNumber = true;
+  const int tourSteps = parser.value(QStringLiteral("tour-steps")).toInt(&tourNumber);
+  if (!tourNumber || tourSteps < 5 || tourSteps > 190) {
+    std::fprintf(stderr, "cuescope: --tour-steps takes 5 to 190, not «%s»\n", qPrintable(parser.value(QStringLiteral("tour-steps"))));
     return 2;
   }
   const bool touring = parser.isSet(QStringLiteral("tour"));
@@ -153,7 +160,7 @@ int main(int argc, char** argv) {
   }
   std::unique_ptr<cuescope::Tour> guide;
   if (touring) {
-    guide = std::make_unique<cuescope::Tour>(window, session, parser.value(QStringLiteral("tour")));
+    guide = std::make_unique<cuescope::Tour>(window, session, parser.value(QStringLiteral("tour")), tourSteps);
     QObject::connect(guide.get(), &cuescope::Tour::finished, &application, [](bool passed) { QApplication::exit(passed ? 0 : 1); }, Qt::QueuedConnection);
     guide->start();
   }

@@ -17,7 +17,8 @@
 
 namespace cuescope {
 
-Tour::Tour(MainWindow& window, Session& session, const QString& folder) : m_window(window), m_session(session), m_folder(QDir(folder).absolutePath()) {
+Tour::Tour(MainWindow& window, Session& session, const QString& folder, int trainingSteps)
+    : m_trainingSteps(trainingSteps), m_window(window), m_session(session), m_folder(QDir(folder).absolutePath()) {
   QDir().mkpath(m_folder);
   m_limit.setSingleShot(true);
   connect(&m_limit, &QTimer::timeout, this, [this] {

@@ -28,7 +28,8 @@ QByteArray drawnPhotograph();
 class Tour : public QObject {
   Q_OBJECT
  public:
-  Tour(MainWindow& window, Session& session, const QString& folder);
+  /// `trainingSteps`: how long the run is watched before it is paused. More give better pictures, a few are enough to assert.
+  Tour(MainWindow& window, Session& session, const QString& folder, int trainingSteps = 5);
   void start();
 
  Q_SIGNALS:
@@ -44,6 +45,7 @@ class Tour : public QObject {
     std::function<bool()> until;     // empty: at once
     std::function<QString()> check;  // "" passes
   };
+  int m_trainingSteps;
   void plan();           // tour_steps.cpp
   void planBadFiles();   // tour_files.cpp
   void planTraining();   // tour_training.cpp

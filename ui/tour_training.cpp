@@ -37,7 +37,7 @@ void Tour::planTraining() {
   m_steps.push_back({QStringLiteral("train-start"), tr("the demo's OPD+ViCuR run starts and its first step arrives"), 240000,
                      [this] { m_window.action(QStringLiteral("train.demo"))->trigger(); }, [=, this] { return steps() >= 1 || (own() && own()->status.state == RunState::Failed); },
                      [=] { return must(own() && own()->status.state == RunState::Running, "the run is not training"); }});
-  m_steps.push_back({QStringLiteral("train-watch"), tr("steps arrive in order, with a finite loss"), 420000, {}, [=, this] { return steps() >= 6 || (own() && own()->status.state == RunState::Failed); },
+  m_steps.push_back({QStringLiteral("train-watch"), tr("steps arrive in order, with a finite loss"), 420000, {}, [=, this] { return steps() > m_trainingSteps || (own() && own()->status.state == RunState::Failed); },
                      [=] {
                        int last = -1;
                        for (const StepPtr& step : own()->steps) {

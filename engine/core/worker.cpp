@@ -79,7 +79,7 @@ void Worker::stopRunning(const std::string& tag) {
 void Worker::loop(std::stop_token stop) {
   // The window comes first: this thread, and the ones that LibTorch starts from it, yield to the one that paints. Linux keeps a
   // priority for each thread; where it refuses, nothing is lost but a little smoothness.
-  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 5);
+  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 2);
   std::unique_ptr<Engine> engine;
   try {
     engine = m_open();
