@@ -12,7 +12,7 @@ die() { say "$1"; say "next: $2"; exit 1; }
 
 packages=(
   build-essential ninja-build ccache mold pkg-config python3 python3-venv
-  qt6-base-dev libqt6svg6-dev libqcustomplot-dev libgl1-mesa-dev libxkbcommon-dev
+  qt6-base-dev qt6-svg-dev libqcustomplot-dev libgl1-mesa-dev libxkbcommon-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libopencv-videoio-dev
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libfmt-dev libpcre2-dev libutf8proc-dev libxxhash-dev
   fonts-inter fonts-jetbrains-mono xvfb xauth
