@@ -31,8 +31,9 @@ at::Tensor blurredPatches(const at::Tensor& pixels, const std::vector<Grid>& gri
   return at::cat(parts);
 }
 
-/// Every patch painted in the mean colour of its own picture; [P, 1536].
-at::Tensor meanColours(const at::Tensor& pixels, const std::vector<Grid>& grids) {
+}  // namespace
+
+at::Tensor erasedPictures(const at::Tensor& pixels, const std::vector<Grid>& grids) {
   std::vector<at::Tensor> parts;
   std::int64_t row = 0;
   for (const Grid& grid : grids) {
@@ -43,10 +44,6 @@ at::Tensor meanColours(const at::Tensor& pixels, const std::vector<Grid>& grids)
   }
   return at::cat(parts);
 }
-
-}  // namespace
-
-at::Tensor erasedPictures(const at::Tensor& pixels, const std::vector<Grid>& grids) { return meanColours(pixels, grids); }
 
 at::Tensor patchesToImage(const at::Tensor& patches, const Grid& grid) {
   return patches.view({grid.t, grid.h / kMerge, grid.w / kMerge, kMerge, kMerge, kChannels, kTime, kPatch, kPatch})
@@ -72,8 +69,8 @@ at::Tensor changePatches(const at::Tensor& pixels, const std::vector<Grid>& grid
   const at::Tensor rows = chosen.repeat_interleave(kPatchesOfToken).to(pixels.device());
   const at::Tensor mask = rows.unsqueeze(1);
   switch (change) {
-    case Change::Erase: return at::where(mask, meanColours(pixels, grids), pixels);
-    case Change::KeepOnly: return at::where(mask, pixels, meanColours(pixels, grids));
+    case Change::Erase: return at::where(mask, erasedPictures(pixels, grids), pixels);
+    case Change::KeepOnly: return at::where(mask, pixels, erasedPictures(pixels, grids));
     case Change::Blur: return at::where(mask, blurredPatches(pixels, grids), pixels);
     case Change::Average: {
       if (visualTokens.empty()) return pixels.clone();

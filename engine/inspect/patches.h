@@ -21,7 +21,7 @@ namespace cuescope {
 ///   Average   each channel becomes its mean over the tokens    Blur      a soft copy of the image shows through
 at::Tensor changePatches(const at::Tensor& pixels, const std::vector<Grid>& grids, Change change, const std::vector<int>& visualTokens);
 
-/// All pictures erased.
+/// Every patch painted in the mean colour of its own picture; [P, 1536].
 at::Tensor erasedPictures(const at::Tensor& pixels, const std::vector<Grid>& grids);
 
 /// The image that patches were cut from, and back. [t * h * w, 1536] <-> [t * 2, 3, h * 16, w * 16]
