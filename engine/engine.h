@@ -130,6 +130,8 @@ class TrainingRun {
   virtual std::string checkpoint() = 0;
   /// Ends the run here: finishes no step that has begun, saves if asked, records the state.
   virtual void stop(bool save) = 0;
+  /// Whoever drives the run makes no step until further notice (or goes on): recorded in status.json, for those who follow it.
+  virtual void setPaused(bool /*paused*/) {}
   virtual const RunConfig& config() const = 0;
 };
 

@@ -209,6 +209,12 @@ void Run::stop(bool save) {
   report();
 }
 
+void Run::setPaused(bool paused) {
+  if (m_phase == Phase::Done) return;
+  m_status.state = paused ? RunState::Paused : RunState::Running;
+  m_writer.writeStatus(m_status);
+}
+
 void Run::finish(RunState state) {
   enter(Phase::Done);
   m_status.state = state;

@@ -59,6 +59,7 @@ class Run final : public TrainingRun {
   RunStatus status() const override { return m_status; }
   std::string checkpoint() override;
   void stop(bool save) override;
+  void setPaused(bool paused) override;
   const RunConfig& config() const override { return m_config; }
 
   std::shared_ptr<Qwen3VL> student() const { return m_parts.student; }
