@@ -17,6 +17,7 @@
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QStandardPaths>
+#include <QUndoGroup>
 #include <QVBoxLayout>
 
 #include "engine/core/capture.h"
@@ -31,6 +32,7 @@
 #include "ui/start_page.h"
 #include "ui/status_strip.h"
 #include "ui/timeline_bar.h"
+#include "ui/undo.h"
 #include "widgets/empty_panel.h"
 #include "widgets/token_strip.h"
 
@@ -93,6 +95,7 @@ MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent),
   column->addWidget(m_status);
   setCentralWidget(central);
   m_palette = new CommandPalette(this);
+  m_undo = new QUndoGroup(this);
   for (QLineEdit* field : findChildren<QLineEdit*>()) field->setAcceptDrops(false);
   for (QPlainTextEdit* field : findChildren<QPlainTextEdit*>()) field->setAcceptDrops(false);
   buildActions();
@@ -103,7 +106,10 @@ MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent),
   refreshActions();
 }
 
-MainWindow::~MainWindow() = default;
+// Pages and their undo stacks go after this object's own members: nothing of theirs may call back.
+MainWindow::~MainWindow() {
+  m_undo->disconnect(this);
+}
 
 void MainWindow::connectSession() {
   connect(m_bar, &PageBar::pageChosen, this, [this](int page) { setPage(Page(page)); });
@@ -178,6 +184,8 @@ void MainWindow::connectSession() {
   connect(&m_session, &Session::actionsChanged, this, &MainWindow::refreshActions);
   connect(&m_session, &Session::actionsChanged, this, &MainWindow::refreshDemoMark);
   connect(&m_session, &Session::busyChanged, this, &MainWindow::refreshActions);
+  for (auto signal : {&QUndoGroup::canUndoChanged, &QUndoGroup::canRedoChanged}) connect(m_undo, signal, this, &MainWindow::refreshUndo);
+  for (auto signal : {&QUndoGroup::undoTextChanged, &QUndoGroup::redoTextChanged}) connect(m_undo, signal, this, &MainWindow::refreshUndo);
 }
 
 // Half of the window's widgets are on this page: the first paint does not wait for them.
@@ -206,6 +214,7 @@ void MainWindow::setPage(Page page) {
   if (page == Train) trainPage();
   m_bar->setPage(page);
   m_stack->setCurrentIndex(page);
+  refreshUndo();
   refreshSelectionBar();
   refreshActions();
 }
@@ -218,6 +227,7 @@ void MainWindow::showStart() {
   m_startShown = true;
   m_bar->setPage(Inspect);
   m_stack->setCurrentWidget(m_start);
+  refreshUndo();
   m_start->cardButton(0)->setFocus();
 }
 

@@ -13,6 +13,7 @@
 
 class QSplitter;
 class QStackedWidget;
+class QUndoGroup;
 
 namespace cuescope {
 
@@ -60,6 +61,8 @@ class MainWindow : public QMainWindow {
   StatusStrip* status() const { return m_status; }
   Workspace& workspace() { return m_workspace; }
   Selection& selection() { return m_selection; }
+  /// Edits of all pages (ui/undo.h); the shown page's stack is the active one.
+  QUndoGroup* undoGroup() const { return m_undo; }
   /// Action by its fixed name ("view.map", "train.pause", ...), null if there is none.
   QAction* action(const QString& name) const { return m_actions.value(name); }
   QHash<QString, QAction*> actions() const { return m_actions; }
@@ -87,6 +90,7 @@ class MainWindow : public QMainWindow {
   void connectSession();
   void refreshSelectionBar();
   void refreshActions();
+  void refreshUndo();
   void refreshDemoMark();
   void choosePart(int part);
   void openDialog();
@@ -114,6 +118,7 @@ class MainWindow : public QMainWindow {
   TimelineBar* m_timeline = nullptr;
   StatusStrip* m_status = nullptr;
   CommandPalette* m_palette = nullptr;
+  QUndoGroup* m_undo = nullptr;
   QString m_runsFolder;
   bool m_startShown = true;
   bool m_whatIfWanted = false;  // the second demo card: the region is set when the answer arrives

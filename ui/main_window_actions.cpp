@@ -15,7 +15,9 @@
 #include <QMenuBar>
 #include <QPushButton>
 #include <QSettings>
+#include <QStackedWidget>
 #include <QTableWidget>
+#include <QUndoGroup>
 #include <QVBoxLayout>
 #include <QWhatsThis>
 
@@ -32,6 +34,7 @@
 #include "ui/start_page.h"
 #include "ui/status_strip.h"
 #include "ui/timeline_bar.h"
+#include "ui/undo.h"
 
 namespace cuescope {
 
@@ -83,6 +86,9 @@ void MainWindow::buildActions() {
   add(file, {"file.quit", "Quit", "Ctrl+Q", "Close the window; a run is saved first", [this] { close(); }});
 
   QMenu* edit = menu(tr("Edit"));
+  add(edit, {"edit.undo", "Undo", "Ctrl+Z", "Take back the last edit on this page", [this] { m_undo->undo(); }});
+  add(edit, {"edit.redo", "Redo", "Ctrl+Shift+Z", "Do the edit again that was taken back", [this] { m_undo->redo(); }});
+  edit->addSeparator();
   add(edit, {"edit.copy", "Copy picture", "Ctrl+C", "Copy the shown figure and its values", [this] { copyView(); }});
   add(edit, {"edit.paste", "Paste image", "Ctrl+V", "Inspect the picture on the clipboard", [this] { pasteImage(); }});
   add(edit, {"edit.find", "Find any action …", "Ctrl+K", "Any action, setting, run or sample", [this] { showPalette(); }});
@@ -212,6 +218,23 @@ void MainWindow::refreshActions() {
     const QString key = qstrcmp(name, "map") == 0 ? QStringLiteral("map.shown") : QStringLiteral("map.") + QLatin1String(name);
     m_actions[key]->setChecked(m_inspect->map()->isOn(QString::fromLatin1(name)));
   }
+}
+
+// The shown page's stack: a page that owns one takes part, whenever it made it.
+void MainWindow::refreshUndo() {
+  if (m_actions.isEmpty()) return;
+  auto* shown = m_stack->currentWidget();
+  QUndoStack* stack = shown ? shown->findChild<QUndoStack*>() : nullptr;
+  if (stack && !m_undo->stacks().contains(stack)) m_undo->addStack(stack);
+  m_undo->setActiveStack(stack);
+  const auto refresh = [this](const char* name, bool possible, const QString& verb, const QString& words, const QString& none) {
+    QAction* action = m_actions[name];
+    action->setEnabled(possible);
+    action->setText(possible && !words.isEmpty() ? tr("%1: %2").arg(verb, words) : verb);
+    action->setToolTip(possible ? action->statusTip() : none);
+  };
+  refresh("edit.undo", m_undo->canUndo(), tr("Undo"), m_undo->undoText(), tr("There is no edit on this page to take back."));
+  refresh("edit.redo", m_undo->canRedo(), tr("Redo"), m_undo->redoText(), tr("No edit was taken back on this page."));
 }
 
 void MainWindow::toggleRun() {
