@@ -74,6 +74,8 @@ int main(int argc, char** argv) {
   cli::addInspect(app, context);
   cli::addDump(app, context);
   cli::addTrain(app, context);
+  cli::addPlan(app, context);
+  cli::addControl(app, context);
   cli::addBench(app, context);
   cli::addDemo(app, context);
   cli::addRender(app, context);

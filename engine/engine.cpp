@@ -12,6 +12,7 @@
 #include "engine/data/data_rows.h"
 #include "engine/data/demo_folder.h"
 #include "engine/distill/demo_models.h"
+#include "engine/distill/planner.h"
 #include "engine/door_doctor.h"
 #include "engine/door_models.h"
 #include "engine/door_run.h"
@@ -92,6 +93,8 @@ class DoorEngine : public Engine {
   std::unique_ptr<TrainingRun> openRun(const RunConfig& config, const EventSink& sink, std::stop_token stop) override {
     return openDoorRun(m_run, config, m_options, sink, stop);
   }
+
+  RunPlan plan(const RunConfig& config) override { return planRun(config, m_options); }
 
   std::vector<SelfcheckLine> selfcheck(const std::string& device, const std::string& goldensFolder, const EventSink& sink) override {
     return runSelfcheck(resolveDevice(device), goldensFolder, sink);

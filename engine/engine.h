@@ -14,6 +14,7 @@
 
 #include "engine/core/config.h"
 #include "engine/core/events.h"
+#include "engine/core/run_plan.h"
 #include "engine/core/snapshots.h"
 
 namespace cuescope {
@@ -163,6 +164,10 @@ class Engine {
   /// Loads everything a run needs. Only one run is loaded at a time; a second call while one lives is an Error.
   virtual std::unique_ptr<TrainingRun> openRun(const RunConfig& config, const EventSink& sink, std::stop_token stop) = 0;
 
+  /// Memory and time of a run before it starts, from the models' shapes, the data's lengths and a short measurement of this
+  /// machine (about a second); loads no weights. Throws Error as openRun would for what it cannot find.
+  virtual RunPlan plan(const RunConfig& config) = 0;
+
   virtual std::vector<SelfcheckLine> selfcheck(const std::string& device, const std::string& goldensFolder, const EventSink& sink) = 0;
   virtual std::vector<BenchLine> bench(const BenchRequest& request, const std::function<void(const BenchLine&)>& onLine) = 0;
 
@@ -178,5 +183,5 @@ class Engine {
 /// The one symbol of the engine module. `abi` must equal kEngineAbi, else null. The caller owns the result.
 extern "C" cuescope::Engine* cuescopeCreateEngine(int abi, const cuescope::EngineOptions* options);
 namespace cuescope {
-inline constexpr int kEngineAbi = 1;
+inline constexpr int kEngineAbi = 2;
 }

@@ -42,6 +42,8 @@ void clearProgress();
 /// --greedy, --temperature, --top-k, ...; any of the sampling options turns greedy decoding off unless --greedy is given.
 /// The returned function is called after parsing.
 std::function<SamplingOptions()> addSampling(CLI::App& command);
+/// Starts this command again, without --detach, in a session of its own, waits until its run has begun or failed and says which.
+int startDetached(Context& context);
 /// --json.
 void addJson(CLI::App& command, Context& context);
 
@@ -55,6 +57,8 @@ void addGenerate(CLI::App& app, Context& context);
 void addInspect(CLI::App& app, Context& context);
 void addDump(CLI::App& app, Context& context);
 void addTrain(CLI::App& app, Context& context);
+void addPlan(CLI::App& app, Context& context);
+void addControl(CLI::App& app, Context& context);
 void addBench(CLI::App& app, Context& context);
 void addDemo(CLI::App& app, Context& context);
 void addRender(CLI::App& app, Context& context);

@@ -22,7 +22,9 @@ struct RunConfig {
     int testFreq = 25;                      // steps between evaluations, 0: never
     int maxCkptToKeep = 2;
     bool valBeforeTrain = true;
+    bool valOnly = false;                   // one evaluation and nothing else
     int probeFreq = 5;                      // steps between probe maps, 0: never
+    int captureFreq = 0;                    // steps between capture files of the probe images, 0: never
     int rolloutSaveFreq = 1;
     std::uint64_t seed = 1;
     std::string resumeMode = "disable";     // disable, auto, or a checkpoint folder
@@ -42,8 +44,13 @@ struct RunConfig {
   } student;
 
   struct Teacher {
-    std::string path;
-    std::string privilege = "none";         // none, hint, cue
+    std::string kind = "reference";         // reference: a frozen folder; own_start, ema, live: made from the student
+    std::string path;                       // kind reference only
+    double emaDecay = 0.99;                 // kind ema
+    int emaEvery = 1;                       // kind ema: steps between two updates
+    std::string privilege = "none";         // none, hint, cue, column
+    std::string privilegeColumn;            // privilege column: a text column of the data
+    std::vector<std::string> routes;        // "data_source=folder": another frozen teacher for these rows
   } teacher;
 
   struct Data {
@@ -59,12 +66,26 @@ struct RunConfig {
     int n = 1;
     double temperature = 1.0, topP = 1.0;
     int topK = 0;
+    double repetitionPenalty = 1.0;         // of tokens that are there already; 1: off
+    int maxRepeats = 0;                     // a response ends after its end is so many copies of one short run; 0: off
+    std::vector<int> stopTokenIds;          // end a response like the model's own end tokens
+    std::vector<int> bannedTokenIds;        // never sampled, beside the vision tokens (spec 7-B10)
+    int kvCacheMib = 1024;                  // keys and values that exist at once; 0: no bound
+    int maxNumSeqs = 0;                     // responses that are decoded at once; 0: 16 on the CPU, 64 on a GPU
+    double gapAlarm = 0.02;                 // nats a token between rollout and training that are worth a warning (spec 7-A8)
   } rollout;
 
   struct Distillation {
-    std::string lossMode = "forward_kl_topk";   // k1, kl, abs, k2, mse, k3, low_var_kl, forward_kl_topk
+    // k1, kl, abs, k2, mse, k3, low_var_kl, forward_kl_topk; whole vocabulary: forward_kl, reverse_kl, jsd, alpha,
+    // skew_forward_kl, skew_reverse_kl; without a teacher: sft
+    std::string lossMode = "forward_kl_topk";
     bool usePolicyGradient = false;
     int topk = 64;
+    bool tailBucket = false;                    // forward_kl_topk: all other tokens count as one more token (spec B12)
+    double jsdBeta = 0.5, alpha = 0.5, skew = 0.1;
+    int vocabularyChunk = 8192;                 // tokens of the vocabulary in one block of a whole-vocabulary loss
+    std::string contrast = "none";              // none, erased_image, wrong_cue
+    double contrastWeight = 1.0;
     double lossMaxClamp = 10.0;                 // 0: off
     double logProbMinClamp = -10.0;             // forward_kl_topk only; 0: off
     double cascadeEpsilon = 0, confidenceAlpha = 0, marginGamma = 0;
@@ -77,11 +98,24 @@ struct RunConfig {
     double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01;
     int lrWarmupSteps = 5;
     std::string lrSchedule = "constant";        // constant, linear, cosine
+    double lrCue = 0, lrVision = 0, lrLanguage = 0;  // rates of the parts; 0: lr
+    bool noDecayNorms = false;                  // norms and biases do not decay
     double gradClip = 1.0;
+    std::string nonfinite = "skip";             // a step whose gradient is not finite: skip, halve (the rate too), stop
+    std::string policyLoss = "ppo";             // ppo, reinforce_cv, gspo, cispo
+    int ppoEpochs = 1, ppoMiniBatchSize = 0;    // passes over a batch; prompts an update, 0: all
+    bool useRolloutLogProbs = false;            // the ratio is taken against what was sampled
+    std::string rolloutIs = "none";             // weights for what the sampler did differently: none, token, sequence
+    double rolloutIsThreshold = 2.0;
+    bool normAdvByStd = true;                   // GRPO's division by the group's deviation
     double clipRatioLow = 0.2, clipRatioHigh = 0.2, clipRatioC = 3.0;
     std::string lossAggMode = "token-mean";     // token-mean, seq-mean-token-sum, seq-mean-token-mean, seq-mean-token-sum-norm
     int microBatchTokens = 4096;                // packed tokens in one forward and backward
+    std::string dtype = "auto";                 // compute type: float32, bfloat16; masters stay float32. auto: float32 on the CPU
+    std::string oomPolicy = "halve";            // memory ran out: halve the micro-batch and repeat (at most 3 times), or stop
     double entropyCoeff = 0.0;
+    double klLossCoef = 0.0;                    // weight of the divergence from the student's own start, 0: off
+    std::string klLossType = "low_var_kl";      // abs, mse, low_var_kl (kl: its gradient is 0 on average)
   } actor;
 };
 
@@ -116,6 +150,10 @@ std::string writeConfig(const RunConfig& config);
 std::string resolvePath(const std::string& path);
 /// Where the folders of runs go: trainer.default_local_dir, else cuescope/runs in the user's data folder.
 std::string runsFolder(const RunConfig& config);
+/// The loss compares whole distributions over the vocabulary.
+bool isWholeVocabulary(const std::string& lossMode);
+/// The run scores responses with a teacher.
+bool usesTeacher(const RunConfig& config);
 /// All complaints at once; empty means that it may start. Checks values and that the named files exist.
 std::vector<ConfigIssue> validate(const RunConfig& config);
 

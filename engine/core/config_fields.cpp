@@ -123,28 +123,30 @@ class Table {
     fields.push_back(std::move(field));
   }
 
-  void paths(Text text, std::vector<std::string> RunConfig::Data::*member) {
+  template <typename Section>
+  void paths(Text text, Section RunConfig::*section, std::vector<std::string> Section::*member) {
     ConfigField field = make(text, "paths");
     field.get = [=](const RunConfig& config) {
       std::vector<std::string> items;
-      for (const auto& item : config.data.*member) items.push_back(quoted(item));
+      for (const auto& item : config.*section.*member) items.push_back(quoted(item));
       return joined(items);
     };
-    field.set = [=](RunConfig& config, const std::string& value) { config.data.*member = parseList(value); };
+    field.set = [=](RunConfig& config, const std::string& value) { config.*section.*member = parseList(value); };
     fields.push_back(std::move(field));
   }
 
-  void ints(Text text, std::vector<int> RunConfig::Data::*member) {
+  template <typename Section>
+  void ints(Text text, Section RunConfig::*section, std::vector<int> Section::*member) {
     ConfigField field = make(text, "ints");
     field.get = [=](const RunConfig& config) {
       std::vector<std::string> items;
-      for (int item : config.data.*member) items.push_back(std::to_string(item));
+      for (int item : config.*section.*member) items.push_back(std::to_string(item));
       return joined(items);
     };
     field.set = [=](RunConfig& config, const std::string& value) {
       std::vector<int> numbers;
       for (const auto& item : parseList(value)) numbers.push_back(parseNumber<int>(item, "a list of whole numbers"));
-      config.data.*member = std::move(numbers);
+      config.*section.*member = std::move(numbers);
     };
     fields.push_back(std::move(field));
   }
@@ -198,21 +200,39 @@ void addStudent(Table& t) {
 
 void addTeacher(Table& t) {
   auto s = &RunConfig::teacher;
+  using T = RunConfig::Teacher;
+  t.choice({"teacher.kind", "Kind", "",
+            "reference: the frozen model of the folder below; own_start: the student as it begins; ema: a moving average "
+            "of the student; live: the student itself.",
+            "spec 3.11; Cuescope"},
+           {"reference", "own_start", "ema", "live"}, s, &T::kind);
   t.text({"teacher.path", "Teacher", "", "Hugging Face folder of the frozen model that scores the student's answers.",
           "verl (distillation.teacher_model)"},
-         "path", s, &RunConfig::Teacher::path);
-  t.choice(
-      {"teacher.privilege", "Privilege", "",
-       "What only the teacher's prompt says: nothing, the answer-side hint, or the visual cue.", "paper; spec 3.11"},
-      {"none", "hint", "cue"}, s, &RunConfig::Teacher::privilege);
+         "path", s, &T::path);
+  t.number({"teacher.ema_decay", "Decay of the average", "",
+            "Kind ema: weight of the old average, teacher = decay × teacher + (1 - decay) × student.", "Cuescope"},
+           s, &T::emaDecay);
+  t.number({"teacher.ema_update_every", "Average every", "steps", "Kind ema: steps between two updates.", "Cuescope"}, s,
+           &T::emaEvery);
+  t.choice({"teacher.privilege", "Privilege", "",
+            "What only the teacher's prompt says: nothing, the answer-side hint, the visual cue, or a column of the data.",
+            "paper; spec 3.11"},
+           {"none", "hint", "cue", "column"}, s, &T::privilege);
+  t.text({"teacher.privilege_column", "Privilege column", "",
+          "Privilege column: the text column of the data that goes behind the teacher's question.", "Cuescope"},
+         "text", s, &T::privilegeColumn);
+  t.paths({"teacher.routes", "Teachers by source", "",
+           "Other frozen teachers, as data_source=folder; rows of other sources keep the teacher above.",
+           "verl (multi-teacher)"},
+          s, &T::routes);
 }
 
 void addData(Table& t) {
   auto s = &RunConfig::data;
   t.paths({"data.train_files", "Training data", "", "Parquet or JSONL files with verl's columns; several are joined.",
            "verl"},
-          &RunConfig::Data::trainFiles);
-  t.paths({"data.val_files", "Held-out data", "", "Files for evaluation and probe images.", "verl"},
+          s, &RunConfig::Data::trainFiles);
+  t.paths({"data.val_files", "Held-out data", "", "Files for evaluation and probe images.", "verl"}, s,
           &RunConfig::Data::valFiles);
   t.number({"data.train_batch_size", "Batch", "prompts", "Prompts a step.", "verl; paper: 128"}, s,
            &RunConfig::Data::trainBatchSize);
@@ -229,7 +249,7 @@ void addData(Table& t) {
          &RunConfig::Data::shuffle);
   t.ints({"data.probe_rows", "Probe images", "",
           "Rows of the first held-out file whose sink maps are followed over the run.", "Cuescope"},
-         &RunConfig::Data::probeRows);
+         s, &RunConfig::Data::probeRows);
 }
 
 void addRollout(Table& t) {
@@ -243,13 +263,34 @@ void addRollout(Table& t) {
            &RunConfig::Rollout::topP);
   t.number({"rollout.top_k", "Top k", "tokens", "Only the k most likely tokens; 0 is off.", "verl"}, s,
            &RunConfig::Rollout::topK);
+  t.number({"rollout.repetition_penalty", "Repetition penalty", "",
+            "Logits of tokens that are there already are divided by this when positive and multiplied when negative; 1 is off.", "verl"},
+           s, &RunConfig::Rollout::repetitionPenalty);
+  t.number({"rollout.max_repeats", "Repeats allowed", "copies",
+            "A response ends after its end is so many copies of one run of up to 16 tokens; 0 is off.", "Cuescope"},
+           s, &RunConfig::Rollout::maxRepeats);
+  t.ints({"rollout.stop_token_ids", "Stop tokens", "", "End a response, as the model's own end tokens do.", "verl; vLLM"}, s,
+         &RunConfig::Rollout::stopTokenIds);
+  t.ints({"rollout.banned_token_ids", "Banned tokens", "", "Never sampled; vision tokens never are.", "spec 7-B10"}, s,
+         &RunConfig::Rollout::bannedTokenIds);
+  t.number({"rollout.kv_cache_mib", "Key-value memory", "MiB",
+            "Keys and values that exist at once; responses that do not fit wait for a free place. 0: no bound.", "Cuescope"},
+           s, &RunConfig::Rollout::kvCacheMib);
+  t.number({"rollout.max_num_seqs", "Responses at once", "",
+            "A finished response gives its place to the next. 0: 16 on the CPU, 64 on a GPU.", "verl; vLLM"},
+           s, &RunConfig::Rollout::maxNumSeqs);
+  t.number({"rollout.gap_alarm", "Gap alarm", "nats",
+            "Mean difference of log-probabilities between rollout and training above which the run warns.", "spec 7-A8"},
+           s, &RunConfig::Rollout::gapAlarm);
 }
 
 void addDistillation(Table& t) {
   auto s = &RunConfig::distillation;
   using D = RunConfig::Distillation;
   t.choice({"distillation.loss_mode", "Loss", "", "What is lowered at each response token.", "verl; spec 3.6"},
-           {"k1", "kl", "abs", "k2", "mse", "k3", "low_var_kl", "forward_kl_topk"}, s, &D::lossMode);
+           {"k1", "kl", "abs", "k2", "mse", "k3", "low_var_kl", "forward_kl_topk", "forward_kl", "reverse_kl", "jsd",
+            "alpha", "skew_forward_kl", "skew_reverse_kl", "sft"},
+           s, &D::lossMode);
   t.flag({"distillation.use_policy_gradient", "Policy gradient", "",
           "On: the negative loss is the advantage of a clipped policy gradient. Off: the loss is differentiated.",
           "verl; spec 3.7"},
@@ -257,6 +298,29 @@ void addDistillation(Table& t) {
   t.number({"distillation.topk", "Top K of the teacher", "tokens",
             "Tokens of the teacher's distribution that forward_kl_topk compares.", "verl"},
            s, &D::topk);
+  t.flag({"distillation.tail_bucket", "Tail bucket", "",
+          "forward_kl_topk: all other tokens together count as one more token; then nothing is floored.",
+          "spec 7-B12"},
+         s, &D::tailBucket);
+  t.number({"distillation.jsd_beta", "Share of the teacher", "",
+            "jsd: β KL(p‖m) + (1 - β) KL(q‖m) with m = β p + (1 - β) q.", "GKD, arXiv 2306.13649"},
+           s, &D::jsdBeta);
+  t.number({"distillation.alpha", "Alpha", "",
+            "alpha: (Σ p^α q^(1-α) - 1) / (α (α - 1)); near 1 the forward, near 0 the reverse divergence.", "Amari 1985"},
+           s, &D::alpha);
+  t.number({"distillation.skew", "Skew", "",
+            "skew_forward_kl: KL(p‖λ p + (1 - λ) q); skew_reverse_kl: KL(q‖(1 - λ) p + λ q).", "DistiLLM, arXiv 2402.03898"},
+           s, &D::skew);
+  t.number({"distillation.vocabulary_chunk", "Vocabulary block", "tokens",
+            "Whole-vocabulary losses: tokens whose logits exist at a time; changes memory, not the result.", "Cuescope"},
+           s, &D::vocabularyChunk);
+  t.choice({"distillation.contrast", "Contrast", "",
+            "Raises what the teacher owes to the image (against the erased image) or to the right cue (against a wrong one).",
+            "arXiv 2607.21556, 2606.11709"},
+           {"none", "erased_image", "wrong_cue"}, s, &D::contrast);
+  t.number({"distillation.contrast_weight", "Contrast weight", "",
+            "Weight of the difference of the teacher's two scores.", "Cuescope"},
+           s, &D::contrastWeight);
   t.number({"distillation.loss_max_clamp", "Loss clamp", "nats", "A token's loss is held within ± this; 0 is off.",
             "verl; script: 10"},
            s, &D::lossMaxClamp, true);
@@ -299,8 +363,32 @@ void addActor(Table& t) {
   t.number({"actor.optim.eps", "Epsilon", "", "Added to the root of the mean square.", "library default"}, s, &A::eps);
   t.number({"actor.optim.weight_decay", "Weight decay", "", "On all parameters, norms included.", "verl; spec 7-B16"},
            s, &A::weightDecay);
+  t.flag({"actor.optim.no_decay_norms", "Norms without decay", "", "Weight decay spares norms and biases.", "spec 7-B16"},
+         s, &A::noDecayNorms);
+  t.number({"actor.optim.lr_cue", "Rate of the module", "", "Of the cue recovery module; 0: the learning rate.",
+            "Cuescope; spec 7-D"},
+           s, &A::lrCue);
+  t.number({"actor.optim.lr_vision_tower", "Rate of the vision tower", "", "0: the learning rate.", "Cuescope"}, s,
+           &A::lrVision);
+  t.number({"actor.optim.lr_language_model", "Rate of the language model", "", "0: the learning rate.", "Cuescope"}, s,
+           &A::lrLanguage);
   t.number({"actor.grad_clip", "Gradient clip", "", "Largest 2-norm of all gradients together.", "verl"}, s,
            &A::gradClip);
+  t.choice({"actor.nonfinite_grad", "Gradient not finite", "",
+            "skip: the update is left out; halve: and all rates are halved; stop: the run fails.", "verl: skip; Cuescope"},
+           {"skip", "halve", "stop"}, s, &A::nonfinite);
+  t.choice({"actor.policy_loss.loss_mode", "Policy gradient form", "",
+            "ppo: clipped ratio of each token; reinforce_cv: no clip, minus the exact expectation of the advantage; gspo: "
+            "ratio of the whole response; cispo: clipped weights.",
+            "verl; spec 3.7; arXiv 2507.18071, 2506.13585"},
+           {"ppo", "reinforce_cv", "gspo", "cispo"}, s, &A::policyLoss);
+  t.number({"actor.ppo_epochs", "Passes over a batch", "", "Updates see each batch so often.", "verl: 1"}, s,
+           &A::ppoEpochs);
+  t.number({"actor.ppo_mini_batch_size", "Mini-batch", "prompts", "Prompts of one update; 0: the whole batch.", "verl"}, s,
+           &A::ppoMiniBatchSize);
+  t.flag({"actor.use_rollout_log_probs", "Ratio to the sampler", "",
+          "The ratio is taken against the log-probabilities of the rollout instead of the trained model's own.", "verl"},
+         s, &A::useRolloutLogProbs);
   t.number({"actor.clip_ratio_low", "Clip below", "", "The ratio to the old policy is held above 1 - this.", "verl"}, s,
            &A::clipRatioLow);
   t.number({"actor.clip_ratio_high", "Clip above", "", "The ratio to the old policy is held below 1 + this.", "verl"},
@@ -314,9 +402,30 @@ void addActor(Table& t) {
   t.number(
       {"actor.entropy_coeff", "Entropy bonus", "", "Weight of the policy's entropy, subtracted from the loss.", "verl"},
       s, &A::entropyCoeff);
+  t.number({"actor.kl_loss_coef", "Keep near the start", "",
+            "Weight of the divergence from the student's own start; needs no task reward; 0 is off.", "verl: 0.001"},
+           s, &A::klLossCoef);
+  t.choice({"actor.kl_loss_type", "Divergence from the start", "", "Its estimator at each sampled token; kl itself has no gradient on average.", "verl"},
+           {"abs", "mse", "low_var_kl"}, s, &A::klLossType);
   t.number({"actor.ppo_max_token_len_per_gpu", "Micro-batch", "tokens",
             "Packed tokens in one forward and backward pass; changes memory, not the result.", "verl"},
            s, &A::microBatchTokens);
+  t.choice({"actor.dtype", "Compute type", "",
+            "Of activations and matrix products; weights to be updated and their moments stay float32. auto: float32 on the CPU, bfloat16 on a GPU.",
+            "verl (mixed precision); spec 3.9"},
+           {"auto", "float32", "bfloat16"}, s, &A::dtype);
+  t.choice({"actor.oom_policy", "Out of memory", "",
+            "halve: the micro-batch is halved and the step repeated, three times at most. stop: the run ends.", "Cuescope"},
+           {"halve", "stop"}, s, &A::oomPolicy);
+  t.choice({"algorithm.rollout_is", "Weights for the sampler", "",
+            "Policy gradients are weighted by trained over sampled probability, of each token or of the response.",
+            "verl; spec 7-A8"},
+           {"none", "token", "sequence"}, s, &A::rolloutIs);
+  t.number({"algorithm.rollout_is_threshold", "Largest weight", "", "These weights are cut here.", "verl"}, s,
+           &A::rolloutIsThreshold);
+  t.flag({"algorithm.norm_adv_by_std_in_grpo", "Divide by the deviation", "",
+          "Advantages of task rewards are divided by the deviation in their prompt's group.", "verl"},
+         s, &A::normAdvByStd);
 }
 
 void addTrainer(Table& t) {
@@ -336,7 +445,11 @@ void addTrainer(Table& t) {
            s, &T::maxCkptToKeep);
   t.flag({"trainer.val_before_train", "Evaluate first", "", "An evaluation before the first step.", "verl"}, s,
          &T::valBeforeTrain);
+  t.flag({"trainer.val_only", "Evaluate only", "", "One evaluation of the student, no step.", "verl"}, s, &T::valOnly);
   t.number({"trainer.probe_freq", "Probe maps every", "steps", "0: never.", "Cuescope"}, s, &T::probeFreq);
+  t.number({"trainer.capture_freq", "Captures every", "steps",
+            "Whole inspections of the probe images, as files in the run's folder; 0: never.", "Cuescope"},
+           s, &T::captureFreq);
   t.number(
       {"trainer.rollout_save_freq", "Rollouts saved every", "steps", "0: never.", "Cuescope; verl: rollout_data_dir"},
       s, &T::rolloutSaveFreq);

@@ -215,6 +215,33 @@ class FakeEngine : public Engine {
     if (m_control->openRuns > 0) throw Error("A run is loaded already", "openRun");
     return std::make_unique<FakeRun>(config, sink, m_control);
   }
+  RunPlan plan(const RunConfig& config) override {
+    RunPlan plan;
+    plan.name = config.trainer.name;
+    plan.device = "cpu";
+    plan.dtype = "float32";
+    plan.steps = config.trainer.totalTrainingSteps;
+    plan.rows = {{"weights", 40 << 20, true, "10 M parameters, float32"},
+                 {"teacher", 80 << 20, true, "20 M parameters, float32"},
+                 {"gradients", 40 << 20, true, "one a trained parameter"},
+                 {"optimizer", 80 << 20, true, "two moments"},
+                 {"activations", 120 << 20, false, "4096 tokens a micro-batch"},
+                 {"kv_cache", 16 << 20, false, "16 responses at once"}};
+    plan.residentBytes = 240 << 20;
+    plan.baselineBytes = 200 << 20;
+    plan.peakBytes = 560 << 20;
+    plan.availableBytes = 8ll << 30;
+    plan.peakPhase = "backward";
+    plan.phases = {{"rollout", 256 << 20, 0.5, double(plan.steps)}, {"score", 300 << 20, 0.25, double(plan.steps)},
+                   {"backward", 360 << 20, 0.75, double(plan.steps)}, {"update", 240 << 20, 0.1, double(plan.steps)},
+                   {"evaluate", 256 << 20, 2.0, 4}};
+    plan.secondsPerStep = 1.6;
+    plan.secondsInAll = 1.6 * plan.steps + 8;
+    plan.responseTokens = 20;
+    plan.promptTokens = 60;
+    plan.assumptions = {"Responses are 20 tokens long on average."};
+    return plan;
+  }
   std::vector<SelfcheckLine> selfcheck(const std::string&, const std::string&, const EventSink&) override { return {}; }
   std::vector<BenchLine> bench(const BenchRequest&, const std::function<void(const BenchLine&)>&) override { return {}; }
   DataRows readRows(const std::string& file, std::int64_t first, int count) override {

@@ -19,6 +19,7 @@ class NullEngine : public Engine {
   InspectionPtr inspect(const InspectRequest& request, const EventSink&, std::stop_token) override { refuse(request.student); }
   WhatIfPtr whatIf(const WhatIfRequest& request, const EventSink&, std::stop_token) override { refuse(request.base.student); }
   std::unique_ptr<TrainingRun> openRun(const RunConfig& config, const EventSink&, std::stop_token) override { refuse(config.trainer.name); }
+  RunPlan plan(const RunConfig& config) override { refuse(config.trainer.name); }
   std::vector<SelfcheckLine> selfcheck(const std::string& device, const std::string&, const EventSink&) override { refuse(device); }
   std::vector<BenchLine> bench(const BenchRequest& request, const std::function<void(const BenchLine&)>&) override { refuse(request.model); }
   DataRows readRows(const std::string&, std::int64_t, int) override { return {}; }
