@@ -1,5 +1,6 @@
 # Tests of widgets/, ui/ and app/.
 cuescope_test(session LINK cuescope_session SOURCES support/fake_engine.cpp)
+cuescope_test(rollout_index LINK cuescope_core)
 cuescope_test(cli LINK cuescope_core)
 add_dependencies(tst_cli cuescope-cli)
 cuescope_test(widgets_gallery LINK cuescope_widgets)
