@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <set>
 
 #include "engine/core/config.h"
@@ -225,6 +226,76 @@ class TestConfig : public QObject {
     RunConfig config = startable(folder);
     config.distillation.usePolicyGradient = true;
     QVERIFY(contains(messageFor(validate(config), "distillation.use_policy_gradient"), "no advantage"));
+  }
+
+  void wholeDistributionsAreRefusedAsAnAdvantage() {
+    QTemporaryDir folder;
+    RunConfig config = startable(folder);
+    for (const char* mode : {"forward_kl", "reverse_kl", "jsd", "alpha", "skew_forward_kl", "skew_reverse_kl"}) {
+      config.distillation.lossMode = mode;
+      config.distillation.usePolicyGradient = false;
+      QVERIFY(validate(config).empty());
+      config.distillation.usePolicyGradient = true;
+      QVERIFY(contains(messageFor(validate(config), "distillation.use_policy_gradient"), "no advantage"));
+    }
+  }
+
+  void rejectedCombinationsSayWhy() {
+    QTemporaryDir folder;
+    struct Case {
+      std::function<void(RunConfig&)> change;
+      const char *key, *why;
+    };
+    const std::vector<Case> cases = {
+        {[](RunConfig& c) { c.distillation.contrast = "wrong_cue"; }, "distillation.contrast", "needs a cue"},
+        {[](RunConfig& c) { c.distillation.contrast = "erased_image", c.distillation.lossMode = "jsd"; },
+         "distillation.contrast", "whole distributions"},
+        {[](RunConfig& c) { c.distillation.lossMode = "sft", c.distillation.useTaskRewards = true; },
+         "distillation.loss_mode", "no rollout"},
+        {[](RunConfig& c) { c.distillation.lossMode = "k3", c.distillation.tailBucket = true; },
+         "distillation.tail_bucket", "forward_kl_topk only"},
+        {[](RunConfig& c) { c.distillation.lossMode = "jsd", c.distillation.jsdBeta = 1; }, "distillation.jsd_beta",
+         "plain KL"},
+        {[](RunConfig& c) { c.distillation.lossMode = "alpha", c.distillation.alpha = 1; }, "distillation.alpha",
+         "forward_kl"},
+        {[](RunConfig& c) {
+           c.distillation.lossMode = "k3", c.distillation.usePolicyGradient = true, c.actor.policyLoss = "reinforce_cv";
+         },
+         "actor.policy_loss.loss_mode", "of the k1 advantage"},
+        {[](RunConfig& c) { c.actor.rolloutIs = "token"; }, "algorithm.rollout_is", "has none"},
+        {[](RunConfig& c) {
+           c.distillation.useTaskRewards = c.actor.useRolloutLogProbs = true, c.rollout.temperature = 0.7;
+         },
+         "actor.use_rollout_log_probs", "policy itself"},
+        {[](RunConfig& c) { c.actor.ppoMiniBatchSize = 5; }, "actor.ppo_mini_batch_size", "must divide"},
+        {[](RunConfig& c) { c.teacher.kind = "live", c.teacher.path.clear(); }, "teacher.kind", "the student itself"},
+        {[](RunConfig& c) { c.teacher.kind = "ema", c.teacher.path = "/another"; }, "teacher.path", "is not read"},
+        {[](RunConfig& c) { c.teacher.privilege = "column"; }, "teacher.privilege_column", "names no column"},
+        {[](RunConfig& c) { c.teacher.routes = {"charts"}; }, "teacher.routes", "data_source=folder"},
+        {[](RunConfig& c) { c.teacher.routes = {"a=/x", "a=/x"}; }, "teacher.routes", "twice"},
+    };
+    for (const Case& one : cases) {
+      RunConfig config = startable(folder);
+      one.change(config);
+      std::string all;
+      for (const auto& issue : validate(config)) all += issue.key + " " + issue.message + "; ";
+      QVERIFY2(contains(all, one.key) && contains(all, one.why), (std::string(one.why) + " <> " + all).c_str());
+    }
+  }
+
+  void aTeacherMadeFromTheStudentNeedsNoFolder() {
+    QTemporaryDir folder;
+    RunConfig config = startable(folder);
+    config.teacher.path.clear();
+    config.teacher.privilege = "cue";
+    for (const char* kind : {"own_start", "ema", "live"}) {
+      config.teacher.kind = kind;
+      QVERIFY(validate(config).empty());
+    }
+    config.teacher.kind = "reference";
+    QVERIFY(!messageFor(validate(config), "teacher.path").empty());
+    config.distillation.lossMode = "sft";  // needs none
+    QVERIFY(validate(config).empty());
   }
 
   void nothingToLearnIsRefused() {

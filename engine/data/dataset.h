@@ -4,10 +4,11 @@
 // Columns. Required: `prompt`. Known: data_source, teacher_prompt, images [{bytes, path}], reward_model {style, ground_truth},
 // ability, extra_info {index, split, answer, question}. Ours: id, hint, cue, evidence [{image, x, y, w, h, label}] (pixels of the
 // stored picture), kind, layout ("image-first" or "question-first"). In JSONL `bytes` is base64 and `path` is relative to the file.
-// Unknown columns are ignored. A bad row throws Error that names file, row and reason; the caller decides what to do with it.
+// Other columns are ignored, but for text, which Sample::texts keeps. A bad row throws Error that names file, row and reason; the caller decides what to do with it.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,6 +36,7 @@ struct Sample {
   std::vector<std::vector<std::uint8_t>> imageBytes;  // encoded files; empty where imagePaths says where the file lies
   std::vector<std::string> imagePaths;                // same length as imageBytes; absolute or relative to the data file
   std::vector<PixelBox> evidence;
+  std::map<std::string, std::string> texts;  // every text column by name, for privileges of one's own
 
   std::size_t pictures() const { return imageBytes.size(); }
 };

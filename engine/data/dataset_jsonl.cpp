@@ -124,6 +124,9 @@ Sample toSample(const Json& row, const fs::path& folder) {
       sample.evidence.push_back(out);
     }
   }
+  for (const auto& [name, value] : row.items()) {
+    if (value.is_string() && name != "prompt" && name != "teacher_prompt") sample.texts[name] = value.get<std::string>();
+  }
   return sample;
 }
 

@@ -162,6 +162,10 @@ class ParquetFile : public DatasetFile {
       out.label = text(member(box, "label"));
       sample.evidence.push_back(out);
     }
+    for (const auto& field : m_table->schema()->fields()) {
+      if (!arrow::is_string(field->type()->id()) || field->name() == "prompt" || field->name() == "teacher_prompt") continue;
+      if (const std::string value = text(column(field->name().c_str(), row)); !value.empty()) sample.texts[field->name()] = value;
+    }
     return sample;
   }
 

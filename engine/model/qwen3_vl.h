@@ -38,7 +38,6 @@ struct ForwardOptions {
   bool checkpointActivations = false;        // recompute decoder layers in backward
   bool cue = true;                           // false: the module is off
   bool plainCueForm = false;                 // spec 1.3 step by step instead of the folded form 1.13
-  bool sinkAsRun = false;                    // reserved for parity with the reference's padding rule; uses Rows::sinks
 };
 
 class Qwen3VL : public torch::nn::Module {
