@@ -159,7 +159,7 @@ class TestLosses : public QObject {
     batch.offsets = {0, 3};
     batch.student = at::tensor({0.0f, 0.0f, 0.0f}, at::kFloat).set_requires_grad(true);
     batch.old = at::tensor({-2.0f, -2.0f, -0.1f}, at::kFloat);  // r = 7.39, 7.39, 1.105
-    at::Tensor loss = clippedPolicyLoss(options, batch, at::tensor({-1.0f, 1.0f, -1.0f}, at::kFloat), "", nullptr);
+    at::Tensor loss = policyLoss(options, batch, at::tensor({-1.0f, 1.0f, -1.0f}, at::kFloat), "", nullptr);
     QCOMPARE(loss[0].item<float>(), 3.0f);
     QCOMPARE(loss[1].item<float>(), -1.2f);
     QVERIFY(std::abs(loss[2].item<float>() - std::exp(0.1f)) < 1e-6f);
@@ -173,7 +173,7 @@ class TestLosses : public QObject {
     batch.offsets = {0, 2};
     batch.student = at::tensor({-1.0f, -2.0f}, at::kFloat).set_requires_grad(true);
     at::Tensor advantages = at::tensor({0.5f, -0.25f}, at::kFloat);
-    clippedPolicyLoss(options, batch, advantages, "", nullptr).sum().backward();
+    policyLoss(options, batch, advantages, "", nullptr).sum().backward();
     QVERIFY(at::allclose(batch.student.grad(), -advantages));
   }
 

@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/core/config.h"
 #include "engine/core/failure.h"
 
 namespace cuescope {
@@ -28,6 +29,8 @@ namespace {
 constexpr double kLogRatioBound = 20.0;
 /// Bound of the low-variance estimator (verl).
 constexpr double kK3Bound = 10.0;
+/// Least probability of the tail bucket.
+constexpr double kSmallestTail = 1e-6;
 
 /// float32 [N], 1 where a token counts.
 at::Tensor maskOf(const LossBatch& batch, const at::Tensor& like) {
@@ -77,6 +80,12 @@ at::Tensor forwardKlTopK(const LossOptions& options, const LossBatch& batch, con
   for (const auto& [name, mass] : masses) {
     addMean(metrics, name, mass, mask);
     addRange(metrics, name, statsOf(mass, mask));
+  }
+  if (options.tailBucket) {
+    // log(1 - sum) from the log of the sum; held below 0 so that a top K which is everything keeps a finite rest.
+    auto rest = [](const at::Tensor& logs) { return logs.logsumexp(-1).clamp_max(-kSmallestTail).expm1().neg().log(); };
+    at::Tensor tailP = rest(logP), tailQ = rest(logQ);
+    return (logP.exp() * (logP - logQ)).sum(-1) + tailP.exp() * (tailP - tailQ);
   }
   if (options.logProbMinClamp < 0) {
     logP = logP.clamp_min(options.logProbMinClamp);
@@ -140,7 +149,18 @@ LossMode lossModeFromName(const std::string& name) {
   if (name == "k2" || name == "mse") return LossMode::K2;
   if (name == "k3" || name == "low_var_kl") return LossMode::K3;
   if (name == "forward_kl_topk") return LossMode::ForwardKlTopK;
-  throw Error("There is no such loss", "distillation.loss_mode", "got «" + name + "»", "Use k1, abs, k2, k3 or forward_kl_topk.");
+  if (name == "sft") return LossMode::Sft;
+  if (isWholeVocabulary(name)) return LossMode::WholeVocabulary;
+  throw Error("There is no such loss", "distillation.loss_mode", "got «" + name + "»",
+              "Use k1, abs, k2, k3, forward_kl_topk, forward_kl, reverse_kl, jsd, alpha, skew_forward_kl, skew_reverse_kl or sft.");
+}
+
+PolicyForm policyFormFromName(const std::string& name) {
+  if (name == "ppo") return PolicyForm::Ppo;
+  if (name == "reinforce_cv") return PolicyForm::ReinforceCv;
+  if (name == "gspo") return PolicyForm::Gspo;
+  if (name == "cispo") return PolicyForm::Cispo;
+  throw Error("There is no such policy gradient", "actor.policy_loss.loss_mode", "got «" + name + "»", "Use ppo, reinforce_cv, gspo or cispo.");
 }
 
 Aggregation aggregationFromName(const std::string& name) {
@@ -157,7 +177,12 @@ at::Tensor tokenLosses(const LossOptions& options, const LossBatch& batch, LossM
     requireTensor(batch.teacherTopK, "teacher, top K");
     return forwardKlTopK(options, batch, maskOf(batch, batch.studentTopK.select(-1, 0)), metrics);
   }
+  if (options.mode == LossMode::WholeVocabulary) {
+    requireTensor(batch.divergence, "divergence");
+    return batch.divergence;
+  }
   requireTensor(batch.student, "student");
+  if (options.mode == LossMode::Sft) return -batch.student;
   requireTensor(batch.teacher, "teacher");
   at::Tensor lS = batch.student, lT = batch.teacher;
   at::Tensor d;
@@ -170,30 +195,79 @@ at::Tensor tokenLosses(const LossOptions& options, const LossBatch& batch, LossM
       d = (r.exp() - r - 1).clamp(-kK3Bound, kK3Bound);
       break;
     }
-    case LossMode::ForwardKlTopK: break;  // above
+    case LossMode::ForwardKlTopK:
+    case LossMode::WholeVocabulary:
+    case LossMode::Sft: break;  // above
   }
   addMean(metrics, "distillation/abs_loss", d.abs(), maskOf(batch, d));
   return d;
 }
 
-at::Tensor clippedPolicyLoss(const LossOptions& options, const LossBatch& batch, const at::Tensor& advantages, const std::string& prefix,
-                             LossMetrics* metrics) {
+namespace {
+
+/// PPO with dual clip; r of each token.
+at::Tensor ppoLoss(const LossOptions& options, const at::Tensor& r, const at::Tensor& A, const at::Tensor& mask, const std::string& prefix,
+                   LossMetrics* metrics) {
+  at::Tensor plain = -A * r;                                                               // L1
+  at::Tensor clipped = -A * r.clamp(1 - options.clipRatioLow, 1 + options.clipRatioHigh);  // L2
+  at::Tensor upper = at::maximum(plain, clipped);                                          // Lc
+  addMean(metrics, prefix + "pg_clipfrac", clipped.detach().gt(plain.detach()).to(at::kFloat), mask);
+  if (options.form == PolicyForm::Gspo) return upper;
+  at::Tensor bound = -A * options.clipRatioC;  // dual clip
+  at::Tensor negative = A.lt(0);
+  addMean(metrics, prefix + "pg_clipfrac_lower", upper.detach().gt(bound).logical_and(negative).to(at::kFloat), mask);
+  return at::where(negative, at::minimum(upper, bound), upper);
+}
+
+/// Means over each row's tokens, repeated for every token. [N]
+at::Tensor rowMeans(const at::Tensor& values, const at::Tensor& mask, const LossBatch& batch, bool mean) {
+  const std::int64_t rows = static_cast<std::int64_t>(batch.offsets.size()) - 1;
+  at::Tensor row = rowsOf(batch, values.device());
+  at::Tensor sums = at::zeros({rows}, values.options()).index_add(0, row, at::where(mask.to(at::kBool), values, at::zeros_like(values)));
+  if (mean) sums = sums / at::zeros({rows}, mask.options()).index_add(0, row, mask).clamp_min(1);
+  return sums.index_select(0, row);
+}
+
+}  // namespace
+
+at::Tensor policyLoss(const LossOptions& options, const LossBatch& batch, const at::Tensor& advantages, const std::string& prefix,
+                      LossMetrics* metrics) {
   requireTensor(batch.student, "student");
   at::Tensor mask = maskOf(batch, batch.student);
   at::Tensor old = batch.old.defined() ? batch.old : batch.student.detach();
   at::Tensor A = advantages.detach();
   at::Tensor delta = (batch.student - old).clamp(-kLogRatioBound, kLogRatioBound);
-  at::Tensor r = delta.exp();
-  at::Tensor plain = -A * r;                                                                             // L1
-  at::Tensor clipped = -A * r.clamp(1 - options.clipRatioLow, 1 + options.clipRatioHigh);                // L2
-  at::Tensor upper = at::maximum(plain, clipped);                                                        // Lc
-  at::Tensor bound = -A * options.clipRatioC;                                                            // dual clip
-  at::Tensor negative = A.lt(0);
-  at::Tensor loss = at::where(negative, at::minimum(upper, bound), upper);
-  addMean(metrics, prefix + "pg_clipfrac", clipped.detach().gt(plain.detach()).to(at::kFloat), mask);
-  addMean(metrics, prefix + "pg_clipfrac_lower", upper.detach().gt(bound).logical_and(negative).to(at::kFloat), mask);
   addMean(metrics, prefix + "ppo_kl", -delta, mask);
+  at::Tensor loss;
+  switch (options.form) {
+    case PolicyForm::Ppo: loss = ppoLoss(options, delta.exp(), A, mask, prefix, metrics); break;
+    case PolicyForm::ReinforceCv:
+      if (batch.baseline.defined()) {
+        A = A - batch.baseline.detach();
+        addMean(metrics, prefix + "baseline", batch.baseline, mask);
+      }
+      loss = -A * delta.exp();
+      break;
+    case PolicyForm::Gspo: {
+      // The response's ratio in value; the gradient of each token's own log-probability.
+      at::Tensor sequence = rowMeans(delta.detach(), mask, batch, true);
+      loss = ppoLoss(options, (sequence + batch.student - batch.student.detach()).exp(), A, mask, prefix, metrics);
+      break;
+    }
+    case PolicyForm::Cispo: {
+      at::Tensor r = delta.detach().exp(), weight = r.clamp(1 - options.clipRatioLow, 1 + options.clipRatioHigh);
+      addMean(metrics, prefix + "pg_clipfrac", weight.ne(r).to(at::kFloat), mask);
+      loss = -weight * A * batch.student;
+      break;
+    }
+  }
   return batch.importance.defined() ? loss * batch.importance : loss;
+}
+
+at::Tensor rolloutWeights(bool sequence, const at::Tensor& old, const at::Tensor& rollout, const LossBatch& batch, double threshold) {
+  at::Tensor delta = (old.detach() - rollout.detach()).clamp(-kLogRatioBound, kLogRatioBound);
+  if (sequence) delta = rowMeans(delta, maskOf(batch, delta), batch, false).clamp(-kLogRatioBound, kLogRatioBound);
+  return delta.exp().clamp_max(threshold);
 }
 
 at::Tensor aggregate(Aggregation mode, const at::Tensor& values, const LossBatch& batch, const LossNormalizers& n) {
@@ -221,7 +295,7 @@ LossResult distillationLoss(const LossOptions& options, const LossBatch& batch, 
   if (options.lossMaxClamp > 0) d = d.clamp(-options.lossMaxClamp, options.lossMaxClamp);
   at::Tensor values = d;
   if (options.policyGradient) {
-    values = clippedPolicyLoss(options, batch, -d.detach(), "distillation/", &result.metrics);
+    values = policyLoss(options, batch, -d.detach(), "distillation/", &result.metrics);
     result.pgPerToken = values.detach();
   }
   result.loss = aggregate(options.aggregation, values, batch, normalizers);

@@ -1,7 +1,25 @@
 // Losses of on-policy distillation, token by token (spec 3.6 to 3.8), from log-probabilities to one number and its metrics.
 // A batch is flat: the response tokens of all rows end to end, row b at offsets[b]..offsets[b+1]. Values float32, nats. What the
 // sum is divided by is passed in, so a batch split into micro-batches gives the same loss as one pass (spec 7-B2, 7.E.10).
-// Letters as in the paper: lS, lT log-probability of the sampled token under student and teacher; d a token's loss; A advantage.
+// Letters as in the paper: lS, lT log-probability of the sampled token under student and teacher; d a token's loss; A advantage;
+// r the ratio to the old policy; p, q the teacher's and the student's distributions; sg() stops the gradient.
+//
+// Losses of a token (spec 3.6; verl's distillation loss modes):
+//   k1, kl           lS - lT                            as an advantage only: differentiated, it does not contain the teacher
+//   abs              |lS - lT|
+//   k2, mse          (lS - lT)^2 / 2
+//   k3, low_var_kl   e^x - x - 1, x = clamp(lT - lS, +-20), clamped at +-10
+//   forward_kl_topk  max(0, sum_K p_i (log p_i - log q_i)), K the teacher's most likely tokens, both floored (reference)
+//     + tail bucket  sum_K p_i (log p_i - log q_i) + P (log P - log Q), P = 1 - sum_K p_i, Q = 1 - sum_K q_i: the KL after all other
+//                    tokens are merged into one; never above the whole KL, no floor, so no token without gradient (spec 7-B12)
+//   forward_kl ...   over the whole vocabulary, see divergences.h
+//   sft              -lS of the data's own answer
+// Policy gradients for an advantage A (spec 3.7):
+//   ppo              max(-A r, -A clip(r, 1 - low, 1 + high)), for A < 0 at most -c A (arXiv 1707.06347, dual clip 1912.09729)
+//   reinforce_cv     -r (A - b); for d = lS - lT the baseline is b = E_q[lT - lS] = -KL(q || p) of the same position, exact over the
+//                    vocabulary and the same for every token, so the gradient keeps its expectation and loses variance. No clip.
+//   gspo             as ppo without dual clip, with one ratio s = (prod_t r_t)^(1/R) of the response (GSPO-token, arXiv 2507.18071)
+//   cispo            -sg(clip(r, 1 - low, 1 + high)) A lS: weights are clipped, no token loses its gradient (arXiv 2506.13585)
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,15 +31,19 @@
 
 namespace cuescope {
 
-enum class LossMode { K1, Abs, K2, K3, ForwardKlTopK };
+enum class LossMode { K1, Abs, K2, K3, ForwardKlTopK, WholeVocabulary, Sft };
+enum class PolicyForm { Ppo, ReinforceCv, Gspo, Cispo };
 enum class Aggregation { TokenMean, SeqMeanTokenSum, SeqMeanTokenMean, SeqMeanTokenSumNorm };
 /// Names of the config, aliases (kl, mse, low_var_kl) included. Throws Error for others.
 LossMode lossModeFromName(const std::string& name);
 Aggregation aggregationFromName(const std::string& name);
+PolicyForm policyFormFromName(const std::string& name);
 
 struct LossOptions {
   LossMode mode = LossMode::ForwardKlTopK;
+  bool tailBucket = false;     // forward_kl_topk
   bool policyGradient = false;
+  PolicyForm form = PolicyForm::Ppo;
   double lossMaxClamp = 0;     // d is held within +- this; 0: off
   double logProbMinClamp = 0;  // floor of both log-probabilities of forward_kl_topk; 0: off
   double cascadeEpsilon = 0;   // 0: off
@@ -51,6 +73,8 @@ struct LossBatch {
   at::Tensor teacherBest;             // [N] log-probability of the teacher's best token, for cascade and confidence
   at::Tensor old;                     // [N] of the policy that the ratio is taken against; undefined: the student itself, r = 1
   at::Tensor importance;              // [N] weights of the policy gradient
+  at::Tensor divergence;              // [N] divergences.h, differentiable (whole vocabulary)
+  at::Tensor baseline;                // [N] b of reinforce_cv; undefined: 0
   at::Tensor rewards;                 // [B], for the hindsight margin
 };
 
@@ -86,9 +110,13 @@ at::Tensor tokenLosses(const LossOptions& options, const LossBatch& batch, LossM
 /// The whole distillation loss of some rows.
 LossResult distillationLoss(const LossOptions& options, const LossBatch& batch, const LossNormalizers& normalizers);
 
-/// PPO's clipped loss with dual clip for given advantages [N] (spec 3.7). `prefix` names the metrics ("distillation/", "").
-at::Tensor clippedPolicyLoss(const LossOptions& options, const LossBatch& batch, const at::Tensor& advantages, const std::string& prefix,
-                             LossMetrics* metrics);
+/// The loss [N] of options.form for given advantages [N]. `prefix` names the metrics ("distillation/", "").
+at::Tensor policyLoss(const LossOptions& options, const LossBatch& batch, const at::Tensor& advantages, const std::string& prefix,
+                      LossMetrics* metrics);
+
+/// What the sampler did differently from the trained policy (spec 7-A8): min(w, threshold) with w = exp(old - rollout) of each token,
+/// or with `sequence` of the whole response. No gradient. [N]
+at::Tensor rolloutWeights(bool sequence, const at::Tensor& old, const at::Tensor& rollout, const LossBatch& batch, double threshold);
 
 /// One number from token values [N].
 at::Tensor aggregate(Aggregation mode, const at::Tensor& values, const LossBatch& batch, const LossNormalizers& normalizers);
