@@ -1,10 +1,13 @@
 #include "ui/session.h"
 
+#include <QCoreApplication>
 #include <QDir>
 #include <QFileInfo>
 #include <QFileSystemWatcher>
 #include <atomic>
 #include <future>
+
+#include "engine/core/foreign_run.h"
 
 namespace cuescope {
 namespace {
@@ -246,6 +249,31 @@ void Session::readRows(const QString& file, qint64 first, int count) {
     queue([this] { Q_EMIT busyChanged(); });
   });
   Q_EMIT busyChanged();
+}
+
+void Session::submit(const std::string& tag, PageJob job, bool latest) {
+  if (!m_worker) start();
+  auto task = [this, job = std::move(job), out = sink()](Engine& engine, std::stop_token stop) {
+    try {
+      job(engine, out, stop);
+    } catch (const Cancelled&) {
+    } catch (...) {
+      queue([this, failure = currentFailure("a page's job")] { Q_EMIT logged(QString::fromStdString(failure.text())); });
+    }
+    queue([this] { Q_EMIT busyChanged(); });
+  };
+  latest ? m_worker->postLatest(tag, std::move(task)) : m_worker->post(tag, std::move(task));
+  Q_EMIT busyChanged();
+}
+
+void Session::cancelJobs(const std::string& tag) {
+  if (m_worker) m_worker->cancel(tag);
+  Q_EMIT busyChanged();
+}
+
+void Session::reply(const QPointer<QObject>& context, std::function<void()> call) {
+  // The application object outlives every thread; the page may not.
+  QMetaObject::invokeMethod(QCoreApplication::instance(), [context, call = std::move(call)] { if (context) call(); }, Qt::QueuedConnection);
 }
 
 const ModelInfo* Session::model(const QString& folder) const {
@@ -516,6 +544,42 @@ bool Session::followRun(const QString& directory, Failure* failure) {
   }
   refreshFollowed(path);
   return true;
+}
+
+QString Session::openForeignRun(const QString& path, Failure* failure) {
+  try {
+    const ForeignRun found = findForeignRun(path.toStdString());
+    if (found.empty())
+      throw Error("This holds no run", path.toStdString(), "there are no TensorBoard event files and no N.jsonl files of saved responses in it",
+                  "Choose a folder with events.out.tfevents files, or the one that verl's trainer.rollout_data_dir names.");
+    std::vector<StepPtr> steps = readForeignSteps(found);
+    QString name = QString::fromStdString(found.name);
+    const RunRecord* known = run(name);
+    if (known && (!known->foreign || known->status.directory != found.folder)) name += QStringLiteral(" (read-only)");
+    for (StepPtr& step : steps) {
+      auto named = std::make_shared<StepSnapshot>(*step);
+      named->run = name.toStdString();
+      step = std::move(named);
+    }
+    RunRecord& opened = record(name);
+    opened.foreign = true;
+    opened.steps = std::move(steps);
+    if (found.rollouts.size() == 1) opened.rollouts = QString::fromStdString(found.rollouts.front().path);
+    else if (!found.rollouts.empty()) opened.rollouts = QString::fromStdString(found.folder);
+    RunStatus status;
+    status.run = name.toStdString();
+    status.directory = found.folder;
+    status.state = RunState::Completed;
+    for (const StepPtr& step : opened.steps) status.step = std::max(status.step, step->step);
+    for (const RolloutFile& file : found.rollouts) status.step = std::max(status.step, file.step);
+    status.totalSteps = status.step;
+    publishStatus(status);
+    for (const StepPtr& step : opened.steps) Q_EMIT stepArrived(step);
+    return name;
+  } catch (...) {
+    if (failure) *failure = currentFailure("opening a run of another program");
+    return {};
+  }
 }
 
 void Session::refreshFollowed(const QString& directory) {

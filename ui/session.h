@@ -7,6 +7,7 @@
 
 #include <QHash>
 #include <QObject>
+#include <QPointer>
 #include <QString>
 #include <QStringList>
 #include <memory>
@@ -36,6 +37,8 @@ struct RunRecord {
   std::vector<StepPtr> steps;
   std::vector<CheckpointInfo> checkpoints;
   bool ours = false;  // driven by this window's engine
+  bool foreign = false;  // written by another program: read-only, without checkpoints
+  QString rollouts;      // folder of its N.jsonl files, or one file of saved responses; "" when it has none
 };
 
 class Session : public QObject {
@@ -83,6 +86,18 @@ class Session : public QObject {
   QStringList runs() const { return m_runOrder; }
   /// Shows a run folder and follows it while it is written.
   bool followRun(const QString& directory, Failure* failure = nullptr);
+
+  /// Scalars and saved responses that another program wrote (engine/core/foreign_run.h), as a run that has ended.
+  /// Returns its name; "" with the failure when there is nothing of the kind or it is damaged.
+  QString openForeignRun(const QString& path, Failure* failure = nullptr);
+
+  /// A page's own job on the engine thread, after what waits; `latest` drops waiting jobs of the tag and stops a running one.
+  /// The job answers through reply(), which calls back on this thread; what escapes from it is logged.
+  using PageJob = std::function<void(Engine& engine, const EventSink& sink, std::stop_token stop)>;
+  void submit(const std::string& tag, PageJob job, bool latest = true);
+  void cancelJobs(const std::string& tag);
+  /// From any thread: `call` runs on this thread, unless `context` (a page) is gone by then.
+  static void reply(const QPointer<QObject>& context, std::function<void()> call);
 
   const Progress& progress() const { return m_progress; }
   int waiting() const;
