@@ -53,6 +53,8 @@ class ProcessorTest : public QObject {
   void imagesBecomeTheRecordedPatches_data();
   void imagesBecomeTheRecordedPatches();
   void theSamePixelsGiveTheSamePatchesAgain();
+  void rowsOfDataSetsAreResizedAsTheLoaderDoes_data();
+  void rowsOfDataSetsAreResizedAsTheLoaderDoes();
   void videosBecomeTheRecordedPatches_data();
   void videosBecomeTheRecordedPatches();
   void anImagePromptIsTheTemplateWithItsPadsExpanded();
@@ -106,6 +108,38 @@ void ProcessorTest::theSamePixelsGiveTheSamePatchesAgain() {
   QCOMPARE(again.processed[0].label, std::string("another name"));
   picture.rgb[0] ^= 0xFF;
   QVERIFY(!at::equal(first.pixelValues, m_processor.image(picture).pixelValues));
+}
+
+// Sizes and bytes as qwen-vl-utils 0.0.14 with Pillow 11.3 gives them for these files: sum of all bytes, and sum of each byte times
+// its place modulo 9973.
+void ProcessorTest::rowsOfDataSetsAreResizedAsTheLoaderDoes_data() {
+  QTest::addColumn<QString>("file");
+  QTest::addColumn<int>("width");
+  QTest::addColumn<int>("height");
+  QTest::addColumn<qint64>("sum");
+  QTest::addColumn<qint64>("weighted");
+  QTest::newRow("shrinks") << "odd.png" << 96 << 128 << qint64{4756643} << qint64{22219279029};
+  QTest::newRow("long") << "extreme.png" << 288 << 32 << qint64{4160277} << qint64{19361690318};
+  QTest::newRow("gray") << "gray.png" << 96 << 64 << qint64{2684364} << qint64{12509085199};
+  QTest::newRow("palette, one side grows") << "palette.png" << 96 << 64 << qint64{2335363} << qint64{10963434534};
+  QTest::newRow("on white") << "rgba.png" << 64 << 64 << qint64{2491221} << qint64{10483425846};
+  QTest::newRow("four tokens at least") << "small.png" << 96 << 64 << qint64{2443240} << qint64{11655312861};
+  QTest::newRow("as it is") << "square.png" << 64 << 64 << qint64{1261918} << qint64{5780942139};
+}
+
+void ProcessorTest::rowsOfDataSetsAreResizedAsTheLoaderDoes() {
+  QFETCH(QString, file);
+  const Picture loaded = m_processor.loaded(readPicture(file.toStdString()));
+  QTEST(loaded.width, "width");
+  QTEST(loaded.height, "height");
+  qint64 sum = 0, weighted = 0;
+  for (std::size_t i = 0; i < loaded.rgb.size(); ++i) {
+    sum += loaded.rgb[i];
+    weighted += loaded.rgb[i] * static_cast<qint64>(i % 9973);
+  }
+  QTEST(sum, "sum");
+  QTEST(weighted, "weighted");
+  QCOMPARE(m_processor.image(loaded).originalWidth, loaded.width);  // and the processor takes it from there
 }
 
 void ProcessorTest::videosBecomeTheRecordedPatches_data() {

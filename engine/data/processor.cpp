@@ -38,6 +38,19 @@ Picture pictureOf(const at::Tensor& rgb, std::string label) {
   return {std::move(label), static_cast<int>(rgb.size(1)), static_cast<int>(rgb.size(0)), {data, data + rgb.numel()}};
 }
 
+/// Read only.
+at::Tensor sourceOf(const Picture& picture) {
+  return at::from_blob(const_cast<std::uint8_t*>(picture.rgb.data()), {picture.height, picture.width, 3}, at::kByte);
+}
+
+void checkPixels(const Picture& picture) {
+  if (picture.width > 0 && picture.height > 0 &&
+      picture.rgb.size() == static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3) {
+    return;
+  }
+  throw Error("The picture has no pixels.", picture.label);
+}
+
 Grid gridOf(std::int64_t frames, const at::Tensor& frame, const PatchRule& rule, bool video) {
   return {(frames + rule.temporal - 1) / rule.temporal, frame.size(0) / rule.patch, frame.size(1) / rule.patch, video};
 }
@@ -189,11 +202,16 @@ Processor::Processor(const std::string& modelFolder)
 
 Processor::~Processor() = default;
 
+Picture Processor::loaded(const Picture& picture) const {
+  checkPixels(picture);
+  const auto& rule = m_settings->read.image.rule;
+  const auto size = smartResizeLoader(picture.height, picture.width, rule.patch * rule.merge);
+  if (size == PictureSize{picture.height, picture.width}) return picture;
+  return pictureOf(resizeBicubicLoader(sourceOf(picture), size), picture.label);
+}
+
 VisualInput Processor::image(const Picture& picture) const {
-  if (picture.width <= 0 || picture.height <= 0 ||
-      picture.rgb.size() != static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3) {
-    throw Error("The picture has no pixels.", picture.label);
-  }
+  checkPixels(picture);
   const std::string key =
       fmt::format("{} {}x{}", digest(picture.rgb.data(), picture.rgb.size()), picture.width, picture.height);
   if (const auto* known = m_settings->find(key)) {
@@ -204,9 +222,7 @@ VisualInput Processor::image(const Picture& picture) const {
   const auto& rules = m_settings->read.image;
   const auto size =
       smartResize(picture.height, picture.width, rules.rule.patch * rules.rule.merge, rules.minPixels, rules.maxPixels);
-  const auto source =
-      at::from_blob(const_cast<std::uint8_t*>(picture.rgb.data()), {picture.height, picture.width, 3}, at::kByte);
-  const auto resized = resizeBicubic(source, size);
+  const auto resized = resizeBicubic(sourceOf(picture), size);
   VisualInput visual;
   visual.pixelValues = cutPatches({resized}, rules.rule);
   visual.grid = gridOf(1, resized, rules.rule, false);

@@ -59,6 +59,10 @@ class Processor {
   const Tokenizer& tokenizer() const { return *m_tokenizer; }
   const ChatTemplate& chatTemplate() const { return m_template; }
 
+  /// What the reference's data loader hands to its processor (spec 2.6, stage a): sides rounded to whole visual tokens, 4 to
+  /// 16,384 of them, Pillow's bicubic. Rows of data sets take this step before image(), so a small picture is resized twice, as
+  /// in the reference; a picture that is only looked at does not.
+  Picture loaded(const Picture& picture) const;
   /// The same pixels come from a cache the second time.
   VisualInput image(const Picture& picture) const;
   VisualInput video(const std::string& file, const VideoOptions& options = {}) const;

@@ -15,6 +15,8 @@ namespace cuescope {
 namespace {
 
 constexpr double kMaxAspectRatio = 200;
+constexpr std::int64_t kLoaderMinSquares = 4, kLoaderMaxSquares = 16'384;
+constexpr int kWeightBits = 22;  // of the loader's filter: an 8-bit sum of weights below 2 in 32 bits
 
 void checkSides(std::int64_t height, std::int64_t width) {
   if (height <= 0 || width <= 0) throw Error("The picture has no pixels.", "resize", "One of its sides is 0.");
@@ -42,10 +44,11 @@ std::int64_t grown(std::int64_t side, double scale, std::int64_t factor) {
   return static_cast<std::int64_t>(std::ceil(static_cast<double>(side) * scale / static_cast<double>(factor))) * factor;
 }
 
-/// `frames` of the source and `roundedFrames` of the result share the limits.
+/// `frames` of the source and `roundedFrames` of the result share the limits; `least` is the smallest side before they
+/// apply.
 PictureSize withinLimits(std::int64_t frames, std::int64_t roundedFrames, std::int64_t height, std::int64_t width,
-                         std::int64_t factor, std::int64_t minPixels, std::int64_t maxPixels) {
-  const PictureSize size{rounded(height, factor), rounded(width, factor)};
+                         std::int64_t factor, std::int64_t minPixels, std::int64_t maxPixels, std::int64_t least = 0) {
+  const PictureSize size{std::max(least, rounded(height, factor)), std::max(least, rounded(width, factor))};
   const std::int64_t area = roundedFrames * size.height * size.width;
   const auto pixels = static_cast<double>(frames * height * width);
   if (area > maxPixels) {
@@ -59,6 +62,71 @@ PictureSize withinLimits(std::int64_t frames, std::int64_t roundedFrames, std::i
   return size;
 }
 
+/// Keys' cubic convolution with a = -0.5.
+double cubic(double x) {
+  constexpr double a = -0.5;
+  x = std::abs(x);
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+  return 0;
+}
+
+/// The source samples of one output sample: `weights.size()` of them from `first` on, in units of 2^-kWeightBits.
+struct Taps {
+  std::int64_t first = 0;
+  std::vector<std::int32_t> weights;
+};
+
+std::vector<Taps> cubicTaps(std::int64_t source, std::int64_t target) {
+  const double scale = static_cast<double>(source) / static_cast<double>(target);
+  const double stretch = std::max(scale, 1.0);  // a smaller picture averages: that is the antialiasing
+  const double support = 2 * stretch;
+  std::vector<Taps> all(static_cast<std::size_t>(target));
+  std::vector<double> weights;
+  for (std::int64_t i = 0; i < target; ++i) {
+    const double centre = (static_cast<double>(i) + 0.5) * scale;
+    const auto first = std::max<std::int64_t>(0, static_cast<std::int64_t>(centre - support + 0.5));
+    const auto last = std::min(source, static_cast<std::int64_t>(centre + support + 0.5));
+    weights.clear();
+    double sum = 0;
+    for (std::int64_t j = first; j < last; ++j) {
+      weights.push_back(cubic((static_cast<double>(j) - centre + 0.5) / stretch));
+      sum += weights.back();
+    }
+    auto& taps = all[static_cast<std::size_t>(i)];
+    taps.first = first;
+    for (const double weight : weights) {
+      taps.weights.push_back(static_cast<std::int32_t>(std::lround(weight / sum * (1 << kWeightBits))));
+    }
+  }
+  return all;
+}
+
+/// One pass of the loader's filter along `side` (0: height, 1: width) of contiguous uint8 [H, W, 3].
+at::Tensor resampled(const at::Tensor& image, int side, std::int64_t target) {
+  const auto taps = cubicTaps(image.size(side), target);
+  auto shape = image.sizes().vec();
+  shape[static_cast<std::size_t>(side)] = target;
+  at::Tensor result = at::empty(shape, at::kByte);
+  // along the width an element is one of three channels, along the height a whole row
+  const std::int64_t outer = side == 0 ? 1 : image.size(0);
+  const std::int64_t inner = side == 0 ? image.size(1) * 3 : 3;
+  const auto* from = image.const_data_ptr<std::uint8_t>();
+  auto* to = result.mutable_data_ptr<std::uint8_t>();
+  std::vector<std::int32_t> sums(static_cast<std::size_t>(inner));
+  for (std::int64_t o = 0; o < outer; ++o, from += image.size(side) * inner) {
+    for (const auto& tap : taps) {
+      std::fill(sums.begin(), sums.end(), 1 << (kWeightBits - 1));
+      const auto* sample = from + tap.first * inner;
+      for (const std::int32_t weight : tap.weights) {
+        for (std::int64_t i = 0; i < inner; ++i) sums[static_cast<std::size_t>(i)] += weight * *sample++;
+      }
+      for (const std::int32_t sum : sums) *to++ = static_cast<std::uint8_t>(std::clamp(sum >> kWeightBits, 0, 255));
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 PictureSize smartResize(std::int64_t height, std::int64_t width, std::int64_t factor, std::int64_t minPixels,
@@ -66,6 +134,13 @@ PictureSize smartResize(std::int64_t height, std::int64_t width, std::int64_t fa
   checkSides(height, width);
   checkAspectRatio(height, width);
   return withinLimits(1, 1, height, width, factor, minPixels, maxPixels);
+}
+
+PictureSize smartResizeLoader(std::int64_t height, std::int64_t width, std::int64_t factor) {
+  checkSides(height, width);
+  checkAspectRatio(height, width);
+  return withinLimits(1, 1, height, width, factor, kLoaderMinSquares * factor * factor,
+                      kLoaderMaxSquares * factor * factor, factor);
 }
 
 PictureSize smartResizeVideo(std::int64_t frames, std::int64_t height, std::int64_t width, std::int64_t factor,
@@ -92,6 +167,13 @@ at::Tensor resizeBicubic(const at::Tensor& rgb, PictureSize size) {
   const auto planes = rgb.permute({2, 0, 1}).unsqueeze(0);  // channels last in memory: no copy
   const auto resized = at::_upsample_bicubic2d_aa(planes, {size.height, size.width}, /*align_corners=*/false);
   return resized.squeeze(0).permute({1, 2, 0}).contiguous();
+}
+
+at::Tensor resizeBicubicLoader(const at::Tensor& rgb, PictureSize size) {
+  at::Tensor image = rgb.contiguous();
+  if (image.size(1) != size.width) image = resampled(image, 1, size.width);
+  if (image.size(0) != size.height) image = resampled(image, 0, size.height);
+  return image;
 }
 
 at::Tensor cutPatches(const std::vector<at::Tensor>& frames, const PatchRule& rule) {

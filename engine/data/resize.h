@@ -19,6 +19,10 @@ struct PictureSize {
 /// ratio above 200.
 PictureSize smartResize(std::int64_t height, std::int64_t width, std::int64_t factor, std::int64_t minPixels, std::int64_t maxPixels);
 
+/// The rule of the data loader that runs before the processor (spec 2.6, stage a): the same with at least one `factor` a side, 4 to
+/// 16,384 squares of it, whatever the folder says.
+PictureSize smartResizeLoader(std::int64_t height, std::int64_t width, std::int64_t factor);
+
 /// The rule for videos: sides below the factor are enlarged first, and the limits count the pixels of all frames. Throws for
 /// fewer frames than `temporalFactor` and for a ratio above 200.
 PictureSize smartResizeVideo(std::int64_t frames, std::int64_t height, std::int64_t width, std::int64_t factor,
@@ -26,6 +30,10 @@ PictureSize smartResizeVideo(std::int64_t frames, std::int64_t height, std::int6
 
 /// Antialiased bicubic resampling of 8-bit RGB with the 8-bit kernel (rounded between the two passes). uint8 [H, W, 3] in and out.
 at::Tensor resizeBicubic(const at::Tensor& rgb, PictureSize size);
+
+/// The same filter as data loaders apply it (Pillow's up to 12; 13 takes the height
+/// first where that is less work): weights of 22 fractional bits, width before height, rounded between the two. It differs from resizeBicubic, whose weights are shorter, by a few levels. uint8 [H, W, 3] in and out.
+at::Tensor resizeBicubicLoader(const at::Tensor& rgb, PictureSize size);
 
 /// How pixels become patches.
 struct PatchRule {

@@ -65,7 +65,7 @@ std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, std::string* reason) 
   };
   std::vector<VisualInput> visuals;
   const std::vector<Picture> pictures = decodePictures(sample);
-  for (const auto& picture : pictures) visuals.push_back(m_student->image(picture));
+  for (const auto& picture : pictures) visuals.push_back(m_student->image(m_student->loaded(picture)));
   auto ready = std::make_unique<ReadyRow>();
   Prompt prompt = m_student->prompt(sample.prompt, visuals);
   if (prompt.row.ids.size() > static_cast<std::size_t>(m_config.data.maxPromptLength)) {
@@ -75,7 +75,7 @@ std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, std::string* reason) 
   if (m_teacher) {
     std::vector<VisualInput> own;
     if (m_teacher != m_student) {
-      for (const auto& picture : pictures) own.push_back(m_teacher->image(picture));
+      for (const auto& picture : pictures) own.push_back(m_teacher->image(m_teacher->loaded(picture)));
     }
     TeacherPrompt teacher =
         teacherPrompt(*m_teacher, sample, m_teacher == m_student ? visuals : own, m_config.teacher.privilege);
