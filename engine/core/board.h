@@ -1,0 +1,52 @@
+// Board: the paper's table from finished runs: settings by data sets, seeds beside each other, mean and interval. Read from the
+// runs' folders alone (config.yaml, metrics.jsonl, evaluations/*.json of `cuescope-cli eval`). No torch, no Qt; any thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/core/config.h"
+#include "engine/core/evaluation.h"
+
+namespace cuescope {
+
+struct BoardRun {
+  std::string directory, name, setting;
+  std::uint64_t seed = 0;
+  int step = 0, totalSteps = 0;
+  bool completed = false;
+  std::map<std::string, Interval> accuracy;  // by data set, of the newest step
+  std::map<std::string, Interval> format;
+};
+
+struct BoardCell {
+  std::vector<std::uint64_t> seeds;
+  std::vector<double> values;  // a seed each, the same order
+  Interval mean;               // over seeds; with one seed: that run's own interval over rows
+  std::string intervalOf;      // "seeds" or "rows"
+};
+
+struct Board {
+  std::vector<std::string> settings, dataSets;  // rows and columns
+  std::vector<std::vector<BoardCell>> cells;    // [settings][dataSets]; without values: nothing was measured
+  std::vector<BoardRun> runs;
+  std::vector<std::string> notes;               // what was left out, and why
+};
+
+/// Short name of what a run does: "base", "sft", "grpo", "opsd", "opd", with "+ cue", "+ module" or "+ vicur" (both), and the
+/// objective when it is not the usual one.
+std::string settingName(const RunConfig& config);
+/// Reads one run. Throws Error when the folder is no run.
+BoardRun readBoardRun(const std::string& directory);
+/// Folders of runs, or folders that hold runs. A run that cannot be read becomes a note; none at all is an Error.
+Board makeBoard(const std::vector<std::string>& folders);
+Board boardOf(std::vector<BoardRun> runs);
+
+std::string boardText(const Board& board);
+std::string boardMarkdown(const Board& board);
+std::string boardCsv(const Board& board);  // one line a setting, data set and seed
+std::string boardSvg(const Board& board);  // dots for seeds, a bar for the mean, a line for the interval
+
+}  // namespace cuescope
