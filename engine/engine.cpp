@@ -81,13 +81,18 @@ class DoorEngine : public Engine {
   void forward(const ForwardRequest& request, std::stop_token stop) override { forwardToFile(modelNamed(request.model, {}), request, stop); }
   std::vector<GeneratedRow> generate(const GenerateRequest& request, const EventSink& sink, std::stop_token stop) override;
 
+  InspectCost inspectCost(const InspectRequest& request, const EventSink& sink) override {
+    InspectRequest studentOnly = request;
+    studentOnly.teacher.clear();
+    return cuescope::inspectCost(modelsOf(studentOnly, sink), request);
+  }
   InspectionPtr inspect(const InspectRequest& request, const EventSink& sink, std::stop_token stop) override {
     return cuescope::inspect(modelsOf(request, sink), request, sink, stop);
   }
   WhatIfPtr whatIf(const WhatIfRequest& request, const EventSink& sink, std::stop_token stop) override {
-    InspectRequest studentOnly = request.base;
-    studentOnly.teacher.clear();
-    return cuescope::whatIf(modelsOf(studentOnly, sink), request, sink, stop);
+    InspectRequest asked = request.base;
+    if (!request.cue && request.subject == Condition::Student) asked.teacher.clear();  // a teacher need not be opened for nothing
+    return cuescope::whatIf(modelsOf(asked, sink), request, sink, stop);
   }
 
   std::unique_ptr<TrainingRun> openRun(const RunConfig& config, const EventSink& sink, std::stop_token stop) override {

@@ -8,11 +8,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "engine/core/config.h"
+#include "engine/core/evaluation.h"
 #include "engine/core/events.h"
 #include "engine/core/run_plan.h"
 #include "engine/core/snapshots.h"
@@ -65,31 +67,91 @@ struct GeneratedRow {
 /// What to look at. Paths are folders of models; `kRunStudent` names the student of the run that is loaded now.
 inline constexpr const char* kRunStudent = "run:student";
 inline constexpr const char* kRunTeacher = "run:teacher";
+/// What is done to a region. Erasing paints it in its picture's mean colour.
+enum class Change { Erase, Blur, Average, KeepOnly };
+/// An encoded picture that is no file.
+struct PictureBytes {
+  std::vector<std::uint8_t> bytes;
+  std::string label;
+};
 struct InspectRequest {
   std::int64_t id = 0;
   std::string student, teacher;          // teacher empty: no distributions of a teacher
   std::vector<std::string> images;       // files; or
   std::vector<std::uint8_t> imageBytes;  // an encoded image (pasted, or from a data set)
   std::string imageLabel;
+  std::vector<PictureBytes> moreImages;  // behind imageBytes, before `images`
+  double videoFps = 0;                   // frames a second that are read; 0: as the model's folder says
+  int videoFrames = 0;                   // or that many, evenly spread
   std::string question, cue;
-  std::vector<PixelBox> evidence;
+  std::vector<PixelBox> evidence;        // in processed pixels; `image` counts Inspection::images
   std::string sampleId;
   std::string response;                       // given text: nothing is generated
   std::vector<std::int64_t> responseIds;      // given ids: the same
   SamplingOptions sampling;
   int topTokens = 6;
   std::int64_t attentionBudgetBytes = 256ll << 20;  // heads are averaged when self-attention would exceed it
+
+  /// What to capture. Sites that the prompt or the model cannot have stay empty. Layers and rows apply to every site that has them.
+  std::set<Site> sites = {Site::CueRecovery, Site::SelfAttention};
+  std::vector<int> layers;          // decoder layers; empty: all. Cue recovery keeps all its injection layers
+  std::vector<int> visionLayers;    // vision blocks; empty: all
+  std::vector<int> responseTokens;  // empty: all
+  std::vector<int> promptTokens;    // positions of the student's prompt: their self-attention and logit lens
+  std::vector<int> visionQueries;   // visual tokens whose vision attention is kept, besides the mean
+  int lensTop = 5;                  // tokens kept at each place of the logit lens
+  bool lensMap = false;             // also read the chosen tokens from every visual token (a vocabulary pass a layer)
+  Change occlusionChange = Change::Erase;  // Erase, Blur or Average
+  int occlusionCell = 0;            // side of a cell, visual tokens; 0: the smallest that needs at most occlusionPasses
+  int occlusionPasses = 256;
+  /// The numbers of all sites together; more is an Error before anything is computed. inspectCost says what a request takes.
+  std::int64_t budgetBytes = 2ll << 30;
 };
 
-enum class Change { Erase, Blur, Average, KeepOnly };
+/// A part of the model that is silenced. Positions count the row: the subject's prompt, then the response.
+struct KnockOut {
+  enum class What {
+    Head,       // output of one attention head
+    Attention,  // output of a layer's self-attention
+    Mlp,        // output of a layer's MLP
+    Layer,      // both: the state passes unchanged (DeepStack and cue recovery behind it still act)
+    Keys,       // chosen queries cannot read chosen keys (a position always reads itself)
+  };
+  What what = What::Head;
+  int layer = -1;            // -1: all layers
+  int head = -1;             // Head only
+  std::vector<int> keys;     // Keys only
+  std::vector<int> queries;  // Keys only; empty: all later positions
+};
+/// What the cue recovery module does instead. Cached keys and values carry it, so it acts in the prompt alone.
+struct ModuleChange {
+  bool off = false;
+  double scale = 1.0;   // of its update
+  int onlyLayer = -1;   // the one injection layer that still acts; -1: all
+};
+/// What the teacher's cue becomes. Wrong without text: sides, colours and numbers of the right one are exchanged.
+enum class CueVariant { Right, Wrong, None, Edited };
+struct CueChange {
+  CueVariant variant = CueVariant::None;
+  std::string text;  // Wrong, Edited
+};
+/// One question with any of the changes below, all at once. Nothing chosen is an Error.
 struct WhatIfRequest {
   std::int64_t id = 0;
   InspectRequest base;                 // with responseIds of the inspection
   Change change = Change::Erase;
   std::vector<int> visualTokens;       // merged visual tokens to change
   int token = 0;                       // response position to judge
-  int randomRegions = 16;              // as many random sets of the same size, for comparison
+  int randomRegions = 16;              // random changes of the same kind and size, for comparison; 0: none
   bool regenerate = true;
+
+  std::optional<ModuleChange> module;
+  std::optional<CueChange> cue;        // the teacher (base.teacher) is asked then, and judged
+  std::vector<KnockOut> knockOuts;
+  std::int64_t forcedId = -1;          // the answer goes on from this id at `token`; judged is this id against the chosen one
+  Condition subject = Condition::Student;  // or TeacherCue: knock-outs and regions of the teacher
+  bool distributions = true;           // before and after, at every response token
+  std::optional<Site> mapSite;         // the viewed site: its map of the judged token, before and after
 };
 
 struct ForwardRequest {
@@ -136,10 +198,33 @@ class TrainingRun {
   virtual const RunConfig& config() const = 0;
 };
 
+/// Held-out rows for a model. The model reads the student's prompt, or with a privilege the teacher's.
+struct EvaluateRequest {
+  std::string model;                  // a folder, a checkpoint, or kRunStudent
+  std::vector<std::string> files;     // parquet or JSONL
+  std::int64_t maxSamples = 0;        // 0: all rows
+  SamplingOptions sampling;           // greedy unless said otherwise; sampling.maxNew limits the answers
+  int answersPerRow = 1;              // above 1 only when sampled
+  int passK = 1;                      // at most answersPerRow
+  std::string privilege = "none";     // none, hint, cue
+  bool sinkMaps = false;              // also where the sink looks
+};
+
 struct DemoTrainRequest {
   std::string outputFolder;
   std::uint64_t seed = 1;
   std::vector<std::string> only;  // "weak", "middle", "strong", "teacher"; empty: all
+  double effort = 1.0;            // share of the recipes' steps; below 1 the models are worse, and sooner there
+};
+
+/// The study of the demo: settings by seeds with equal budgets, and what follows from them (engine/evaluate/study.h).
+struct DemoStudyRequest {
+  std::string outputFolder;        // results, table and figures; runs/ below it. A second call goes on where the first stopped.
+  int seeds = 3;
+  int steps = 100;                 // updates of every setting
+  std::vector<std::string> only;   // names of settings or of groups; empty: all
+  std::int64_t maxSamples = 1000;  // rows of each held-out split
+  bool reportOnly = false;         // no training: table and figures from what is there
 };
 
 class Engine {
@@ -158,6 +243,8 @@ class Engine {
   virtual void forward(const ForwardRequest& request, std::stop_token stop) = 0;
   virtual std::vector<GeneratedRow> generate(const GenerateRequest& request, const EventSink& sink, std::stop_token stop) = 0;
 
+  /// What a request will take, before it runs: prepares the prompt, computes nothing.
+  virtual InspectCost inspectCost(const InspectRequest& request, const EventSink& sink) = 0;
   virtual InspectionPtr inspect(const InspectRequest& request, const EventSink& sink, std::stop_token stop) = 0;
   virtual WhatIfPtr whatIf(const WhatIfRequest& request, const EventSink& sink, std::stop_token stop) = 0;
 
@@ -174,8 +261,21 @@ class Engine {
   /// Rows first .. first + count - 1 of a data file (parquet or JSONL). A bad row is a row with a problem, not an Error.
   virtual DataRows readRows(const std::string& file, std::int64_t first, int count) = 0;
 
+  /// Answers held-out rows and judges them. Rows that cannot be asked carry their problem. Progress goes to the sink.
+  virtual EvaluationPtr evaluate(const EvaluateRequest& /*request*/, const EventSink& /*sink*/, std::stop_token /*stop*/) { refuse("evaluate"); }
+  /// What a run of this configuration would make of these rows (files empty: the configuration's training files).
+  virtual DataVerdict checkData(const std::vector<std::string>& /*files*/, const RunConfig& /*config*/, const EventSink& /*sink*/, std::stop_token /*stop*/) { refuse("check data"); }
+  /// Writes the model of a checkpoint, or of RUN or RUN@STEP, as a Hugging Face folder without the trainer's state; returns the folder.
+  virtual std::string exportModel(const std::string& /*runOrCheckpoint*/, const std::string& /*outputFolder*/) { refuse("export"); }
+
   virtual void makeDemoData(const std::string& outputFolder, std::uint64_t seed, const EventSink& sink, std::stop_token stop) = 0;
   virtual void trainDemo(const DemoTrainRequest& request, const EventSink& sink, std::stop_token stop) = 0;
+  virtual void demoStudy(const DemoStudyRequest& /*request*/, const EventSink& /*sink*/, std::stop_token /*stop*/) { refuse("study"); }
+
+ private:
+  [[noreturn]] static void refuse(const char* what) {
+    throw Error(std::string("This engine cannot ") + what, "engine", "it was built without that part", "Use the full engine.");
+  }
 };
 
 }  // namespace cuescope
@@ -183,5 +283,5 @@ class Engine {
 /// The one symbol of the engine module. `abi` must equal kEngineAbi, else null. The caller owns the result.
 extern "C" cuescope::Engine* cuescopeCreateEngine(int abi, const cuescope::EngineOptions* options);
 namespace cuescope {
-inline constexpr int kEngineAbi = 2;
+inline constexpr int kEngineAbi = 4;
 }

@@ -10,10 +10,12 @@
 
 #include "engine/core/digest.h"
 #include "engine/inspect/attention_maps.h"
-#include "engine/inspect/patches.h"
+#include "engine/inspect/capture_plan.h"
+#include "engine/data/patches.h"
 #include "engine/inspect/token_gap.h"
 #include "engine/media/decode.h"
 #include "engine/model/generate.h"
+#include "engine/model/layers.h"
 
 namespace cuescope {
 
@@ -68,6 +70,9 @@ at::Tensor predictingStates(const at::Tensor& states, std::size_t responseLength
   const auto count = static_cast<std::int64_t>(responseLength);
   return states.narrow(0, states.size(0) - count - 1, count);
 }
+
+/// Weights are stored narrower than computed with.
+bool widens(const Qwen3VL& model) { return model.headWeight().scalar_type() != computeType(model.headWeight()); }
 
 struct Steps {
   const EventSink& sink;
@@ -141,6 +146,15 @@ LookedAt lookAt(const Processor& processor, const InspectRequest& request, const
   int firstVisual = 0;
   for (std::size_t i = 0; i < visuals.size(); ++i) addViews(result.views, visuals[i], labels[i], firstVisual);
   return result;
+}
+
+InspectCost inspectCost(const InspectModels& models, const InspectRequest& request) {
+  const LookedAt seen = lookAt(*models.studentProcessor, request, {});
+  std::int64_t length = static_cast<std::int64_t>(request.responseIds.size());
+  if (length == 0 && !request.response.empty()) length = static_cast<std::int64_t>(models.studentProcessor->tokenizer().encode(request.response).size());
+  const bool given = length > 0;
+  if (!given) length = std::max(0, request.sampling.maxNew);
+  return planCapture(models.student->config(), request, seen.prompt.row, length, given, widens(*models.student)).cost;
 }
 
 InspectionPtr inspect(const InspectModels& models, const InspectRequest& request, const EventSink& sink, std::stop_token stop) {

@@ -37,6 +37,9 @@ LookedAt lookAt(const Processor& processor, const InspectRequest& request, const
 /// The row with the response behind its prompt.
 RowInput withResponse(const RowInput& prompt, const std::vector<std::int64_t>& response);
 
+/// What the request will take. Renders the prompt and cuts the pictures; no pass is made.
+InspectCost inspectCost(const InspectModels& models, const InspectRequest& request);
+
 /// Conditions: TeacherCue with the cue (without a cue in the request it is TeacherPlain's pass, and the cue's part of the gap is
 /// 0), TeacherPlain without it, TeacherErased with the cue and the pictures erased to their mean colour. Progress,
 /// TokenArrived for each token that is decoded. Throws Error, Cancelled.

@@ -8,7 +8,7 @@
 #include <random>
 #include <set>
 
-#include "engine/inspect/patches.h"
+#include "engine/data/patches.h"
 #include "engine/inspect/token_gap.h"
 #include "engine/model/generate.h"
 

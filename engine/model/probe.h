@@ -23,6 +23,8 @@ enum class ProbeSite {
   VisionMerged,    // [V, h]
   VisionAttention, // [H, Q, K] of one temporal slice, `row` = slice
   VisionPatchEmbed, // [P, D] patch embeddings before the positions
+  MeanAttention,    // [q, K] weights of all positions of one row, mean over heads, as pieces of consecutive queries from the first on
+  VisionReceived,   // [H, K] mean over all queries of one temporal slice, `row` = slice
 };
 
 class Probe {

@@ -178,6 +178,19 @@ class FakeEngine : public Engine {
   void forward(const ForwardRequest&, std::stop_token) override {}
   std::vector<GeneratedRow> generate(const GenerateRequest&, const EventSink&, std::stop_token) override { return {}; }
 
+  InspectCost inspectCost(const InspectRequest& request, const EventSink&) override {
+    InspectCost cost;
+    for (const Site site : request.sites) {
+      cost.sites.push_back({site, 1 << 20, 2 << 20, site == Site::Occlusion ? 36.0 : 0.0, 5, 4, 4, 36, {}});
+      cost.bytes += 1 << 20;
+    }
+    cost.peakBytes = cost.bytes + (2 << 20);
+    cost.tokens = 60;
+    cost.visualTokens = 36;
+    cost.budgetBytes = request.budgetBytes;
+    cost.fits = cost.bytes <= request.budgetBytes;
+    return cost;
+  }
   InspectionPtr inspect(const InspectRequest& request, const EventSink& sink, std::stop_token stop) override {
     {
       std::unique_lock lock(m_control->mutex);
@@ -209,6 +222,20 @@ class FakeEngine : public Engine {
     answer->randomRegions = request.randomRegions;
     answer->answerBefore = "the red circle four";
     answer->answerAfter = "the red circle seven";
+    answer->subject = request.cue ? Condition::TeacherCue : request.subject;
+    answer->randomWhat = std::to_string(request.randomRegions) + " random sets";
+    answer->tokenId = 100 + request.token;
+    answer->forcedId = request.forcedId;
+    if (request.distributions)
+      for (int i = 0; i < 5; ++i) {
+        answer->distributionsBefore.push_back(fakeDistributions(i));
+        answer->distributionsAfter.push_back(fakeDistributions(4 - i));
+      }
+    if (request.mapSite) {
+      answer->mapBefore = fakeStack(*request.mapSite, {0, 2}, 1);
+      answer->mapAfter = answer->mapBefore;
+      std::reverse(answer->mapAfter.values.begin(), answer->mapAfter.values.end());
+    }
     return answer;
   }
   std::unique_ptr<TrainingRun> openRun(const RunConfig& config, const EventSink& sink, std::stop_token) override {
@@ -298,6 +325,30 @@ InspectionPtr fakeInspection(std::int64_t id, const std::string& question) {
   inspection->finish = "stop";
   inspection->cueRecovery = fakeStack(Site::CueRecovery, {0, 2}, 1);
   inspection->selfAttention = fakeStack(Site::SelfAttention, {0, 1, 2, 3}, int(inspection->response.size()));
+  const int tokens = int(inspection->response.size());
+  inspection->vision = fakeStack(Site::Vision, {0, 1}, 1);
+  inspection->vision.queries = {-1};
+  inspection->rollout = fakeStack(Site::Rollout, {0, 1, 2, 3}, tokens);
+  inspection->gradientAttention = fakeStack(Site::GradientAttention, {0, 1, 2, 3}, tokens);
+  inspection->occlusion = fakeStack(Site::Occlusion, {0}, tokens);
+  for (AttentionStack* stack : {&inspection->selfAttention, &inspection->rollout, &inspection->gradientAttention, &inspection->occlusion})
+    for (int t = 0; t < tokens; ++t) stack->queries[std::size_t(t)] = inspection->predicting(t);
+  inspection->occlusionInfo = {"erase", 1, kGrid * kGrid, std::vector<float>(std::size_t(tokens), -0.5f)};
+  LogitLens& lens = inspection->logitLens;
+  lens.layers = {0, 1, 2, 3};
+  lens.top = 2;
+  for (int t = 0; t < tokens; ++t) {
+    lens.positions.push_back(inspection->predicting(t));
+    lens.chosenIds.push_back(inspection->response[std::size_t(t)].id);
+  }
+  for (int l = 0; l < 4; ++l)
+    for (int t = 0; t < tokens; ++t) {
+      lens.ids.insert(lens.ids.end(), {100 + t, 7 + l});
+      lens.texts.insert(lens.texts.end(), {inspection->response[std::size_t(t)].text, " x"});
+      lens.logProbs.insert(lens.logProbs.end(), {-2.f + 0.5f * float(l), -3.f});
+      lens.chosen.push_back(-2.f + 0.5f * float(l));
+      lens.entropy.push_back(2.f - 0.4f * float(l));
+    }
   inspection->seconds = 0.01;
   return inspection;
 }

@@ -16,6 +16,7 @@ class NullEngine : public Engine {
   void preprocess(const std::string& folder, const std::vector<std::string>&, const std::string&) override { refuse(folder); }
   void forward(const ForwardRequest& request, std::stop_token) override { refuse(request.model); }
   std::vector<GeneratedRow> generate(const GenerateRequest& request, const EventSink&, std::stop_token) override { refuse(request.model); }
+  InspectCost inspectCost(const InspectRequest& request, const EventSink&) override { refuse(request.student); }
   InspectionPtr inspect(const InspectRequest& request, const EventSink&, std::stop_token) override { refuse(request.student); }
   WhatIfPtr whatIf(const WhatIfRequest& request, const EventSink&, std::stop_token) override { refuse(request.base.student); }
   std::unique_ptr<TrainingRun> openRun(const RunConfig& config, const EventSink&, std::stop_token) override { refuse(config.trainer.name); }
