@@ -1,4 +1,5 @@
 # Tests of widgets/, ui/ and app/.
+cuescope_test(run_control LINK cuescope_core)
 cuescope_test(session LINK cuescope_session SOURCES support/fake_engine.cpp)
 cuescope_test(rollout_index LINK cuescope_core)
 cuescope_test(cli LINK cuescope_core)

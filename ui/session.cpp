@@ -7,7 +7,7 @@
 #include <atomic>
 #include <future>
 
-#include "engine/core/foreign_run.h"
+#include "engine/core/run_control.h"
 
 namespace cuescope {
 namespace {
@@ -211,7 +211,16 @@ void Session::workerFailed(const Failure& failure, const std::string& tag) {
     Q_EMIT modelFailed(m_openingModel, told);
   } else if (tag == kRunTag || tag == "idle") {
     m_loadingRun = false;
-    if (!m_ownRun.isEmpty()) setRunState(RunState::Failed);
+    if (!m_ownRun.isEmpty()) {
+      setRunState(RunState::Failed);
+      RunRecord& own = record(m_ownRun);
+      own.failure = told;
+      try {
+        if (QFileInfo(QString::fromStdString(own.status.directory)).isDir()) writeRunFailure(own.status.directory, told);
+      } catch (const Error& error) {  // the disk that ended the run refuses this too
+        Q_EMIT logged(QString::fromStdString(error.failure().text()));
+      }
+    }
     Q_EMIT runFailed(m_ownRun, told);
   } else {
     Q_EMIT logged(QString::fromStdString(told.text()));
@@ -405,6 +414,7 @@ void Session::startRun(const RunConfig& config) {
     slot->run.reset();  // one run at a time
     try {
       slot->run = engine.openRun(config, out, stop);
+      clearRunFailure(slot->run->status().directory);
     } catch (const Cancelled&) {
       queue([this] {
         m_loadingRun = false;
@@ -418,6 +428,9 @@ void Session::startRun(const RunConfig& config) {
       m_ownRun = QString::fromStdString(status.run);
       RunRecord& own = record(m_ownRun);
       own.ours = true;
+      own.loaded = true;
+      own.driver = RunDriver::Window;
+      own.failure.reset();
       own.status = status;
       own.yaml = QString::fromStdString(yaml);
       own.steps.clear();
@@ -451,6 +464,7 @@ void Session::pauseRun() {
   m_worker->setIdle({});  // the unit that is being computed ends first
   m_worker->post(kRunTag, [this, slot = m_slot, out = sink()](Engine&, std::stop_token) {
     if (!slot->run || ended(slot->run->status().state)) return;
+    slot->run->setPaused(true);
     RunStatus status = slot->run->status();
     status.state = RunState::Paused;
     out(Event(status));
@@ -510,7 +524,9 @@ void Session::publishStatus(const RunStatus& status) {
   // A unit's last report may still be on its way when a stop was asked for: it must not bring the state back.
   RunStatus next = status;
   if (changed.status.state == RunState::Stopping && !ended(status.state)) next.state = RunState::Stopping;
-  if (ended(changed.status.state) && next.state == RunState::Running && name != m_ownRun) next.state = changed.status.state;
+  if (ended(changed.status.state) && next.state == RunState::Running && name != m_ownRun && changed.driver == RunDriver::None) next.state = changed.status.state;
+  if (ended(next.state)) changed.driver = RunDriver::None, changed.pid = 0, changed.noSteering.clear();
+  if (next.state != RunState::Failed) changed.failure.reset();
   const bool saved = changed.status.phase == "save" && next.phase != "save";
   changed.status = next;
   if ((saved || (!sameState && ended(next.state))) && !next.directory.empty())
@@ -520,90 +536,6 @@ void Session::publishStatus(const RunStatus& status) {
     Q_EMIT actionsChanged();
     Q_EMIT busyChanged();
   }
-}
-
-bool Session::followRun(const QString& directory, Failure* failure) {
-  const QString path = QDir(directory).absolutePath();
-  if (!RunReader::isRunDirectory(path.toStdString())) {
-    if (failure)
-      *failure = {"This folder is no run", path.toStdString(), "it has no config.yaml and metrics.jsonl",
-                  "Choose the folder that a run writes; its name is the run's name."};
-    return false;
-  }
-  if (!m_followed.contains(path)) {
-    m_followed.insert(path, std::make_shared<RunReader>(path.toStdString()));
-    if (!m_watcher) {
-      m_watcher = new QFileSystemWatcher(this);
-      connect(m_watcher, &QFileSystemWatcher::fileChanged, this,
-              [this](const QString& file) { refreshFollowed(QFileInfo(file).absolutePath()); });
-      connect(m_watcher, &QFileSystemWatcher::directoryChanged, this, &Session::refreshFollowed);
-    }
-    m_watcher->addPath(path);
-    const QString metrics = path + QStringLiteral("/metrics.jsonl");
-    if (QFileInfo::exists(metrics)) m_watcher->addPath(metrics);
-  }
-  refreshFollowed(path);
-  return true;
-}
-
-QString Session::openForeignRun(const QString& path, Failure* failure) {
-  try {
-    const ForeignRun found = findForeignRun(path.toStdString());
-    if (found.empty())
-      throw Error("This holds no run", path.toStdString(), "there are no TensorBoard event files and no N.jsonl files of saved responses in it",
-                  "Choose a folder with events.out.tfevents files, or the one that verl's trainer.rollout_data_dir names.");
-    std::vector<StepPtr> steps = readForeignSteps(found);
-    QString name = QString::fromStdString(found.name);
-    const RunRecord* known = run(name);
-    if (known && (!known->foreign || known->status.directory != found.folder)) name += QStringLiteral(" (read-only)");
-    for (StepPtr& step : steps) {
-      auto named = std::make_shared<StepSnapshot>(*step);
-      named->run = name.toStdString();
-      step = std::move(named);
-    }
-    RunRecord& opened = record(name);
-    opened.foreign = true;
-    opened.steps = std::move(steps);
-    if (found.rollouts.size() == 1) opened.rollouts = QString::fromStdString(found.rollouts.front().path);
-    else if (!found.rollouts.empty()) opened.rollouts = QString::fromStdString(found.folder);
-    RunStatus status;
-    status.run = name.toStdString();
-    status.directory = found.folder;
-    status.state = RunState::Completed;
-    for (const StepPtr& step : opened.steps) status.step = std::max(status.step, step->step);
-    for (const RolloutFile& file : found.rollouts) status.step = std::max(status.step, file.step);
-    status.totalSteps = status.step;
-    publishStatus(status);
-    for (const StepPtr& step : opened.steps) Q_EMIT stepArrived(step);
-    return name;
-  } catch (...) {
-    if (failure) *failure = currentFailure("opening a run of another program");
-    return {};
-  }
-}
-
-void Session::refreshFollowed(const QString& directory) {
-  const auto reader = m_followed.value(directory);
-  if (!reader) return;
-  const QString metrics = directory + QStringLiteral("/metrics.jsonl");
-  if (!m_watcher->files().contains(metrics) && QFileInfo::exists(metrics)) m_watcher->addPath(metrics);
-  const auto status = reader->status();
-  const QString name = status && !status->run.empty() ? QString::fromStdString(status->run) : QFileInfo(directory).fileName();
-  if (name == m_ownRun) return;  // driven here: its events are newer than its files
-  RunRecord& followed = record(name);
-  if (followed.yaml.isEmpty()) followed.yaml = QString::fromStdString(reader->configYaml());
-  followed.status.directory = directory.toStdString();
-  followed.checkpoints = reader->checkpoints();
-  for (StepPtr& step : reader->newSteps()) {
-    auto named = std::make_shared<StepSnapshot>(*step);
-    named->run = name.toStdString();
-    followed.steps.push_back(named);
-    Q_EMIT stepArrived(followed.steps.back());
-  }
-  RunStatus next = status.value_or(followed.status);
-  next.run = name.toStdString();
-  next.directory = directory.toStdString();
-  publishStatus(next);
 }
 
 }  // namespace cuescope

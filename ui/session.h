@@ -30,6 +30,9 @@ enum class RunAction { Start, Pause, Resume, Checkpoint, StopAndSave, Stop, Insp
 /// Why an action is not possible in a state, in words for a tooltip; empty when it is. One table for window, menus and tests.
 QString runRefusal(RunAction action, bool hasRun, RunState state, EngineState engine);
 
+/// Who makes the steps of a run.
+enum class RunDriver { None, Window, Process, Elsewhere };  // Elsewhere: a process that cannot be steered from here
+
 /// A run that the window knows: of this engine, or followed through its directory.
 struct RunRecord {
   RunStatus status;
@@ -38,8 +41,15 @@ struct RunRecord {
   std::vector<CheckpointInfo> checkpoints;
   bool ours = false;  // driven by this window's engine
   bool foreign = false;  // written by another program: read-only, without checkpoints
+  RunDriver driver = RunDriver::None;
+  qint64 pid = 0;                  // of the process, 0: not known
+  QString noSteering;              // driver Elsewhere: why it cannot be steered
+  std::optional<Failure> failure;  // state Failed: why
+  bool loaded = true;              // false: found in the runs' folder; its steps are read when it is opened
   QString rollouts;      // folder of its N.jsonl files, or one file of saved responses; "" when it has none
 };
+
+class RunLink;
 
 class Session : public QObject {
   Q_OBJECT
@@ -87,6 +97,22 @@ class Session : public QObject {
   /// Shows a run folder and follows it while it is written.
   bool followRun(const QString& directory, Failure* failure = nullptr);
 
+  // Runs as processes of their own (ui/session_runs.cpp). They outlive the window; engine/core/run_control.h says how.
+  /// Starts `cuescope-cli train --detach`; answered by runLaunched or launchFailed.
+  void launchRun(const RunConfig& config);
+  bool launching() const { return m_launching > 0; }
+  /// Lists the runs below a folder, newest first, and attaches to those that train now. Steps are read by openRun().
+  void findRuns(const QString& folder);
+  /// Reads the steps of a run that findRuns() has listed.
+  void openRun(const QString& name);
+  /// The same for a run of the window and for a process; `run` empty: the window's own.
+  void steer(RunAction action, const QString& run);
+  QString refusal(RunAction action, const QString& run) const;
+  /// The command line that launchRun() starts; by default the one beside this program.
+  void setCommandLine(const QString& program) { m_commandLine = program; }
+  /// Runs that train, load or are paused now, here and in processes.
+  QStringList liveRuns() const;
+
   /// Scalars and saved responses that another program wrote (engine/core/foreign_run.h), as a run that has ended.
   /// Returns its name; "" with the failure when there is nothing of the kind or it is damaged.
   QString openForeignRun(const QString& path, Failure* failure = nullptr);
@@ -121,6 +147,9 @@ class Session : public QObject {
   void stepArrived(const cuescope::StepPtr& step);
   void checkpointWritten(const QString& run, const QString& folder);
   void runFailed(const QString& run, const cuescope::Failure& failure);
+  void runLaunched(const QString& run);
+  void launchFailed(const cuescope::Failure& failure);
+  void runsFound();  // findRuns() has listed some
   void actionsChanged();  // the table of allowed run actions may have new answers
   void progressChanged(const cuescope::Progress& progress);
   void busyChanged();     // what is computed or waiting has changed
@@ -139,6 +168,9 @@ class Session : public QObject {
   void publishStatus(const RunStatus& status);
   RunRecord& record(const QString& name);
   void refreshFollowed(const QString& directory);
+  bool judgeDriver(const QString& directory, RunRecord& followed, RunStatus* status);
+  void attach(RunLink* link, const QString& run);
+  void processGone(const QString& run, const QString& directory);
   void endInspection();
 
   Worker::Open m_open;
@@ -158,6 +190,9 @@ class Session : public QObject {
   bool m_loadingRun = false;
   QHash<QString, std::shared_ptr<RunReader>> m_followed;  // by directory
   QFileSystemWatcher* m_watcher = nullptr;
+  QHash<QString, RunLink*> m_links;  // by directory
+  QString m_commandLine;
+  int m_launching = 0;
   std::shared_ptr<RunSlot> m_slot;
   std::shared_ptr<Mailbox> m_mail;
   std::unique_ptr<Worker> m_worker;  // last: joined before anything above goes

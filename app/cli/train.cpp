@@ -1,9 +1,14 @@
 // train: one distillation run, from a configuration file. `while (run.advance(stop)) {}`, as the studio does between two inspections.
-#include <cstdio>
+// With --detach in a process of its own, steered through the run's control socket (engine/core/run_control.h).
+#include <fcntl.h>
 #include <unistd.h>
+
+#include <cstdio>
+#include <utility>
 
 #include "app/cli/command.h"
 #include "engine/core/config.h"
+#include "engine/core/run_control.h"
 
 namespace cuescope::cli {
 
@@ -44,19 +49,114 @@ void printStep(const Context& context, const StepSnapshot& step) {
   std::fflush(stdout);
 }
 
-int train(Context& context, const std::string& file, const std::vector<std::string>& overrides, const std::string& resume) {
+/// Where a run that was started with --detach says, once, where it is or why it could not begin.
+class Report {
+ public:
+  explicit Report(int fd) : m_fd(fd) {}
+  ~Report() { send({{"error", {{"what", "The run could not begin"}, {"where", "cuescope-cli"}, {"why", "the process ended"}, {"next", "Start it without --detach to see why."}}}}); }
+  Report(const Report&) = delete;
+  Report& operator=(const Report&) = delete;
+  bool wanted() const { return m_fd >= 0; }
+  void send(const nlohmann::ordered_json& value) {
+    if (m_fd < 0) return;
+    const std::string text = value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    [[maybe_unused]] const ssize_t count = ::write(m_fd, text.data(), text.size());  // whoever waited may be gone
+    ::close(std::exchange(m_fd, -1));
+  }
+
+ private:
+  int m_fd;
+};
+
+nlohmann::ordered_json failureObject(const Failure& failure) { return {{"what", failure.what}, {"where", failure.where}, {"why", failure.why}, {"next", failure.nextStep}}; }
+
+/// From here on what would go to the terminal goes to train.log of the run.
+void logInto(const std::string& directory) {
+  std::fflush(stdout);
+  const int file = ::open((directory + "/train.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file < 0) return;
+  ::dup2(file, STDOUT_FILENO);
+  ::dup2(file, STDERR_FILENO);
+  ::close(file);
+}
+
+/// Advances the run to its end, or to what a signal or a client of the control socket asks for.
+int drive(Context& context, TrainingRun& run, std::unique_ptr<RunControlServer>& server) {
+  std::stop_source unit;  // ended by a signal and by a client's stop
+  const std::stop_callback bySignal(context.stop, [&] { unit.request_stop(); });
+  const std::string directory = run.status().directory;
+  clearRunFailure(directory);
+  try {
+    server = std::make_unique<RunControlServer>(directory, run.status(), [&unit] { unit.request_stop(); });
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s\n", error.failure().text().c_str());
+  }
+  bool paused = false, signalled = false;
+  std::optional<RunCommand> end;
+  const auto obey = [&](RunCommand command) {
+    switch (command) {
+      case RunCommand::Pause:
+      case RunCommand::Resume:
+        paused = command == RunCommand::Pause;
+        run.setPaused(paused);
+        return server->publish(run.status());
+      case RunCommand::Checkpoint:
+        try {
+          server->saved(run.checkpoint());
+        } catch (...) {  // a full disk ends the save, not the run
+          server->trouble(currentFailure("saving a checkpoint"));
+        }
+        return;
+      case RunCommand::StopAndSave:
+      case RunCommand::Stop:
+        end = command;
+    }
+  };
+  while (!end && !signalled) {
+    if (server)
+      for (const RunCommand command : server->take())
+        if (!end) obey(command);
+    signalled = context.stop.stop_requested();
+    if (end || signalled) break;
+    if (paused) {
+      server->wait(context.stop);
+      continue;
+    }
+    try {
+      if (!run.advance(unit.get_token())) break;
+    } catch (const Cancelled&) {
+      continue;  // the command or the signal is seen above
+    }
+  }
+  if (end || signalled) run.stop(!end || *end == RunCommand::StopAndSave);
+  const RunStatus status = run.status();
+  clearProgress();
+  if (server) server->publish(status);
+  if (signalled) {
+    std::fprintf(stderr, "Stopped after step %d and saved in %s. Next: the same command with --resume.\n", status.step, status.directory.c_str());
+    return kFailed;
+  }
+  if (!context.json) std::printf("%s after step %d. %s\n", runStateName(status.state), status.step, status.directory.c_str());
+  return kOk;
+}
+
+int train(Context& context, const std::string& file, const std::vector<std::string>& overrides, const std::string& resume, bool detach, int reportFd) {
+  Report report(reportFd);
   std::vector<ConfigIssue> issues;
   RunConfig config = readConfig(file, &issues);
   for (const auto& assignment : overrides) applyOverride(config, assignment, &issues);
   if (!resume.empty()) config.trainer.resumeMode = resume;
   if (issues.empty()) issues = validate(config);
   if (!issues.empty()) return complain(context, issues);
+  if (detach) return startDetached(context);
 
+  std::unique_ptr<RunControlServer> server;
   const EventSink progress = context.progress();
   const EventSink sink = [&](const Event& event) {
     if (const auto* step = std::get_if<StepPtr>(&event)) {
       printStep(context, **step);
     } else if (const auto* status = std::get_if<RunStatus>(&event)) {
+      if (server) server->publish(*status);
       progress(Progress{"step " + std::to_string(status->step + 1) + " of " + std::to_string(status->totalSteps) + ", " + status->phase,
                         static_cast<double>(status->step), static_cast<double>(status->totalSteps), status->secondsLeft});
     } else {
@@ -65,22 +165,29 @@ int train(Context& context, const std::string& file, const std::vector<std::stri
   };
   if (context.options.device == "auto") context.options.device = config.trainer.device;
   if (context.options.threads == 0) context.options.threads = config.trainer.threads;
-  const auto run = context.engine().openRun(config, sink, context.stop);
+  std::unique_ptr<TrainingRun> run;
   try {
-    while (run->advance(context.stop)) {
-      if (context.stop.stop_requested()) throw Cancelled();
-    }
-  } catch (const Cancelled&) {
-    run->stop(true);
-    clearProgress();
-    const RunStatus status = run->status();
-    std::fprintf(stderr, "Stopped after step %d and saved in %s. Next: the same command with --resume.\n", status.step, status.directory.c_str());
-    return kFailed;
+    run = context.engine().openRun(config, sink, context.stop);
+  } catch (...) {
+    if (report.wanted()) report.send({{"error", failureObject(currentFailure("train"))}});
+    throw;
   }
-  clearProgress();
-  const RunStatus status = run->status();
-  if (!context.json) std::printf("%s after step %d. %s\n", runStateName(status.state), status.step, status.directory.c_str());
-  return kOk;
+  const std::string directory = run->status().directory;
+  if (report.wanted()) {
+    logInto(directory);
+    report.send({{"directory", directory}, {"pid", ::getpid()}});
+  }
+  try {
+    return drive(context, *run, server);
+  } catch (...) {
+    const Failure failure = currentFailure("train");
+    writeRunFailure(directory, failure);
+    if (server) {
+      server->trouble(failure);
+      server->publish(run->status());
+    }
+    throw;
+  }
 }
 
 }  // namespace
@@ -92,10 +199,14 @@ void addTrain(CLI::App& app, Context& context) {
   command->add_option("config", *file, "CONFIG.yaml")->required();
   command->add_option("overrides", *overrides, "Settings that differ: a.b=c ...");
   command->add_option("--resume", *resume, "Go on from a checkpoint folder, or from the run's newest one")->expected(0, 1)->default_str("auto");
+  auto detach = std::make_shared<bool>(false);
+  auto reportFd = std::make_shared<int>(-1);
+  command->add_flag("--detach", *detach, "Train in a process that outlives this terminal; print its folder once it has begun. See `control`");
+  command->add_option("--report-fd", *reportFd, "Where --detach hears from the process it starts")->group("");
   addJson(*command, context);
-  command->callback([&context, command, file, overrides, resume] {
+  command->callback([&context, command, file, overrides, resume, detach, reportFd] {
     if (command->count("--resume") && resume->empty()) *resume = "auto";
-    context.run = [&context, file, overrides, resume] { return train(context, *file, *overrides, *resume); };
+    context.run = [&context, file, overrides, resume, detach, reportFd] { return train(context, *file, *overrides, *resume, *detach, *reportFd); };
   });
 }
 
