@@ -16,7 +16,7 @@ namespace cuescope {
 std::unique_ptr<CpuDecoder> CpuDecoder::create(const Qwen3VL& model) {
   const auto& config = model.config().text;
   std::unique_ptr<CpuDecoder> out(new CpuDecoder);
-  bool fits = model.device().is_cpu() && config.headDim % 2 == 0;
+  bool fits = model.device().is_cpu() && model.activationType() == at::kFloat && config.headDim % 2 == 0;
   const auto matrix = [&](const at::Tensor& weight) -> kernels::DecodeMatrix {
     const at::Tensor w = weight.detach();
     fits = fits && w.is_contiguous() && w.dim() == 2 &&

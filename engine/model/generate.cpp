@@ -4,12 +4,9 @@
 #include <ATen/ops/stack.h>
 
 #include <algorithm>
-#include <map>
-#include <optional>
 
 #include "engine/core/failure.h"
-#include "engine/kernels/kernels.h"
-#include "engine/model/cpu_decoder.h"
+#include "engine/model/generation.h"
 #include "engine/model/kv_cache.h"
 
 namespace cuescope {
@@ -17,34 +14,23 @@ namespace {
 
 constexpr std::int64_t kPrefillTokens = 4096;  // of one forward pass: enough for full speed, little enough for memory
 
-// Counter-based: the number belongs to (seed, row seed, step) and to nothing else (splitmix64's finaliser, three
-// times).
-double uniformOf(std::uint64_t seed, std::uint64_t rowSeed, std::uint64_t step) {
-  const auto mix = [](std::uint64_t x) {
-    x += 0x9e3779b97f4a7c15ull;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-    return x ^ (x >> 31);
-  };
-  return static_cast<double>(mix(mix(mix(seed) ^ rowSeed) ^ step) >> 11) * 0x1p-53;
-}
-
 bool sameGrids(const std::vector<Grid>& a, const std::vector<Grid>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Grid& x, const Grid& y) {
     return x.t == y.t && x.h == y.h && x.w == y.w && x.video == y.video;
   });
 }
 
-bool samePrompt(const RowInput& a, const RowInput& b) {
-  const bool pixels = a.pixelValues.defined() == b.pixelValues.defined() &&
-                      (!a.pixelValues.defined() || (a.pixelValues.data_ptr() == b.pixelValues.data_ptr() &&
-                                                    a.pixelValues.sizes() == b.pixelValues.sizes()));
-  return pixels && a.prefix == b.prefix && a.ids == b.ids && sameGrids(a.grids, b.grids);
-}
-
 // Last tokens' states of one forward pass over new rows.
-at::Tensor prefillNew(const Qwen3VL& model, const std::vector<RowInput>& rows, KvCache& cache, std::int64_t room) {
+at::Tensor prefillNew(const Qwen3VL& model, const std::vector<RowInput>& rows, KvCache& cache, std::int64_t room,
+                      const std::function<VisionFeatures(std::span<const RowInput* const>)>& vision) {
   ForwardOptions options;
+  VisionFeatures features;
+  if (vision) {
+    std::vector<const RowInput*> pointers;
+    for (const RowInput& row : rows) pointers.push_back(&row);
+    features = vision(pointers);
+    if (features.merged.defined()) options.vision = &features;
+  }
   options.cache = &cache;
   options.cacheRoom = room;
   options.tails.assign(rows.size(), 1);
@@ -75,6 +61,13 @@ void checkFirstChunk(const Qwen3VLConfig& config, const RowInput& row, std::size
 
 }  // namespace
 
+bool samePrompt(const RowInput& a, const RowInput& b) {
+  const bool pixels = a.pixelValues.defined() == b.pixelValues.defined() &&
+                      (!a.pixelValues.defined() || (a.pixelValues.data_ptr() == b.pixelValues.data_ptr() &&
+                                                    a.pixelValues.sizes() == b.pixelValues.sizes()));
+  return pixels && a.prefix == b.prefix && a.ids == b.ids && sameGrids(a.grids, b.grids);
+}
+
 at::Tensor decodeStep(const Qwen3VL& model, KvCache& cache, std::span<const std::int64_t> cacheRows,
                       std::span<const std::int64_t> ids) {
   const at::NoGradGuard noGrad;
@@ -85,7 +78,8 @@ at::Tensor decodeStep(const Qwen3VL& model, KvCache& cache, std::span<const std:
 }
 
 at::Tensor prefill(const Qwen3VL& model, const std::vector<RowInput>& rows, KvCache& cache,
-                   std::vector<std::int64_t>& cacheRows, std::int64_t room, std::int64_t chunk, std::stop_token stop) {
+                   std::vector<std::int64_t>& cacheRows, std::int64_t room, std::int64_t chunk, std::stop_token stop,
+                   const std::function<VisionFeatures(std::span<const RowInput* const>)>& vision) {
   const at::NoGradGuard noGrad;
   const std::size_t count = rows.size();
   std::vector<at::Tensor> states(count);
@@ -108,7 +102,7 @@ at::Tensor prefill(const Qwen3VL& model, const std::vector<RowInput>& rows, KvCa
     if (group.empty()) return;
     if (stop.stop_requested()) throw Cancelled();
     const std::int64_t firstRow = cache.rows();
-    const at::Tensor last = prefillNew(model, group, cache, room);
+    const at::Tensor last = prefillNew(model, group, cache, room, vision);
     for (std::size_t i = 0; i < members.size(); ++i) {
       states[members[i]] = last.select(0, static_cast<std::int64_t>(i));
       cacheRows[members[i]] = firstRow + static_cast<std::int64_t>(i);
@@ -155,79 +149,11 @@ at::Tensor prefill(const Qwen3VL& model, const std::vector<RowInput>& rows, KvCa
 
 std::vector<Generated> generate(const Qwen3VL& model, const std::vector<RowInput>& rows, const SamplingOptions& options,
                                 const std::vector<std::int64_t>& banned, std::stop_token stop, const OnToken& onToken,
-                                const std::vector<std::uint64_t>& seeds) {
-  const at::NoGradGuard noGrad;
-  std::vector<Generated> out(rows.size());
-  if (rows.empty() || options.maxNew <= 0) return out;
-  if (!seeds.empty() && seeds.size() != rows.size())
-    throw Error("Sampling cannot start", "seeds", "there must be one a row");
-
-  KvCache cache(model.config());
-  std::vector<std::int64_t> cacheRows;
-  at::Tensor logits = model.logits(prefill(model, rows, cache, cacheRows, options.maxNew, 0, stop)).to(at::kFloat);
-  const auto fast = CpuDecoder::create(model);  // null: decodeStep, the same numbers on any device
-
-  kernels::SamplerRow sampler;
-  sampler.temperature = options.greedy ? 0.f : static_cast<float>(options.temperature);
-  sampler.topP = static_cast<float>(options.topP);
-  sampler.minP = static_cast<float>(options.minP);
-  sampler.topK = options.topK;
-  sampler.repetitionPenalty = static_cast<float>(options.repetitionPenalty);
-  sampler.presencePenalty = static_cast<float>(options.presencePenalty);
-  sampler.frequencyPenalty = static_cast<float>(options.frequencyPenalty);
-  const bool penalties =
-      options.repetitionPenalty != 1.0 || options.presencePenalty != 0.0 || options.frequencyPenalty != 0.0;
-  const bool plainGreedy = options.greedy && !penalties;
-  std::optional<kernels::Sampled> ready;  // the fast step's answer to greedy decoding, which needs no logits
-  std::vector<std::map<std::int64_t, std::int32_t>> counts(rows.size());
-  if (penalties)
-    for (std::size_t r = 0; r < rows.size(); ++r)
-      for (std::int64_t p = static_cast<std::int64_t>(r); p >= 0; p = rows[static_cast<std::size_t>(p)].prefix)
-        for (const std::int64_t id : rows[static_cast<std::size_t>(p)].ids) counts[r].emplace(id, 0);
-
-  std::vector<std::size_t> active(rows.size());
-  for (std::size_t r = 0; r < rows.size(); ++r) active[r] = r;
-  for (int step = 0; !active.empty(); ++step) {
-    if (stop.stop_requested()) throw Cancelled();
-    std::vector<kernels::SamplerRow> samplers(active.size(), sampler);
-    std::vector<std::vector<kernels::SeenToken>> seen(active.size());
-    for (std::size_t i = 0; i < active.size(); ++i) {
-      const std::size_t r = active[i];
-      samplers[i].uniform = uniformOf(options.seed, seeds.empty() ? r : seeds[r], static_cast<std::uint64_t>(step));
-      for (const auto& [id, count] : counts[r]) seen[i].push_back({id, count});
-    }
-    const kernels::Sampled sampled = ready ? *std::move(ready) : kernels::sample(logits, samplers, seen, banned);
-    ready.reset();
-
-    std::vector<std::size_t> next;
-    std::vector<std::int64_t> nextRows, nextIds;
-    for (std::size_t i = 0; i < active.size(); ++i) {
-      const std::size_t r = active[i];
-      const std::int64_t id = sampled.ids[i];
-      out[r].ids.push_back(id);
-      out[r].logProbs.push_back(sampled.logProbs[i]);
-      if (onToken) onToken(static_cast<std::int64_t>(r), id, sampled.logProbs[i]);
-      const auto& eos = model.config().eosTokens;
-      out[r].stopped = !options.ignoreEos && std::find(eos.begin(), eos.end(), id) != eos.end();
-      if (out[r].stopped || step + 1 >= options.maxNew ||
-          cache.nextPosition(cacheRows[r]) >= model.config().text.maxPositions) {
-        cache.release(cacheRows[r]);
-        continue;
-      }
-      if (penalties) ++counts[r][id];
-      next.push_back(r);
-      nextRows.push_back(cacheRows[r]);
-      nextIds.push_back(id);
-    }
-    active = std::move(next);
-    if (active.empty()) break;
-    if (fast && plainGreedy)
-      ready = fast->greedy(cache, nextRows, nextIds, banned);
-    else
-      logits = fast ? fast->logits(cache, nextRows, nextIds)
-                    : model.logits(decodeStep(model, cache, nextRows, nextIds)).to(at::kFloat);
+                                const std::vector<std::uint64_t>& seeds, const GenerateLimits& limits) {
+  Generation generation(model, rows, options, banned, limits, seeds, onToken);
+  while (generation.advance(0, stop)) {
   }
-  return out;
+  return generation.take();
 }
 
 std::vector<std::int64_t> visionBans(const Qwen3VLConfig& config) {

@@ -25,10 +25,19 @@ std::int64_t KvCache::addRow(std::int64_t ropeDelta, std::int64_t room) {
   return rows() - 1;
 }
 
-std::int64_t KvCache::copyRow(std::int64_t row) {
+std::int64_t KvCache::bytes() const {
+  std::int64_t sum = 0;
+  for (const Row& row : m_rows)
+    if (row.data.defined()) sum += static_cast<std::int64_t>(row.data.nbytes());
+  return sum;
+}
+
+std::int64_t KvCache::copyRow(std::int64_t row, std::int64_t capacity) {
   Row copy = at(row);
   if (copy.data.defined()) {
-    copy.data = at::empty_like(at(row).data);
+    if (capacity == 0) capacity = copy.data.size(3);
+    capacity = roundedCapacity(std::max(capacity, copy.length));
+    copy.data = at::empty({m_layers, 2, m_kvHeads, capacity, m_headDim}, copy.data.options());
     copy.data.narrow(3, 0, copy.length).copy_(at(row).data.narrow(3, 0, copy.length));
   }
   m_rows.push_back(std::move(copy));
@@ -45,10 +54,9 @@ void KvCache::reserve(std::int64_t row, std::int64_t tokens, const at::TensorOpt
   if (r.data.defined() && r.data.size(3) >= tokens) return;
   // Twice what is there, so that growing costs a constant share; the first block also holds what is expected, in
   // reason.
-  constexpr std::int64_t kExpectedAtMost = 1024, kMultiple = 16;
   std::int64_t capacity = r.data.defined() ? std::max(tokens, 2 * r.data.size(3))
-                                           : tokens + std::clamp<std::int64_t>(r.room, 0, kExpectedAtMost);
-  capacity = (capacity + kMultiple - 1) / kMultiple * kMultiple;
+                                           : tokens + std::clamp<std::int64_t>(r.room, 0, m_expectedAtMost);
+  capacity = roundedCapacity(capacity);
   at::Tensor data = at::empty({m_layers, 2, m_kvHeads, capacity, m_headDim}, like);
   if (r.data.defined() && r.length > 0) data.narrow(3, 0, r.length).copy_(r.data.narrow(3, 0, r.length));
   r.data = std::move(data);

@@ -40,8 +40,9 @@ class KvCache {
 
   /// A new, empty row; returns its index. `room` is how many tokens are expected beyond the first ones.
   std::int64_t addRow(std::int64_t ropeDelta, std::int64_t room = 0);
-  /// A copy of a row: rows with the same prompt share one prefill.
-  std::int64_t copyRow(std::int64_t row);
+  /// A copy of a row: rows with the same prompt share one prefill. `capacity`: tokens that the copy has room for, 0: as many
+  /// as the row.
+  std::int64_t copyRow(std::int64_t row, std::int64_t capacity = 0);
   /// Frees the row's memory. The index stays taken.
   void release(std::int64_t row);
   /// Makes room for `tokens` in all, in the type and on the device of `like`.
@@ -50,6 +51,12 @@ class KvCache {
   void write(std::int64_t layer, std::int64_t row, const at::Tensor& k, const at::Tensor& v);
   /// After all layers were written: the row has n more tokens.
   void advance(std::int64_t row, std::int64_t n) { at(row).length += n; }
+  /// The most expected tokens for which a new row gets room at once (default 1,024); beyond it, rows grow by doubling.
+  void expectAtMost(std::int64_t tokens) { m_expectedAtMost = tokens; }
+  /// Bytes of all rows' blocks.
+  std::int64_t bytes() const;
+  /// Tokens that a block for `tokens` has room for.
+  static std::int64_t roundedCapacity(std::int64_t tokens) { return (tokens + 15) / 16 * 16; }
   /// Forgets all but the first n tokens.
   void truncate(std::int64_t row, std::int64_t n) { at(row).length = n; }
 
@@ -61,7 +68,7 @@ class KvCache {
   Row& at(std::int64_t row) { return m_rows.at(static_cast<std::size_t>(row)); }
   const Row& at(std::int64_t row) const { return m_rows.at(static_cast<std::size_t>(row)); }
 
-  std::int64_t m_layers, m_kvHeads, m_headDim;
+  std::int64_t m_layers, m_kvHeads, m_headDim, m_expectedAtMost = 1024;
   std::vector<Row> m_rows;
 };
 

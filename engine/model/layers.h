@@ -26,15 +26,25 @@ at::Tensor rmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps);
 
 struct Linear : torch::nn::Module {
   Linear(std::int64_t in, std::int64_t out, bool hasBias, const at::TensorOptions& options);
-  at::Tensor forward(const at::Tensor& x) const { return cuescope::linear(x, weight, bias); }
+  at::Tensor forward(const at::Tensor& x) const;
+  /// Keeps a copy of the weight in this type for products with states of that type; Undefined: none.
+  void narrowTo(at::ScalarType type);
+  void refreshNarrow();
+  /// The weight as inference kernels want it.
+  const at::Tensor& computed() const { return narrow.defined() ? narrow : weight; }
   at::Tensor weight;  // [out, in]
   at::Tensor bias;    // [out] or undefined
+  at::Tensor narrow;  // the weight in the compute type, undefined where that is its own; no parameter
 };
 
 struct RmsNorm : torch::nn::Module {
   RmsNorm(std::int64_t size, double eps, const at::TensorOptions& options);
   at::Tensor forward(const at::Tensor& x) const { return rmsNorm(x, weight, eps); }
+  void narrowTo(at::ScalarType type);
+  void refreshNarrow();
+  const at::Tensor& computed() const { return narrow.defined() ? narrow : weight; }
   at::Tensor weight;  // [size]
+  at::Tensor narrow;
   double eps;
 };
 

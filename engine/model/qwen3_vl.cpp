@@ -127,6 +127,28 @@ void Qwen3VL::setActiveCueLayers(const std::vector<std::int64_t>& layers) {
   m_text->setActiveCueLayers(layers);
 }
 
+at::ScalarType Qwen3VL::activationType() const {
+  return m_text->activationType();
+}
+
+void Qwen3VL::setActivationType(at::ScalarType type) {
+  m_text->setActivationType(type);
+  m_vision->setActivationType(type);
+  const bool narrows = type != computeType(m_headWeight);
+  for (const auto& module : modules(false)) {
+    if (auto* linear = dynamic_cast<Linear*>(module.get())) linear->narrowTo(narrows ? type : at::ScalarType::Undefined);
+    if (auto* norm = dynamic_cast<RmsNorm*>(module.get())) norm->narrowTo(narrows ? type : at::ScalarType::Undefined);
+  }
+}
+
+void Qwen3VL::refreshNarrowWeights() {
+  if (activationType() == computeType(m_headWeight)) return;
+  for (const auto& module : modules(false)) {
+    if (auto* linear = dynamic_cast<Linear*>(module.get())) linear->refreshNarrow();
+    if (auto* norm = dynamic_cast<RmsNorm*>(module.get())) norm->refreshNarrow();
+  }
+}
+
 VisionFeatures Qwen3VL::encodeImages(const at::Tensor& pixels, const std::vector<Grid>& grids, Probe* probe,
                                      bool recompute) const {
   return m_vision->forward(pixels, grids, probe, recompute);

@@ -28,6 +28,8 @@ struct VisionFeatures {
   std::vector<at::Tensor> deepstack;  // each [V, h]
 };
 
+struct Intervention;  // intervention.h
+
 struct ForwardOptions {
   Probe* probe = nullptr;
   KvCache* cache = nullptr;                  // prefill: gets a new row for every row; or Rows::cached says which it continues
@@ -37,6 +39,7 @@ struct ForwardOptions {
   const VisionFeatures* vision = nullptr;    // given: the tower is not run
   bool checkpointActivations = false;        // recompute decoder layers in backward
   bool cue = true;                           // false: the module is off
+  const Intervention* intervention = nullptr;  // what is silenced; null: nothing
   bool plainCueForm = false;                 // spec 1.3 step by step instead of the folded form 1.13
 };
 
@@ -76,6 +79,12 @@ class Qwen3VL : public torch::nn::Module {
   at::Tensor logits(const at::Tensor& states) const;
   /// [vocabulary, h]; the embedding when tied.
   const at::Tensor& headWeight() const;
+
+  /// The type of activations and matrix products. Another one than the weights' own (bfloat16 over float32 weights) keeps narrow
+  /// copies of the matrices, which refreshNarrowWeights() renews after an update; gradients and final states stay float32.
+  at::ScalarType activationType() const;
+  void setActivationType(at::ScalarType type);
+  void refreshNarrowWeights();
 
   VisionTower& vision() const { return *m_vision; }
   TextDecoder& text() const { return *m_text; }

@@ -16,6 +16,7 @@
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
@@ -23,11 +24,14 @@
 
 #include "engine/core/failure.h"
 #include "engine/kernels/kernels.h"
+#include "engine/model/intervention.h"
 #include "engine/model/kv_cache.h"
 #include "engine/model/qwen3_vl.h"
 
 namespace cuescope {
 namespace {
+
+constexpr std::int64_t kWeightBytes = 48ll << 20;  // of attention weights that exist at one time when all positions are shown
 
 // x [T, heads, d], tables [T, 1, d/2]; rotates halves.
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
@@ -39,6 +43,21 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
 // Additive mask of n queries that follow `before` keys seen by all: [n, before + n].
 at::Tensor causalMask(std::int64_t n, std::int64_t before, const at::TensorOptions& options) {
   return at::full({n, before + n}, -std::numeric_limits<double>::infinity(), options).triu(before + 1);
+}
+
+// Which of `positions` (0-based in the row, cached and prefix tokens counted) cannot read which of `length` keys: bool [n, length].
+at::Tensor blockedBy(const Intervention::Layer& layer, const at::Tensor& positions, std::int64_t length) {
+  const auto device = positions.device();
+  const auto marked = [&](const std::vector<std::int64_t>& chosen) {
+    at::Tensor mask = at::zeros({length}, at::kBool);
+    for (const std::int64_t each : chosen)
+      if (each >= 0 && each < length) mask[each] = true;
+    return mask.to(device);
+  };
+  const at::Tensor all = at::arange(length, positions.options());
+  at::Tensor blocked = marked(layer.keys).unsqueeze(0) & (positions.unsqueeze(1) != all.unsqueeze(0));
+  if (!layer.queries.empty()) blocked = blocked & marked(layer.queries).index_select(0, positions).unsqueeze(1);
+  return blocked;
 }
 
 void checkTails(const Rows& rows, const std::vector<std::int64_t>& tails) {
@@ -99,7 +118,9 @@ struct TextDecoder::Plan {
   at::Tensor wideCos, wideSin;                  // float32 [T, d], for the kernels
   KvCache* cache = nullptr;
   Probe* probe = nullptr;
+  const Intervention* intervention = nullptr;
 
+  const Intervention::Layer* silenced(std::int64_t layer) const { return intervention ? intervention->at(layer) : nullptr; }
   Plan(const Rows& rows, const ForwardOptions& options, const at::TensorOptions& compute);
   /// Narrows the queries of the last layer to `tails`.
   void wantTails(const Rows& rows, const std::vector<std::int64_t>& tails, const at::TensorOptions& compute);
@@ -118,7 +139,7 @@ void TextDecoder::Plan::append(std::vector<Segment>& list, Segment s, const at::
 }
 
 TextDecoder::Plan::Plan(const Rows& rows, const ForwardOptions& options, const at::TensorOptions& compute)
-    : cache(options.cache), probe(options.probe) {
+    : cache(options.cache), probe(options.probe), intervention(options.intervention) {
   if (!rows.cached.empty() && !cache)
     throw Error("A row cannot be continued", "text model", "there is no cache to continue it from");
   for (std::int64_t r = 0; r < rows.count(); ++r) {
@@ -215,7 +236,7 @@ void TextDecoder::ropeTables(const at::Tensor& positionIds, at::Tensor& cos, at:
 }
 
 at::Tensor TextDecoder::embed(const Rows& rows, const VisionFeatures* features, const at::Device& device) const {
-  at::Tensor states = at::embedding(m_embedding, rows.inputIds.to(device)).to(computeType(m_embedding));
+  at::Tensor states = at::embedding(m_embedding, rows.inputIds.to(device)).to(activationType());
   const std::int64_t visual = rows.visualIndex.numel(), given = features ? features->merged.size(0) : 0;
   if (visual != given)
     throw Error("Images and placeholders do not match", "text model",
@@ -225,13 +246,14 @@ at::Tensor TextDecoder::embed(const Rows& rows, const VisionFeatures* features, 
 
 at::Tensor TextDecoder::forward(const Rows& rows, const VisionFeatures* features, const ForwardOptions& options) const {
   const at::Device device = m_embedding.device();
-  const auto compute = at::TensorOptions().device(device).dtype(computeType(m_embedding));
+  const auto compute = at::TensorOptions().device(device).dtype(activationType());
   Plan plan(rows, options, compute);
   at::Tensor cos, sin;
   ropeTables(rows.positionIds.to(device), cos, sin);
   plan.cos = cos.unsqueeze(1).to(compute);
   plan.sin = sin.unsqueeze(1).to(compute);
-  const bool inference = !at::GradMode::is_enabled() && compute.dtype() != at::kDouble;
+  const bool inference = !at::GradMode::is_enabled() && compute.dtype() != at::kDouble &&
+                         (!device.is_cpu() || compute.dtype() == at::kFloat);  // the CPU's kernels compute in float32
   if (inference) {
     plan.wideCos = at::cat({cos, cos}, -1);
     plan.wideSin = at::cat({sin, sin}, -1);
@@ -241,9 +263,14 @@ at::Tensor TextDecoder::forward(const Rows& rows, const VisionFeatures* features
     return features && visual.numel() > 0 && l < static_cast<std::int64_t>(features->deepstack.size());
   };
   CueRoutes routes;
-  if (options.cue && m_cue.enabled && !m_cue.active.empty() && visual.numel() > 0) routes = CueRoutes::of(rows, device);
+  const bool chosen = options.intervention && options.intervention->cueLayers;
+  const std::vector<std::int64_t>& active = chosen ? *options.intervention->cueLayers : m_cue.active;
+  for (const std::int64_t l : active)
+    if (chosen && !cueAt(l))
+      throw Error("Cue recovery cannot act there", "layer " + std::to_string(l), "the model has no module at this layer");
+  if (options.cue && m_cue.enabled && !active.empty() && visual.numel() > 0) routes = CueRoutes::of(rows, device);
   const auto cue = [&](std::int64_t l) {
-    return !routes.empty() && std::find(m_cue.active.begin(), m_cue.active.end(), l) != m_cue.active.end();
+    return !routes.empty() && std::find(active.begin(), active.end(), l) != active.end();
   };
   const std::int64_t lastLayer = m_config.layers - 1;
   if (!options.tails.empty()) {
@@ -284,9 +311,11 @@ at::Tensor TextDecoder::forward(const Rows& rows, const VisionFeatures* features
     for (std::int64_t i = 0; plan.cache && i < segment.rows; ++i)
       plan.cache->advance(plan.cacheRows[static_cast<std::size_t>(segment.row + i)],
                           segment.prefixLength + segment.length);
-  states = inference ? kernels::addRmsNorm(pending, states, m_norm->weight, m_norm->eps) : m_norm->forward(states);
+  states = inference ? kernels::addRmsNorm(pending, states, m_norm->computed(), m_norm->eps) : m_norm->forward(states);
   if (plan.tail.defined() && !trims) states = states.index_select(0, plan.tail);
   pending.reset();
+  // The head and all losses work in the weights' type.
+  if (m_activation != at::ScalarType::Undefined && states.scalar_type() != computeType(m_embedding)) states = states.to(computeType(m_embedding));
   show(ProbeSite::LastHidden, m_config.layers);
   return states;
 }
@@ -301,8 +330,10 @@ at::Tensor TextDecoder::runLayer(std::int64_t index, const at::Tensor& states, c
   const at::Tensor k =
       rotate(a.kNorm->forward(a.k->forward(x).view({-1, m_config.kvHeads, m_config.headDim})), plan.cos, plan.sin);
   const at::Tensor v = a.v->forward(x).view({-1, m_config.kvHeads, m_config.headDim});
-  const at::Tensor attended =
-      (trimmed ? states.index_select(0, plan.tail) : states) + a.o->forward(attend(index, q, k, v, plan, trimmed));
+  const Intervention::Layer* silenced = plan.silenced(index);
+  const at::Tensor heads = attend(index, q, k, v, plan, trimmed), before = trimmed ? states.index_select(0, plan.tail) : states;
+  const at::Tensor attended = silenced && silenced->attention ? before : before + a.o->forward(heads);
+  if (silenced && silenced->mlp) return attended;
   return attended + layer.mlp->forward(layer.postNorm->forward(attended));
 }
 
@@ -311,24 +342,27 @@ void TextDecoder::inferLayer(std::int64_t index, at::Tensor& states, at::Tensor&
                              bool trimmed) const {
   const DecoderLayer& layer = *layers()[static_cast<std::size_t>(index)];
   const DecoderLayer::Attention& a = *layer.attention;
-  const at::Tensor x = kernels::addRmsNorm(pending, states, layer.inputNorm->weight, layer.inputNorm->eps);
+  const at::Tensor x = kernels::addRmsNorm(pending, states, layer.inputNorm->computed(), layer.inputNorm->eps);
   at::Tensor q = a.q->forward(trimmed ? x.index_select(0, plan.tail) : x).view({-1, m_config.heads, m_config.headDim});
   at::Tensor k = a.k->forward(x).view({-1, m_config.kvHeads, m_config.headDim});
   const at::Tensor v = a.v->forward(x).view({-1, m_config.kvHeads, m_config.headDim});
   if (trimmed) {  // queries and keys of other tokens: one after the other, beside no heads
     at::Tensor none = q.new_empty({k.size(0), 0, m_config.headDim});
-    kernels::qkNormRope(none, k, a.qNorm->weight, a.kNorm->weight, plan.wideCos, plan.wideSin, a.qNorm->eps);
+    kernels::qkNormRope(none, k, a.qNorm->computed(), a.kNorm->computed(), plan.wideCos, plan.wideSin, a.qNorm->eps);
     none = q.new_empty({q.size(0), 0, m_config.headDim});
-    kernels::qkNormRope(q, none, a.qNorm->weight, a.kNorm->weight, plan.wideCos.index_select(0, plan.tail),
+    kernels::qkNormRope(q, none, a.qNorm->computed(), a.kNorm->computed(), plan.wideCos.index_select(0, plan.tail),
                         plan.wideSin.index_select(0, plan.tail), a.qNorm->eps);
     states = states.index_select(0, plan.tail);
   } else {
-    kernels::qkNormRope(q, k, a.qNorm->weight, a.kNorm->weight, plan.wideCos, plan.wideSin, a.qNorm->eps);
+    kernels::qkNormRope(q, k, a.qNorm->computed(), a.kNorm->computed(), plan.wideCos, plan.wideSin, a.qNorm->eps);
   }
-  const at::Tensor out = a.o->forward(attend(index, q, k, v, plan, trimmed));
-  const at::Tensor y = kernels::addRmsNorm(out, states, layer.postNorm->weight, layer.postNorm->eps);
+  const Intervention::Layer* silenced = plan.silenced(index);
+  at::Tensor out = a.o->forward(attend(index, q, k, v, plan, trimmed));
+  if (silenced && silenced->attention) out = at::zeros_like(out);
+  const at::Tensor y = kernels::addRmsNorm(out, states, layer.postNorm->computed(), layer.postNorm->eps);
   at::Tensor gate = layer.mlp->gate->forward(y);
   pending = layer.mlp->down->forward(at::silu_(gate).mul_(layer.mlp->up->forward(y)));
+  if (silenced && silenced->mlp) pending = at::zeros_like(pending);
 }
 
 // q [Q, heads, d], k and v [T, kvHeads, d] -> [Q, heads * d].
@@ -365,52 +399,93 @@ at::Tensor TextDecoder::attend(std::int64_t index, const at::Tensor& q, const at
       keys = batch(k, s.begin, s.length);
       values = batch(v, s.begin, s.length);
     }
-    const bool causal = s.queryLength == s.length && s.before() == 0;
+    bool causal = s.queryLength == s.length && s.before() == 0;
+    at::Tensor mask = s.mask;
+    if (const auto* silenced = plan.silenced(index); silenced && silenced->blocks()) {
+      const std::int64_t seen = s.before() + s.length;
+      if (!mask.defined())
+        mask = s.queryLength == 1 ? at::zeros({1, seen}, q.options()) : causalMask(s.queryLength, seen - s.queryLength, q.options());
+      mask = mask.masked_fill(blockedBy(*silenced, at::arange(seen - s.queryLength, seen, at::TensorOptions(q.device()).dtype(at::kLong)), seen),
+                              -std::numeric_limits<double>::infinity());
+      causal = false;
+    }
     const at::Tensor out =
         at::scaled_dot_product_attention(batch(q, s.queryBegin, s.queryLength), keys, values,
-                                         s.mask.defined() ? std::optional<at::Tensor>(s.mask) : std::nullopt, 0.0,
+                                         mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt, 0.0,
                                          causal, std::nullopt, m_config.heads != m_config.kvHeads);
     parts.push_back(out.transpose(1, 2).reshape({s.rows * s.queryLength, m_config.heads * m_config.headDim}));
   }
-  if (plan.probe && plan.probe->wants(ProbeSite::Attention, index)) showAttention(index, q, k, plan, trimmed);
-  return parts.size() == 1 ? parts[0] : at::cat(parts);
+  if (plan.probe) showAttention(index, q, k, plan, trimmed);
+  at::Tensor all = parts.size() == 1 ? parts[0] : at::cat(parts);
+  if (const auto* silenced = plan.silenced(index); silenced && !silenced->heads.empty()) {
+    at::Tensor kept = at::ones({m_config.heads, 1}, all.options());
+    for (const std::int64_t head : silenced->heads) kept[head] = 0;
+    all = (all.view({-1, m_config.heads, m_config.headDim}) * kept).flatten(1);
+  }
+  return all;
 }
 
-// Weights of the wanted queries only, from q and k: the whole matrix never exists.
+// From q and k of the wanted queries only: the whole matrix never exists.
+at::Tensor TextDecoder::weightsOf(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const Plan& plan,
+                                  std::size_t segment, std::int64_t row, bool trimmed,
+                                  const std::vector<std::int64_t>& wanted) const {
+  const Plan::Segment& s = (trimmed ? plan.tailSegments : plan.segments)[segment];
+  const std::int64_t group = m_config.heads / m_config.kvHeads;
+  const std::int64_t begin = s.begin + row * s.length, before = s.before(), skipped = s.length - s.queryLength;
+  const auto count = static_cast<std::int64_t>(wanted.size());
+  const at::Tensor position = at::tensor(wanted, at::kLong).to(q.device());
+  at::Tensor keys = k.narrow(0, begin, s.length).transpose(0, 1);  // [kvHeads, K, d]
+  if (s.prefixLength) keys = at::cat({k.narrow(0, s.prefixBegin, s.prefixLength).transpose(0, 1), keys}, 1);
+  if (s.cachedLength) keys = plan.cache->keys(index, s.cached, s.cachedLength + s.length);
+  const at::Tensor queries = q.narrow(0, s.queryBegin + row * s.queryLength, s.queryLength)
+                                 .index_select(0, position - skipped)
+                                 .transpose(0, 1)
+                                 .reshape({m_config.kvHeads, group * count, m_config.headDim});
+  at::Tensor scores = at::matmul(queries, keys.transpose(1, 2))
+                          .to(at::kFloat)
+                          .mul_(1.0 / std::sqrt(static_cast<double>(m_config.headDim)));
+  scores = scores.view({m_config.heads, count, before + s.length});
+  if (count != 1 || wanted[0] != s.length - 1) {  // the last token has no later ones
+    const at::Tensor later =
+        at::arange(before + s.length, position.options()).unsqueeze(0) > (position + before).unsqueeze(1);
+    scores.masked_fill_(later, -std::numeric_limits<double>::infinity());
+  }
+  if (const auto* silenced = plan.silenced(index); silenced && silenced->blocks())
+    scores.masked_fill_(blockedBy(*silenced, position + before, before + s.length), -std::numeric_limits<double>::infinity());
+  return at::softmax(scores, -1);
+}
+
 void TextDecoder::showAttention(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const Plan& plan,
                                 bool trimmed) const {
   const at::NoGradGuard noGrad;
-  const std::int64_t group = m_config.heads / m_config.kvHeads;
-  for (const auto& s : trimmed ? plan.tailSegments : plan.segments)
+  const bool chosen = plan.probe->wants(ProbeSite::Attention, index), mean = plan.probe->wants(ProbeSite::MeanAttention, index);
+  if (!chosen && !mean) return;
+  const auto& segments = trimmed ? plan.tailSegments : plan.segments;
+  for (std::size_t segment = 0; segment < segments.size(); ++segment) {
+    const auto& s = segments[segment];
     for (std::int64_t i = 0; i < s.rows; ++i) {
-      const std::int64_t begin = s.begin + i * s.length, before = s.before(), skipped = s.length - s.queryLength;
-      std::vector<std::int64_t> wanted = plan.probe->queries(index, s.row + i);
-      if (wanted.empty())
-        for (std::int64_t t = skipped; t < s.length; ++t) wanted.push_back(t);
-      for (const std::int64_t t : wanted)
-        if (t < skipped || t >= s.length)
-          throw Error("A probe asks for a position that is not there", "row " + std::to_string(s.row + i),
-                      "position " + std::to_string(t));
-      const auto count = static_cast<std::int64_t>(wanted.size());
-      const at::Tensor position = at::tensor(wanted, at::kLong).to(q.device());
-      at::Tensor keys = k.narrow(0, begin, s.length).transpose(0, 1);  // [kvHeads, K, d]
-      if (s.prefixLength) keys = at::cat({k.narrow(0, s.prefixBegin, s.prefixLength).transpose(0, 1), keys}, 1);
-      if (s.cachedLength) keys = plan.cache->keys(index, s.cached, s.cachedLength + s.length);
-      const at::Tensor queries = q.narrow(0, s.queryBegin + i * s.queryLength, s.queryLength)
-                                     .index_select(0, position - skipped)
-                                     .transpose(0, 1)
-                                     .reshape({m_config.kvHeads, group * count, m_config.headDim});
-      at::Tensor scores = at::matmul(queries, keys.transpose(1, 2))
-                              .to(at::kFloat)
-                              .mul_(1.0 / std::sqrt(static_cast<double>(m_config.headDim)));
-      scores = scores.view({m_config.heads, count, before + s.length});
-      if (count != 1 || wanted[0] != s.length - 1) {  // the last token has no later ones
-        const at::Tensor later =
-            at::arange(before + s.length, position.options()).unsqueeze(0) > (position + before).unsqueeze(1);
-        scores.masked_fill_(later, -std::numeric_limits<double>::infinity());
+      const std::int64_t skipped = s.length - s.queryLength;
+      std::vector<std::int64_t> all;
+      for (std::int64_t t = skipped; t < s.length; ++t) all.push_back(t);
+      if (chosen) {
+        std::vector<std::int64_t> wanted = plan.probe->queries(index, s.row + i);
+        if (wanted.empty()) wanted = all;
+        for (const std::int64_t t : wanted)
+          if (t < skipped || t >= s.length)
+            throw Error("A probe asks for a position that is not there", "row " + std::to_string(s.row + i),
+                        "position " + std::to_string(t));
+        plan.probe->take(ProbeSite::Attention, index, s.row + i, weightsOf(index, q, k, plan, segment, i, trimmed, wanted));
       }
-      plan.probe->take(ProbeSite::Attention, index, s.row + i, at::softmax(scores, -1));
+      if (!mean) continue;
+      const std::int64_t keys = s.before() + s.length;
+      const std::int64_t piece = std::max<std::int64_t>(1, kWeightBytes / (m_config.heads * keys * static_cast<std::int64_t>(sizeof(float))));
+      for (std::size_t first = 0; first < all.size(); first += static_cast<std::size_t>(piece)) {
+        const std::size_t end = std::min(all.size(), first + static_cast<std::size_t>(piece));
+        const std::vector<std::int64_t> part(all.begin() + static_cast<std::ptrdiff_t>(first), all.begin() + static_cast<std::ptrdiff_t>(end));
+        plan.probe->take(ProbeSite::MeanAttention, index, s.row + i, weightsOf(index, q, k, plan, segment, i, trimmed, part).mean(0));
+      }
     }
+  }
 }
 
 at::Tensor TextDecoder::injectCue(std::int64_t index, const at::Tensor& states, const CueRoutes& routes,
@@ -421,13 +496,17 @@ at::Tensor TextDecoder::injectCue(std::int64_t index, const at::Tensor& states, 
   const CueRecovery& module = *cueAt(index);
   at::Tensor attention, update;
   if (inference && !options.plainCueForm) {
-    const kernels::CueWeights w{m_sinkQNorm->weight, m_sinkKvNorm->weight, module.q->weight, module.k->weight,
-                                module.v->weight,    module.o->weight,     m_config.heads,   m_config.rmsEps};
+    const kernels::CueWeights w{m_sinkQNorm->computed(), m_sinkKvNorm->computed(), module.q->computed(), module.k->computed(),
+                                module.v->computed(), module.o->computed(), m_config.heads,   m_config.rmsEps};
     update = kernels::cueRecovery(states.index_select(0, routes.sinks), states.index_select(0, routes.visual),
                                   routes.offsets, w, weights ? &attention : nullptr);
   } else {
     update = module.update(states, routes, *m_sinkQNorm, *m_sinkKvNorm, options.plainCueForm,
                            weights ? &attention : nullptr);
+  }
+  if (const Intervention* change = options.intervention) {
+    if (change->cueScale != 1) update = update * change->cueScale;
+    if (change->cueUpdate) update = change->cueUpdate(index, update);
   }
   for (std::size_t b = 0; b < routes.rows.size() && (weights || norms); ++b) {
     const at::NoGradGuard noGrad;

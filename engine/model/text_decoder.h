@@ -55,6 +55,8 @@ class TextDecoder : public torch::nn::Module {
 
   /// Makes the modules of config.cue.layers, which must not be there yet. Their weights are empty.
   void addCueRecovery(const Qwen3VLConfig::Cue& cue, const at::TensorOptions& options);
+  at::ScalarType activationType() const { return m_activation == at::ScalarType::Undefined ? computeType(m_embedding) : m_activation; }
+  void setActivationType(at::ScalarType type) { m_activation = type; }
   void setActiveCueLayers(const std::vector<std::int64_t>& layers) { m_cue.active = layers; }
   /// The module of an injection layer, null where there is none.
   const CueRecovery* cueAt(std::int64_t layer) const;
@@ -75,6 +77,9 @@ class TextDecoder : public torch::nn::Module {
                     bool trimmed) const;
   void showAttention(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const Plan& plan,
                      bool trimmed) const;
+  /// Weights [H, n, K] of chosen positions of one row of a segment.
+  at::Tensor weightsOf(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const Plan& plan, std::size_t segment,
+                       std::int64_t row, bool trimmed, const std::vector<std::int64_t>& wanted) const;
   at::Tensor injectCue(std::int64_t index, const at::Tensor& states, const CueRoutes& routes,
                        const ForwardOptions& options, bool inference) const;
 
@@ -82,6 +87,7 @@ class TextDecoder : public torch::nn::Module {
   Qwen3VLConfig::Cue m_cue;
   std::shared_ptr<Table> m_table;
   at::Tensor m_embedding;
+  at::ScalarType m_activation = at::ScalarType::Undefined;  // Undefined: the weights' own
   std::shared_ptr<ModuleArray<DecoderLayer>> m_layers;
   std::shared_ptr<RmsNorm> m_norm;
   std::shared_ptr<ModuleArray<CueRecovery>> m_sinkCrossAttns;

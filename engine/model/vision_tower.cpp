@@ -23,6 +23,7 @@ namespace {
 
 constexpr double kVisionEps = 1e-6;
 constexpr float kVisionTheta = 10000.f;
+constexpr std::int64_t kWeightBytes = 48ll << 20;  // of attention weights that exist at one time when all patches are shown
 
 // The patches of an h x w slice in merge order: (h/m, w/m, m, m).
 template <typename Visit>
@@ -202,24 +203,39 @@ at::Tensor VisionTower::positions(const std::vector<Grid>& grids, at::ScalarType
 
 void VisionTower::attentionOf(const at::Tensor& q, const at::Tensor& k, std::int64_t layer, const Slices& slices,
                               Probe& probe) const {
+  const at::NoGradGuard noGrad;
+  const bool chosen = probe.wants(ProbeSite::VisionAttention, layer), received = probe.wants(ProbeSite::VisionReceived, layer);
   std::int64_t slice = 0;
   for (const auto& group : slices.groups)
     for (std::int64_t i = 0; i < group.count; ++i, ++slice) {
       const std::int64_t begin = group.begin + i * group.length;
-      at::Tensor queries = q.detach().narrow(0, begin, group.length);
-      if (const auto wanted = probe.queries(layer, slice); !wanted.empty())
-        queries = queries.index_select(0, at::tensor(wanted, q.options().dtype(at::kLong)));
-      const at::Tensor keys = k.detach().narrow(0, begin, group.length);
-      const at::Tensor scores = at::matmul(queries.transpose(0, 1), keys.permute({1, 2, 0})).to(at::kFloat) /
-                                std::sqrt(static_cast<double>(q.size(-1)));
-      probe.take(ProbeSite::VisionAttention, layer, slice, at::softmax(scores, -1));
+      const at::Tensor all = q.detach().narrow(0, begin, group.length);
+      const at::Tensor keys = k.detach().narrow(0, begin, group.length).permute({1, 2, 0});  // [heads, e, K]
+      const auto weights = [&](const at::Tensor& queries) {
+        return at::softmax(at::matmul(queries.transpose(0, 1), keys).to(at::kFloat).div_(std::sqrt(static_cast<double>(q.size(-1)))), -1);
+      };
+      if (chosen) {
+        const auto wanted = probe.queries(layer, slice);
+        probe.take(ProbeSite::VisionAttention, layer, slice,
+                   weights(wanted.empty() ? all : all.index_select(0, at::tensor(wanted, q.options().dtype(at::kLong)))));
+      }
+      if (!received) continue;
+      const std::int64_t piece =
+          std::max<std::int64_t>(1, kWeightBytes / (q.size(1) * group.length * static_cast<std::int64_t>(sizeof(float))));
+      at::Tensor sum;
+      for (std::int64_t first = 0; first < group.length; first += piece) {
+        const at::Tensor part = weights(all.narrow(0, first, std::min(piece, group.length - first))).sum(1);
+        sum = sum.defined() ? sum.add_(part) : part;
+        if (first + piece < group.length) probe.wants(ProbeSite::VisionReceived, layer);  // a long look may be cancelled here
+      }
+      probe.take(ProbeSite::VisionReceived, layer, slice, sum.div_(static_cast<double>(group.length)));
     }
 }
 
 VisionFeatures VisionTower::forward(const at::Tensor& pixels, const std::vector<Grid>& grids, Probe* probe,
                                     bool recompute) const {
   const at::Tensor& kernel = m_patchEmbed->proj->weight;
-  const auto type = computeType(kernel);
+  const auto type = m_activation == at::ScalarType::Undefined ? computeType(kernel) : m_activation;
   std::int64_t patches = 0;
   Slices slices;
   for (const Grid& grid : grids) {
@@ -266,7 +282,7 @@ VisionFeatures VisionTower::forward(const at::Tensor& pixels, const std::vector<
   for (std::int64_t i = 0; i < m_config.depth; ++i) {
     const auto& block = m_blocks->items[static_cast<std::size_t>(i)];
     Block::Look look;
-    if (probe && probe->wants(ProbeSite::VisionAttention, i))
+    if (probe && (probe->wants(ProbeSite::VisionAttention, i) || probe->wants(ProbeSite::VisionReceived, i)))
       look = [&, i](const at::Tensor& q, const at::Tensor& k) { attentionOf(q, k, i, slices, *probe); };
     if (recompute && at::GradMode::is_enabled())
       states = recomputed([block, slices](const at::Tensor& x) { return block->forward(x, slices, {}); }, states,

@@ -21,6 +21,7 @@ class VisionTower : public torch::nn::Module {
  public:
   VisionTower(const Qwen3VLConfig::Vision& config, const at::TensorOptions& options);
 
+  void setActivationType(at::ScalarType type) { m_activation = type; }
   /// pixels [P, channels * temporalPatch * patch^2] in merge order. Throws Error when P is not what the grids need.
   VisionFeatures forward(const at::Tensor& pixels, const std::vector<Grid>& grids, Probe* probe, bool recompute) const;
 
@@ -39,6 +40,7 @@ class VisionTower : public torch::nn::Module {
                    Probe& probe) const;
 
   Qwen3VLConfig::Vision m_config;
+  at::ScalarType m_activation = at::ScalarType::Undefined;  // Undefined: the weights' own
   std::shared_ptr<PatchEmbed> m_patchEmbed;
   std::shared_ptr<Table> m_positions;
   std::shared_ptr<ModuleArray<Block>> m_blocks;
