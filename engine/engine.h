@@ -252,7 +252,7 @@ class Engine {
   virtual std::unique_ptr<TrainingRun> openRun(const RunConfig& config, const EventSink& sink, std::stop_token stop) = 0;
 
   /// Memory and time of a run before it starts, from the models' shapes, the data's lengths and a short measurement of this
-  /// machine (about a second); loads no weights. Throws Error as openRun would for what it cannot find.
+  /// machine (about a second); loads no weights but a small student's. Throws Error as openRun would for what it cannot find.
   virtual RunPlan plan(const RunConfig& config) = 0;
 
   virtual std::vector<SelfcheckLine> selfcheck(const std::string& device, const std::string& goldensFolder, const EventSink& sink) = 0;

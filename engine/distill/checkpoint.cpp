@@ -12,6 +12,7 @@
 #include <sstream>
 #include <vector>
 
+#include "engine/core/config.h"
 #include "engine/core/digest.h"
 #include "engine/core/failure.h"
 #include "engine/core/run_directory.h"
@@ -180,6 +181,59 @@ TrainerState loadTrainerState(const std::string& folder, Optimizer& optimizer) {
   for (const auto& entry : file.entries()) moments.emplace_back(entry.name, file.read(entry.name));
   optimizer.load(moments);
   return readTrainerState(folder);
+}
+
+std::string modelFolderOf(const std::string& name, int* step) {
+  *step = -1;
+  std::string directory = resolvePath(name);
+  int wanted = -1;
+  std::error_code ignored;
+  if (const auto at = directory.rfind('@'); at != std::string::npos && at + 1 < directory.size() && !fs::exists(directory, ignored) &&
+                                            directory.find_first_not_of("0123456789", at + 1) == std::string::npos && directory.size() - at < 9) {
+    wanted = std::atoi(directory.c_str() + at + 1);
+    directory.resize(at);
+  }
+  if (!RunReader::isRunDirectory(directory)) {
+    if (wanted >= 0) throw Error("This folder is no run", directory, "«@» names a step of a run", "Name RUN@STEP, or a model's folder.");
+    if (fs::exists(fs::path(directory) / "trainer/state.json", ignored)) *step = readTrainerState(directory).step;
+    return directory;
+  }
+  std::string steps, found;
+  for (const auto& info : RunReader(directory).checkpoints()) {
+    if (!info.complete) continue;
+    steps += (steps.empty() ? "" : ", ") + std::to_string(info.step);
+    if (wanted >= 0 && info.step != wanted) continue;
+    found = info.folder;
+    *step = info.step;
+  }
+  if (found.empty()) {
+    throw Error(wanted >= 0 ? "The run has no checkpoint of step " + std::to_string(wanted) : "The run has no checkpoint", directory,
+                steps.empty() ? "none has been written" : "there are checkpoints of the steps " + steps, "Choose one of these, or let the run write one.");
+  }
+  return found;
+}
+
+std::string exportCheckpoint(const std::string& name, const std::string& outputFolder) try {
+  int step = -1;
+  const fs::path from = modelFolderOf(name, &step), to = fs::path(outputFolder).lexically_normal();
+  if (!fs::exists(from / "config.json")) throw Error("There is no model to export", from.string(), "the folder holds no config.json", "Name a run, RUN@STEP or a model's folder.");
+  if (fs::exists(from / "manifest.json")) verifyCheckpoint(from.string());
+  if (fs::exists(to) && !fs::is_empty(to)) throw Error("The folder is not empty", to.string(), "an export never overwrites", "Name a new folder.");
+  const fs::path part = to.string() + kUnfinished;
+  Unfinished unfinished(part);
+  fs::remove(part / "trainer");
+  for (const auto& entry : fs::directory_iterator(from)) {
+    const std::string file = entry.path().filename().string();
+    if (!entry.is_regular_file() || file == "manifest.json") continue;
+    fs::copy_file(entry.path(), part / file);
+    flushToDisk(part / file, false);
+  }
+  flushToDisk(part, true);
+  unfinished.renameTo(to);
+  flushToDisk(fs::absolute(to).parent_path(), true);
+  return to.string();
+} catch (const fs::filesystem_error& error) {
+  throw Error("The model could not be exported", error.path1().string(), error.code().message(), "Free some space, or choose another folder.");
 }
 
 std::string newestCheckpoint(const std::string& runDirectory) {

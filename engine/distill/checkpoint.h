@@ -40,6 +40,11 @@ TrainerState readTrainerState(const std::string& folder);
 
 /// Newest complete checkpoint of a run, empty when there is none.
 std::string newestCheckpoint(const std::string& runDirectory);
+/// The model's folder that a person means by RUN (its newest complete checkpoint), RUN@STEP, a checkpoint's folder or a model's
+/// folder; `step` gets the checkpoint's, -1 for a model. Throws Error that lists the steps there are.
+std::string modelFolderOf(const std::string& name, int* step);
+/// Copies the model of such a name, without the trainer's state, to a new folder, durably; verifies it first. Returns the folder.
+std::string exportCheckpoint(const std::string& name, const std::string& outputFolder);
 /// Removes complete checkpoints older than the newest `keep` (0: keeps all), and what a crash has left half written.
 void pruneCheckpoints(const std::string& runDirectory, int keep);
 /// Removes checkpoints of later steps: they belong to the part of the run that is done again.

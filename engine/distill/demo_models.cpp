@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -172,7 +173,11 @@ void trainDemo(const DemoTrainRequest& request, const EventSink& sink, std::stop
   const auto say = [&](const std::string& text) {
     if (sink) sink(LogLine{text});
   };
-  for (const Recipe& recipe : recipes()) {
+  const auto shortened = [&](std::int64_t steps) { return std::max<std::int64_t>(2, std::llround(request.effort * static_cast<double>(steps))); };
+  for (Recipe recipe : recipes()) {
+    recipe.alignSteps = shortened(recipe.alignSteps);
+    recipe.textSteps = shortened(recipe.textSteps);
+    for (Leaving& l : recipe.leaving) l.step = shortened(l.step);
     std::vector<Leaving> wanted;
     for (const Leaving& l : recipe.leaving)
       if (request.only.empty() || std::find(request.only.begin(), request.only.end(), l.asked) != request.only.end()) wanted.push_back(l);
@@ -184,7 +189,7 @@ void trainDemo(const DemoTrainRequest& request, const EventSink& sink, std::stop
 
     SupervisedOptions align;
     align.steps = recipe.alignSteps;
-    align.warmupSteps = 30;
+    align.warmupSteps = std::min<std::int64_t>(30, align.steps / 2);
     align.seed = request.seed;
     Reporter alignReport(sink, std::string(recipe.name) + ": aligning vision", align.steps);
     alignVision(model, *tokenizer, align, std::ref(alignReport), stop);
@@ -195,7 +200,7 @@ void trainDemo(const DemoTrainRequest& request, const EventSink& sink, std::stop
     SupervisedOptions text;
     text.steps = recipe.textSteps;
     text.lr = recipe.textRate;
-    text.warmupSteps = 100;
+    text.warmupSteps = std::min<std::int64_t>(100, text.steps / 2);
     text.decayFraction = 0.35;
     text.seed = request.seed;
     Reporter textReport(sink, std::string(recipe.name) + ": questions", text.steps);

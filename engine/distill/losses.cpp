@@ -292,6 +292,7 @@ LossResult distillationLoss(const LossOptions& options, const LossBatch& batch, 
   d = applyExtras(options, batch, d, mask, &result.metrics);
   result.perToken = d.detach();
   addRange(&result.metrics, "distillation/loss", statsOf(d, mask));
+  if (options.lossMaxClamp > 0) addMean(&result.metrics, "distillation/clamp_share", d.detach().abs().gt(options.lossMaxClamp).to(at::kFloat), mask);
   if (options.lossMaxClamp > 0) d = d.clamp(-options.lossMaxClamp, options.lossMaxClamp);
   at::Tensor values = d;
   if (options.policyGradient) {
@@ -328,6 +329,10 @@ void LossMetrics::merge(const LossMetrics& other) {
   for (const auto& [name, value] : other.m_mins) addMin(name, value);
   for (const auto& [name, value] : other.m_maxs) addMax(name, value);
   for (const auto& [name, value] : other.m_sums) addSum(name, value);
+}
+
+void LossMetrics::divideSums(double count) {
+  for (auto& [name, value] : m_sums) value /= count;
 }
 
 std::map<std::string, double> LossMetrics::values() const {

@@ -87,6 +87,8 @@ class LossMetrics {
   void addMax(const std::string& name, double value);
   void addSum(const std::string& name, double value);
   void merge(const LossMetrics& other);
+  /// Sums over several updates become their mean.
+  void divideSums(double count);
   std::map<std::string, double> values() const;
 
  private:

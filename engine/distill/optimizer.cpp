@@ -31,6 +31,18 @@ double scheduledLr(const OptimizerOptions& options, std::int64_t step) {
   throw Error("There is no such schedule", "actor.optim.lr_scheduler_type", "got «" + options.schedule + "»", "Use constant, linear or cosine.");
 }
 
+StudentPart partOf(const std::string& parameter) {
+  if (parameter.find(".sink_") != std::string::npos) return StudentPart::Cue;
+  return parameter.starts_with("model.visual.") ? StudentPart::Vision : StudentPart::Language;
+}
+
+double rateOf(const OptimizerOptions& options, StudentPart part) {
+  const double own = part == StudentPart::Cue      ? options.lrCue
+                     : part == StudentPart::Vision ? options.lrVision
+                                                   : options.lrLanguage;
+  return own > 0 ? own : options.lr;
+}
+
 Optimizer::Optimizer(const Named& parameters, const OptimizerOptions& options) : m_options(options) {
   at::NoGradGuard noGrad;
   for (const auto& [name, parameter] : parameters) {
@@ -41,8 +53,37 @@ Optimizer::Optimizer(const Named& parameters, const OptimizerOptions& options) :
     m_means.push_back(at::zeros_like(master));
     m_squares.push_back(at::zeros_like(master));
     m_steps.push_back(at::zeros({}, master.options()));
+    Group& group = groupFor(rateOf(options, partOf(name)) / options.lr,
+                            options.noDecayNorms && parameter.dim() < 2 ? 0 : options.weightDecay);
+    group.members.push_back(m_names.size() - 1);
+    group.masters.push_back(master);
+    group.means.push_back(m_means.back());
+    group.squares.push_back(m_squares.back());
+    group.steps.push_back(m_steps.back());
   }
   zeroGrad();
+}
+
+Optimizer::Group& Optimizer::groupFor(double rate, double decay) {
+  for (Group& group : m_groups) {
+    if (group.rate == rate && group.decay == decay) return group;
+  }
+  Group& group = m_groups.emplace_back();
+  group.rate = rate;
+  group.decay = decay;
+  return group;
+}
+
+void Optimizer::follow(const Named& averages, double decay, std::int64_t every) {
+  m_averageDecay = decay;
+  m_averageEvery = std::max<std::int64_t>(1, every);
+  for (const auto& [name, target] : averages) {
+    const auto found = std::find(m_names.begin(), m_names.end(), name);
+    if (found == m_names.end()) continue;
+    at::Tensor value = target.detach();
+    if (value.scalar_type() != at::kFloat) value = value.to(at::kFloat);
+    m_averages.push_back({static_cast<std::size_t>(found - m_names.begin()), target.detach(), value});
+  }
 }
 
 void Optimizer::zeroGrad() {
@@ -56,28 +97,56 @@ void Optimizer::zeroGrad() {
   }
 }
 
-Optimizer::Result Optimizer::step() {
+Optimizer::Result Optimizer::step(bool lastOfBatch) {
   at::NoGradGuard noGrad;
   std::vector<at::Tensor> gradients;
   for (const auto& parameter : m_parameters) gradients.push_back(parameter.grad().to(at::kFloat));
   Result result;
-  result.lr = scheduledLr(m_options, m_updates + m_skipped);
-  result.gradNorm = at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)).to(at::kDouble)).item<double>();
+  result.lr = scheduledLr(m_options, m_batches) * std::pow(0.5, static_cast<double>(m_halvings));
+  const std::vector<at::Tensor> norms = at::_foreach_norm(gradients);
+  result.gradNorm = at::linalg_vector_norm(at::stack(norms).to(at::kDouble)).item<double>();
   if (!std::isfinite(result.gradNorm)) {
-    result.skipped = true;
-    ++m_skipped;
-    return result;
+    for (std::size_t i = 0; i < norms.size() && result.nonfinite.empty(); ++i) {
+      if (!std::isfinite(norms[i].item<double>())) result.nonfinite = m_names[i];
+    }
+    if (lastOfBatch) advance();
+    return leaveOut(std::move(result));
   }
   const double factor = m_options.gradClip / (result.gradNorm + 1e-6);
   if (factor < 1) at::_foreach_mul_(gradients, factor);
   at::_foreach_add_(m_steps, 1);
-  at::_fused_adamw_(m_masters, gradients, m_means, m_squares, {}, m_steps, result.lr, m_options.beta1, m_options.beta2, m_options.weightDecay, m_options.eps,
-                    /*amsgrad=*/false, /*maximize=*/false);
+  for (Group& group : m_groups) {
+    std::vector<at::Tensor> theirs;
+    for (std::size_t i : group.members) theirs.push_back(gradients[i]);
+    at::_fused_adamw_(group.masters, theirs, group.means, group.squares, {}, group.steps, result.lr * group.rate, m_options.beta1,
+                      m_options.beta2, group.decay, m_options.eps, /*amsgrad=*/false, /*maximize=*/false);
+  }
   for (std::size_t i = 0; i < m_parameters.size(); ++i) {
     if (m_parameters[i].scalar_type() != at::kFloat) m_parameters[i].copy_(m_masters[i]);
   }
   ++m_updates;
+  if (lastOfBatch) advance();
   return result;
+}
+
+Optimizer::Result Optimizer::leaveOut(Result result) {
+  result.skipped = true;
+  ++m_skipped;
+  if (m_options.nonfinite == "stop") {
+    throw Error("The gradient is not finite", result.nonfinite, "its norm is infinite or not a number, and actor.nonfinite_grad is stop",
+                "Lower the learning rate, or set actor.nonfinite_grad to skip or halve.");
+  }
+  if (m_options.nonfinite == "halve") ++m_halvings;
+  return result;
+}
+
+void Optimizer::advance() {
+  ++m_batches;
+  if (m_averages.empty() || m_batches % m_averageEvery != 0) return;
+  for (Average& average : m_averages) {
+    average.value.mul_(m_averageDecay).add_(m_masters[average.parameter], 1 - m_averageDecay);
+    if (average.target.scalar_type() != at::kFloat) average.target.copy_(average.value);
+  }
 }
 
 double Optimizer::gradNorm(const std::string& name) const {
@@ -93,7 +162,8 @@ Optimizer::Named Optimizer::state() const {
     state.emplace_back("exp_avg_sq." + m_names[i], m_squares[i]);
     if (m_parameters[i].scalar_type() != at::kFloat) state.emplace_back("master." + m_names[i], m_masters[i]);
   }
-  state.emplace_back("counters", at::tensor(std::vector<std::int64_t>{m_updates, m_skipped}, at::kLong));
+  for (const Average& average : m_averages) state.emplace_back("average." + m_names[average.parameter], average.value);
+  state.emplace_back("counters", at::tensor(std::vector<std::int64_t>{m_updates, m_skipped, m_halvings, m_batches}, at::kLong));
   return state;
 }
 
@@ -108,10 +178,22 @@ void Optimizer::load(const Named& state) {
     }
     into.copy_(found->second);
   };
-  at::Tensor counters = at::zeros({2}, at::kLong);
-  take("counters", counters);
+  at::Tensor counters = at::zeros({4}, at::kLong);
+  if (const auto found = byName.find("counters"); found != byName.end() && found->second.numel() == 2) {
+    // As written before there were averages and several updates of a batch.
+    const auto updates = found->second[0].item<std::int64_t>(), skipped = found->second[1].item<std::int64_t>();
+    counters = at::tensor(std::vector<std::int64_t>{updates, skipped, 0, updates + skipped}, at::kLong);
+  } else {
+    take("counters", counters);
+  }
   m_updates = counters[0].item<std::int64_t>();
   m_skipped = counters[1].item<std::int64_t>();
+  m_halvings = counters[2].item<std::int64_t>();
+  m_batches = counters[3].item<std::int64_t>();
+  for (Average& average : m_averages) {
+    take("average." + m_names[average.parameter], average.value);
+    if (average.target.scalar_type() != at::kFloat) average.target.copy_(average.value);
+  }
   for (std::size_t i = 0; i < m_names.size(); ++i) {
     take("exp_avg." + m_names[i], m_means[i]);
     take("exp_avg_sq." + m_names[i], m_squares[i]);

@@ -1,11 +1,200 @@
 #include "engine/distill/planner.h"
 
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/silu.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+
 #include "engine/core/failure.h"
+#include "engine/distill/memory.h"
+#include "engine/distill/rollout.h"
+#include "engine/distill/run.h"
+#include "engine/distill/training_data.h"
 
 namespace cuescope {
+namespace {
 
-RunPlan planRun(const RunConfig& config, const EngineOptions&) {
-  throw Error("The run cannot be planned yet", config.trainer.name, "the planner is not part of this build");
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kReadRows = 64;               // rows of the data whose lengths are read
+constexpr std::size_t kAnsweredRows = 16;           // prompts that a small student answers
+constexpr std::int64_t kSmall = 20'000'000;         // parameters of a student that answers them in a second
+
+double secondsOf(const std::function<void()>& work, double atLeast) {
+  work();
+  int times = 0;
+  const auto begin = Clock::now();
+  double seconds = 0;
+  do {
+    work();
+    ++times;
+    seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  } while (seconds < atLeast);
+  return seconds / times;
+}
+
+/// Sizes of a folder's model without its weights.
+ModelSizes sizesOfFolder(const std::string& folder, const RunConfig* trained) {
+  Qwen3VLConfig config = Qwen3VLConfig::read(folder);
+  if (trained && trained->student.cueEnabled && !config.cue.enabled) {
+    config.cue.enabled = true;
+    config.cue.interval = trained->student.cueInterval;
+    for (std::int64_t l = 0; l < config.text.layers; l += config.cue.interval)
+      if (!trained->student.cueSkipLastLayer || l != config.text.layers - 1) config.cue.layers.push_back(l);
+    config.cue.active = config.cue.layers;
+  }
+  Qwen3VL shapes(config, at::TensorOptions().dtype(at::kFloat).device(at::kMeta));
+  if (trained)
+    selectTrainable(shapes, *trained);
+  else
+    for (auto& parameter : shapes.parameters()) parameter.set_requires_grad(false);
+  return sizesOf(shapes);
+}
+
+std::vector<std::string> resolved(const std::vector<std::string>& files) {
+  std::vector<std::string> out;
+  for (const auto& file : files) out.push_back(resolvePath(file));
+  return out;
+}
+
+/// Mean length of a few sampled responses.
+double answeredTokens(const RunConfig& config, const std::vector<RowInput>& prompts) {
+  const auto student = Qwen3VL::load(resolvePath(config.student.path), "cpu", "float32");
+  RunConfig one = config;
+  one.rollout.n = 1;
+  const auto generation = startRollout(*student, prompts, one, 0, 0, rolloutLimits(*student, one));
+  while (generation->advance(0, {})) {
+  }
+  double tokens = 0;
+  for (const auto& response : generation->results()) tokens += static_cast<double>(response.ids.size());
+  return tokens / static_cast<double>(prompts.size());
+}
+
+std::string shortNumber(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+void requireValid(const RunConfig& config) {
+  const auto issues = validate(config);
+  if (issues.empty()) return;
+  std::string why;
+  for (const auto& issue : issues) why += (why.empty() ? "" : "; ") + issue.key + " " + issue.message;
+  throw Error("The configuration has a mistake", issues.front().key, why, "Correct the named parameters.");
+}
+
+}  // namespace
+
+MachineSpeed measureSpeed(const Qwen3VLConfig& config, const std::string& device, bool narrow) {
+  const at::NoGradGuard noGrad;
+  const auto options = at::TensorOptions().device(at::Device(device)).dtype(narrow ? at::kBFloat16 : at::kFloat);
+  MachineSpeed speed;
+  constexpr std::int64_t kRows = 512;
+  const std::int64_t h = config.text.hidden, inner = config.text.intermediate;
+  const at::Tensor x = at::ones({kRows, h}, options), w = at::ones({inner, h}, options);
+  const auto wait = [](const at::Tensor& t) { t.flatten().narrow(0, 0, 1).to(at::kFloat).item<float>(); };  // for the device
+  speed.flops = 2.0 * kRows * static_cast<double>(h * inner) / secondsOf([&] { wait(at::linear(x, w)); }, 0.08);
+  constexpr std::int64_t kCopied = 8 << 20;  // float32 values
+  {
+    const at::Tensor from = at::ones({kCopied}, options.dtype(at::kFloat)), to = at::empty_like(from);
+    speed.bytes = 2.0 * 4 * kCopied / secondsOf([&] { wait(const_cast<at::Tensor&>(to).copy_(from)); }, 0.05);
+  }
+  at::Tensor small = at::ones({64}, options);
+  speed.call = secondsOf([&] { for (int i = 0; i < 100; ++i) small = small + 1; }, 0.02) / 100;
+  return speed;
+}
+
+std::int64_t warmBaseline() {
+  // What a first pass brings in for good: the libraries' pages, threads and workspaces.
+  const at::AutoGradMode grad(true);
+  at::Tensor weight = at::ones({64, 64}, at::kFloat).requires_grad_(true);
+  at::Tensor x = at::linear(at::ones({96, 64}, at::kFloat), weight).view({1, 96, 2, 32}).transpose(1, 2);
+  at::Tensor y = at::silu(at::scaled_dot_product_attention(x, x, x, std::nullopt, 0.0, true));
+  y.sum().backward();
+  return residentBytes();
+}
+
+RunPlan planRun(const RunConfig& config, const EngineOptions& options) {
+  requireValid(config);
+  PlanInputs in;
+  in.config = config;
+  in.device = config.trainer.device == "auto" ? options.device : config.trainer.device;
+  if (config.trainer.threads > 0) at::set_num_threads(config.trainer.threads);
+  const bool narrow = computeTypeOf(config, in.device) == "bfloat16";
+  in.baseline = warmBaseline();
+  in.available = in.device == "cpu" ? availableBytes() : 0;
+
+  const std::string folder = resolvePath(config.student.path);
+  in.student = sizesOfFolder(folder, &config);
+  const std::string& kind = config.teacher.kind;
+  std::string teacherFolder = folder;
+  if (usesTeacher(config)) {
+    if (kind == "reference") teacherFolder = resolvePath(config.teacher.path);
+    if (kind != "live") in.teachers.push_back(sizesOfFolder(teacherFolder, nullptr));
+    for (const auto& route : config.teacher.routes)
+      in.teachers.push_back(sizesOfFolder(resolvePath(route.substr(route.find('=') + 1)), nullptr));
+    if (narrow && kind == "reference")
+      for (auto& teacher : in.teachers) teacher.storedBytes = 2;
+  }
+  if (config.actor.klLossCoef != 0 && kind != "own_start") in.teachers.push_back(sizesOfFolder(folder, nullptr));
+  in.speed = measureSpeed(in.student.config, in.device, narrow);
+
+  const auto files = resolved(config.data.trainFiles), heldOut = resolved(config.data.valFiles);
+  const RowSource train = rowsOf(std::make_shared<Dataset>(Dataset::open(files)));
+  in.trainRows = train.size;
+  if (!heldOut.empty()) in.valRows = Dataset::open(heldOut).size();
+  const auto processor = std::make_shared<Processor>(folder);
+  std::shared_ptr<const Processor> teacherProcessor;
+  if (usesTeacher(config)) teacherProcessor = teacherFolder == folder ? processor : std::make_shared<Processor>(teacherFolder);
+  const Preparer preparer(config, processor, teacherProcessor,
+                          in.teachers.empty() ? in.student.config.text.maxPositions : in.teachers[0].config.text.maxPositions);
+  const Qwen3VL shapes(in.student.config, at::TensorOptions().dtype(at::kFloat).device(at::kMeta));
+  DataCursor cursor(train.size, config.data.shuffle, config.trainer.seed);  // the rows of the first step
+  std::vector<RowInput> asked;
+  const std::size_t wanted = std::min(kReadRows, static_cast<std::size_t>(config.data.trainBatchSize));
+  for (std::int64_t i = 0; i < train.size && in.rows.size() < wanted; ++i) {
+    std::string reason;
+    std::unique_ptr<ReadyRow> row;
+    try {
+      row = preparer.prepare(train.row(cursor.next()), &reason);
+    } catch (const Error&) {
+      continue;  // the run leaves it out and counts it
+    }
+    if (!row) continue;
+    in.rows.push_back(planRowOf(row->student, row->teacher, shapes));
+    if (asked.size() < kAnsweredRows) asked.push_back(std::move(row->student));
+  }
+  if (in.rows.empty())
+    throw Error("No row of the data can be used", "data.train_files", "none is short enough, or none can be read",
+                "Raise data.max_prompt_length or repair the data.");
+
+  double response = config.data.maxResponseLength;
+  if (in.student.parameters <= kSmall) {
+    response = answeredTokens(config, asked);
+    in.assumptions.push_back("Responses are " + shortNumber(response) + " tokens long on average: the student answered " +
+                             std::to_string(asked.size()) + " prompts as it is now. If all grew to data.max_response_length (" +
+                             std::to_string(config.data.maxResponseLength) + "), activations would grow with them.");
+  } else {
+    in.assumptions.push_back("Every response reaches data.max_response_length (" + std::to_string(config.data.maxResponseLength) +
+                             " tokens): the most that can happen.");
+  }
+  for (PlanRow& row : in.rows) row.responseTokens = response;
+  in.assumptions.push_back("Prompts are as long as the first " + std::to_string(in.rows.size()) + " rows of the data that can be used.");
+  in.assumptions.push_back("This machine does " + shortNumber(in.speed.flops / 1e9) + " GFLOP/s in " + (narrow ? "bfloat16" : "float32") +
+                           " products of the student's shape and moves " + shortNumber(in.speed.bytes / 1e9) +
+                           " GB/s, measured just now with " + std::to_string(at::get_num_threads()) + " threads.");
+  in.assumptions.push_back("Memory that the allocator keeps between two passes is not counted.");
+  return planOf(in);
 }
 
 }  // namespace cuescope

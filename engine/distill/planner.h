@@ -1,14 +1,20 @@
 // Planner: memory and time of a run before it starts. Sizes come from the models' config.json, lengths from the data's first
-// rows through the true processors, speed from a short measurement of matrix products and memory on this machine. No weights
-// are read. Engine thread.
+// rows through the true processors, speed from a short measurement of matrix products and memory on this machine. Weights are
+// read of a small student alone, which answers some prompts to tell how long responses are. Engine thread.
 #pragma once
 
 #include "engine/core/config.h"
 #include "engine/core/run_plan.h"
+#include "engine/distill/plan_sizes.h"
 #include "engine/engine.h"
 
 namespace cuescope {
 
 RunPlan planRun(const RunConfig& config, const EngineOptions& options);
+
+/// Products of the model's shape, copies and small calls, measured for a fifth of a second.
+MachineSpeed measureSpeed(const Qwen3VLConfig& config, const std::string& device, bool narrow);
+/// Resident bytes of the process after a first small pass, before any model: what a plan calls the baseline.
+std::int64_t warmBaseline();
 
 }  // namespace cuescope

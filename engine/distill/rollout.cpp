@@ -1,5 +1,7 @@
 #include "engine/distill/rollout.h"
 
+#include "engine/core/failure.h"
+
 namespace cuescope {
 namespace {
 
@@ -17,19 +19,40 @@ std::uint64_t rolloutSeed(std::uint64_t runSeed, std::int64_t step, std::int64_t
   return mix(mix(mix(runSeed) ^ static_cast<std::uint64_t>(step)) ^ static_cast<std::uint64_t>(row));
 }
 
-std::vector<Generated> rollout(const Qwen3VL& student, const std::vector<RowInput>& prompts, const RunConfig& config,
-                               std::int64_t step, std::int64_t firstRow, std::stop_token stop) {
+GenerateLimits rolloutLimits(const Qwen3VL& student, const RunConfig& config, std::int64_t places, VisionCache* vision) {
+  GenerateLimits limits;
+  limits.rowsAtOnce = places > 0                         ? places
+                      : config.rollout.maxNumSeqs > 0 ? config.rollout.maxNumSeqs
+                                                         : static_cast<std::int64_t>(rolloutBlockRows(student));
+  limits.kvBytes = std::int64_t{config.rollout.kvCacheMib} << 20;
+  limits.maxRepeats = config.rollout.maxRepeats;
+  limits.stopTokens.assign(config.rollout.stopTokenIds.begin(), config.rollout.stopTokenIds.end());
+  if (vision)
+    limits.vision = [&student, vision](std::span<const RowInput* const> rows) { return vision->features(student, rows); };
+  return limits;
+}
+
+std::unique_ptr<Generation> startRollout(const Qwen3VL& student, std::vector<RowInput> prompts, const RunConfig& config,
+                                         std::int64_t step, std::int64_t firstRow, const GenerateLimits& limits) {
   SamplingOptions options;
   options.greedy = false;
   options.temperature = config.rollout.temperature;
   options.topP = config.rollout.topP;
   options.topK = config.rollout.topK;
+  options.repetitionPenalty = config.rollout.repetitionPenalty;
   options.seed = config.trainer.seed;
   options.maxNew = config.data.maxResponseLength;
   std::vector<std::uint64_t> seeds;
   for (std::size_t b = 0; b < prompts.size(); ++b)
     seeds.push_back(rolloutSeed(config.trainer.seed, step, firstRow + static_cast<std::int64_t>(b)));
-  return generate(student, prompts, options, visionBans(student.config()), stop, {}, seeds);
+  std::vector<std::int64_t> banned = visionBans(student.config());
+  for (const int id : config.rollout.bannedTokenIds) {
+    if (id < 0 || id >= student.config().text.vocabulary)
+      throw Error("A banned token is not in the vocabulary", "rollout.banned_token_ids", "id " + std::to_string(id),
+                  "Name ids of this tokenizer.");
+    banned.push_back(id);
+  }
+  return std::make_unique<Generation>(student, std::move(prompts), options, std::move(banned), limits, std::move(seeds));
 }
 
 std::vector<Generated> greedyAnswers(const Qwen3VL& student, const std::vector<RowInput>& prompts, int maxNew,

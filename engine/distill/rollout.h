@@ -9,16 +9,21 @@
 #include <vector>
 
 #include "engine/core/config.h"
-#include "engine/model/generate.h"
+#include "engine/distill/vision_cache.h"
+#include "engine/model/generation.h"
 
 namespace cuescope {
 
 /// Seed of one row of one step.
 std::uint64_t rolloutSeed(std::uint64_t runSeed, std::int64_t step, std::int64_t row);
 
-/// Sampled responses of a step's rows [firstRow, firstRow + prompts.size()).
-std::vector<Generated> rollout(const Qwen3VL& student, const std::vector<RowInput>& prompts, const RunConfig& config,
-                               std::int64_t step, std::int64_t firstRow, std::stop_token stop);
+/// What may run at once and what ends a response. `places` 0: rollout.max_num_seqs, or as many as suit the device. `vision`:
+/// features of a frozen tower; null: the tower runs. It must outlive the generation.
+GenerateLimits rolloutLimits(const Qwen3VL& student, const RunConfig& config, std::int64_t places = 0, VisionCache* vision = nullptr);
+
+/// Sampled responses of a step's rows [firstRow, firstRow + prompts.size()), to be advanced to its end.
+std::unique_ptr<Generation> startRollout(const Qwen3VL& student, std::vector<RowInput> prompts, const RunConfig& config,
+                                         std::int64_t step, std::int64_t firstRow, const GenerateLimits& limits);
 /// Greedy responses, for evaluation.
 std::vector<Generated> greedyAnswers(const Qwen3VL& student, const std::vector<RowInput>& prompts, int maxNew,
                                      std::stop_token stop);

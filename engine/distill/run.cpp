@@ -6,6 +6,8 @@
 #include <filesystem>
 
 #include "engine/core/failure.h"
+#include "engine/distill/memory.h"
+#include "engine/distill/plan_sizes.h"
 
 namespace cuescope {
 namespace {
@@ -19,9 +21,35 @@ double startSeconds(const std::string& directory) {
 
 OptimizerOptions optimizerOptions(const RunConfig& config) {
   const auto& a = config.actor;
-  return {a.lr,         a.beta1,         a.beta2,
-          a.eps,        a.weightDecay,   a.gradClip,
-          a.lrSchedule, a.lrWarmupSteps, config.trainer.totalTrainingSteps};
+  return {.lr = a.lr,
+          .beta1 = a.beta1,
+          .beta2 = a.beta2,
+          .eps = a.eps,
+          .weightDecay = a.weightDecay,
+          .gradClip = a.gradClip,
+          .schedule = a.lrSchedule,
+          .warmupSteps = a.lrWarmupSteps,
+          .totalSteps = config.trainer.totalTrainingSteps,
+          .lrCue = a.lrCue,
+          .lrVision = a.lrVision,
+          .lrLanguage = a.lrLanguage,
+          .noDecayNorms = a.noDecayNorms,
+          .nonfinite = a.nonfinite};
+}
+
+std::unique_ptr<Teachers> teachersOf(const RunConfig& config, const RunParts& parts) {
+  if (!parts.teacher) return nullptr;
+  const std::string& kind = config.teacher.kind;
+  const bool live = kind == "live", moves = live || kind == "ema";
+  const bool severalUpdates =
+      config.actor.ppoEpochs > 1 || (config.actor.ppoMiniBatchSize > 0 &&
+                                     config.actor.ppoMiniBatchSize < config.data.trainBatchSize);
+  TeacherOptions options{.freezes = !live,
+                         .cachesVision = !moves || config.student.freezeVision,
+                         .headChanges = live && severalUpdates};
+  auto teachers = std::make_unique<Teachers>(std::make_unique<Teacher>(parts.teacher, options));
+  for (const auto& [source, model] : parts.routedTeachers) teachers->route(source, std::make_unique<Teacher>(model));
+  return teachers;
 }
 
 }  // namespace
@@ -81,18 +109,30 @@ Run::Run(const RunConfig& config, RunParts parts, const std::string& directory, 
       m_events(directory + "/tensorboard", startSeconds(directory)),
       m_sink(std::move(sink)),
       m_options(stepOptions(config)),
-      m_teacher(m_parts.teacher ? std::make_unique<Teacher>(m_parts.teacher) : nullptr),
+      m_teacher(teachersOf(config, m_parts)),
+      m_start(m_parts.start ? std::make_unique<Teacher>(m_parts.start) : nullptr),
       m_optimizer(selectTrainable(*m_parts.student, config), optimizerOptions(config)),
       m_preparer(config, m_parts.studentProcessor,
                  m_teacher ? (m_parts.teacherProcessor ? m_parts.teacherProcessor : m_parts.studentProcessor) : nullptr,
-                 m_teacher ? m_parts.teacher->config().text.maxPositions : 0),
-      m_cursor(m_parts.train.size, config.data.shuffle, config.trainer.seed) {
-  if (m_options.distill && !m_teacher)
+                 m_teacher ? m_teacher->positions() : 0),
+      m_cursor(m_parts.train.size, config.data.shuffle, config.trainer.seed),
+      m_microTokens(config.actor.microBatchTokens) {
+  if (usesTeacher(config) && !m_teacher)
     throw Error("The run has no teacher", "teacher.path", "the distillation loss needs one",
                 "Name a teacher, or set distillation_loss_coef to 0.");
-  if (m_parts.train.size < 1)
+  if (config.actor.klLossCoef != 0 && !m_start)
+    throw Error("The run has no start to stay near", "actor.kl_loss_coef", "the student's own start is missing",
+                "Set actor.kl_loss_coef to 0.");
+  if (m_teacher && config.teacher.kind == "ema") {
+    Optimizer::Named averages;
+    for (auto& item : m_parts.teacher->named_parameters()) averages.emplace_back(item.key(), item.value());
+    m_optimizer.follow(averages, config.teacher.emaDecay, config.teacher.emaEvery);
+  }
+  if (m_parts.train.size < 1 && !config.trainer.valOnly)
     throw Error("There is nothing to learn from", "data.train_files", "the files hold no rows", "Check the data.");
   if (config.student.freezeVision) m_studentVision = std::make_unique<VisionCache>();
+  if (computeTypeOf(config, m_parts.student->device().str()) == "bfloat16" && m_parts.student->headWeight().scalar_type() == at::kFloat)
+    m_parts.student->setActivationType(at::kBFloat16);
   const auto slash = directory.find_last_of('/');
   m_status.run = slash == std::string::npos ? directory : directory.substr(slash + 1);
   m_status.directory = directory;
@@ -112,7 +152,8 @@ Run::Run(const RunConfig& config, RunParts parts, const std::string& directory, 
     }
   } else {
     m_writer.truncateAfter(-1);
-    const bool evaluates = m_config.trainer.valBeforeTrain && m_parts.val.size > 0;
+    const bool evaluates =
+        (m_config.trainer.valBeforeTrain || m_config.trainer.valOnly) && m_parts.val.size > 0;
     if (evaluates) startEvaluation();
     m_phase = evaluates                                                ? Phase::Evaluate
               : m_config.trainer.probeFreq > 0 && m_parts.val.size > 0 ? Phase::Probe
@@ -150,6 +191,18 @@ bool Run::advance(std::stop_token stop) {
 }
 
 void Run::unit(std::stop_token stop) {
+  LossMetrics before = m_batch.metrics;
+  try {
+    return work(stop);
+  } catch (const std::exception& error) {
+    if (!isOutOfMemory(error)) throw;
+    m_shortage = error.what();
+  }
+  // Outside the handler: what the failed unit held is free by now.
+  relieve(std::move(before));
+}
+
+void Run::work(std::stop_token stop) {
   switch (m_phase) {
     case Phase::Sample:
       return sampleRows();
@@ -191,7 +244,12 @@ void Run::report() {
   if (m_sink) m_sink(m_status);
 }
 
+void Run::finishUpdates() {
+  while (m_batch.update > 0 && (m_phase == Phase::Backward || m_phase == Phase::Update)) unit({});
+}
+
 std::string Run::checkpoint() {
+  finishUpdates();
   const std::string folder = writeCheckpoint(m_writer.directory(), *m_parts.student, m_optimizer, m_committed,
                                              m_parts.studentFiles, m_lastMetrics, writeConfig(m_config));
   pruneCheckpoints(m_writer.directory(), m_config.trainer.maxCkptToKeep);
@@ -200,6 +258,7 @@ std::string Run::checkpoint() {
 
 void Run::stop(bool save) {
   if (m_phase == Phase::Done) return;
+  if (save) finishUpdates();
   // A step whose update is done belongs to the run: its row is published before the checkpoint that contains it.
   if (m_phase == Phase::Evaluate || m_phase == Phase::Probe || m_phase == Phase::Publish) {
     if (!m_batch.rows.empty()) publish();

@@ -2,9 +2,9 @@
 // at any of them. A unit that is cancelled has changed nothing and is done again by the next call. Engine thread.
 //   sample    some rows are read and made ready          -> until the batch is full
 //   rollout   the student answers some of them           -> ids
-//   score     the teacher scores some responses          -> log-probabilities (left out without a teacher)
+//   score     the teacher scores some responses          -> log-probabilities (left out when nothing is to be scored)
 //   backward  one micro-batch forward and backward       -> gradients add up
-//   update    clip, AdamW, schedule, step += 1
+//   update    clip, AdamW; after the batch's last mini-batch and pass the schedule, step += 1
 //   evaluate  some held-out rows are answered greedily   -> every test_freq steps
 //   probe     sink maps of the fixed rows                -> every probe_freq steps
 //   publish   metrics.jsonl, rollouts, probes, TensorBoard, then the event
@@ -27,13 +27,15 @@
 #include "engine/distill/student_step.h"
 #include "engine/distill/training_data.h"
 #include "engine/engine.h"
-#include "engine/model/generate.h"
+#include "engine/model/generation.h"
 
 namespace cuescope {
 
 /// What a run is made of. Run::open makes it from a configuration; tests make it themselves.
 struct RunParts {
-  std::shared_ptr<Qwen3VL> student, teacher;  // teacher null: only the task reward counts
+  std::shared_ptr<Qwen3VL> student, teacher;  // teacher null: only the task reward counts; a live one is the student
+  std::map<std::string, std::shared_ptr<Qwen3VL>> routedTeachers;  // by data_source
+  std::shared_ptr<Qwen3VL> start;  // the student's own start, for actor.kl_loss_coef; may be the teacher
   std::shared_ptr<const Processor> studentProcessor, teacherProcessor;
   RowSource train, val;
   std::string studentFiles;  // folder whose tokenizer and processor files go into checkpoints
@@ -81,10 +83,15 @@ class Run final : public TrainingRun {
     std::vector<at::Tensor> studentLogProbs;
     std::vector<std::pair<std::size_t, std::size_t>> parts;  // of score or backward
     std::size_t nextPart = 0;
-    LossNormalizers normalizers;
+    std::size_t update = 0;  // of updateCount()
+    double gradNorm = 0;     // sum over the updates
+    LossNormalizers normalizers;  // of the rows of this update
     LossMetrics metrics;
     double loss = 0;
     std::int64_t tokens = 0;
+    double lossBefore = 0;        // of this update: what a repetition goes back to
+    LossMetrics metricsBefore;
+    std::size_t logProbsBefore = 0;
   };
   struct Evaluation {
     std::int64_t next = 0, total = 0, answered = 0, tokens = 0;
@@ -93,10 +100,12 @@ class Run final : public TrainingRun {
   };
 
   void unit(std::stop_token stop);
+  void work(std::stop_token stop);
   /// One row made ready; null with a reason when it cannot be used.
   std::unique_ptr<ReadyRow> readyRow(const RowSource& source, std::int64_t index, std::string* reason) const;
   void sampleRows();
   void rolloutBlock(std::stop_token stop);
+  bool decodeResponses(std::stop_token stop);  // true when all have ended
   void scorePart();
   void backwardPart();
   void update();
@@ -106,10 +115,27 @@ class Run final : public TrainingRun {
   void enter(Phase phase);
   void afterUpdate();
   void startEvaluation();
+  std::int64_t evaluationRows() const;  // of one unit
   void judgeResponses();
   void stepMetrics(const Optimizer::Result& result);
+  bool scoresResponses() const;
+  bool recomputesOld() const;  // log-probabilities of the policy before the first of several updates
+  void scoreRows(std::size_t begin, std::size_t end);
+  void contrastRows(Teacher& teacher, const std::vector<std::size_t>& rows);
+  void useAnswersOfTheData(std::size_t begin, std::size_t end);
+  std::size_t updateCount() const;
+  std::size_t rowsPerUpdate() const;
+  void beginUpdate();
+  /// Finishes the updates of a batch of which some are done: a checkpoint in between could not be resumed.
+  void finishUpdates();
   void finish(RunState state);
   void report();
+  /// Memory ran out in this unit: halves what is held at once, so that the unit, or what the step did in its phase, is done
+  /// again with the same result. Throws Error with the plan after three times in one step, or when the policy is to stop.
+  void relieve(LossMetrics&& before);
+  void warnOfGap(double gap);
+  RunPlan planOfBatch() const;
+  void splitRest();  // the parts from nextPart on
   std::size_t responseCount() const { return m_batch.prompts.size() * static_cast<std::size_t>(m_config.rollout.n); }
   const ReadyRow& promptOf(std::size_t response) const {
     return *m_batch.prompts[response / static_cast<std::size_t>(m_config.rollout.n)];
@@ -123,7 +149,8 @@ class Run final : public TrainingRun {
   EventFileWriter m_events;  // tensorboard/ of the run directory
   EventSink m_sink;
   StepOptions m_options;
-  std::unique_ptr<Teacher> m_teacher;
+  std::unique_ptr<Teachers> m_teacher;
+  std::unique_ptr<Teacher> m_start;  // of actor.kl_loss_coef
   Optimizer m_optimizer;
   Preparer m_preparer;
   DataCursor m_cursor;
@@ -140,6 +167,10 @@ class Run final : public TrainingRun {
   Evaluation m_evaluation;
   StepSnapshot m_snapshot;
   std::map<std::string, double> m_lastMetrics;
+  std::unique_ptr<Generation> m_rollout;  // the rollout that is under way
+  std::int64_t m_microTokens, m_places = 0;  // packed tokens of one pass; responses at once, 0: as configured
+  int m_shortages = 0;                       // of memory, in this step
+  std::string m_shortage;                    // what the last one said
   double m_stepSeconds = 0;  // of this step so far
   double m_meanStepSeconds = 0;
 };

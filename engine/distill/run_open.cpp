@@ -3,9 +3,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "engine/core/failure.h"
+#include "engine/distill/plan_sizes.h"
 #include "engine/distill/run.h"
 #include "engine/tokenizer/tokenizer.h"
 
@@ -85,6 +87,58 @@ void prepareCue(Qwen3VL& student, const RunConfig& config) {
   }
 }
 
+/// Folders of other teachers by data_source.
+std::map<std::string, std::string> routesOf(const RunConfig& config) {
+  std::map<std::string, std::string> routes;
+  for (const auto& route : config.teacher.routes) {
+    const auto equals = route.find('=');
+    routes[route.substr(0, equals)] = resolvePath(route.substr(equals + 1));
+  }
+  return routes;
+}
+
+/// Student, teachers and start of a run. The student's own start is read from where it began, also when a run is resumed.
+void loadModels(RunParts& parts, const RunConfig& config, const std::string& device, const std::string& dtype,
+                const EventSink& sink, const std::function<void()>& checkStop) {
+  const std::string began = resolvePath(config.student.path);
+  const std::string frozenType = computeTypeOf(config, device) == "bfloat16" ? "bfloat16" : dtype;  // of teachers that never learn
+  const auto ownStart = [&] {
+    auto model = Qwen3VL::load(began, device, dtype, sink);
+    prepareCue(*model, config);
+    for (auto& parameter : model->parameters()) parameter.set_requires_grad(false);
+    return model;
+  };
+  parts.student = Qwen3VL::load(parts.studentFiles, device, dtype, sink);
+  prepareCue(*parts.student, config);
+  checkStop();
+  const std::string& kind = config.teacher.kind;
+  if (config.actor.klLossCoef != 0 || (usesTeacher(config) && kind == "own_start")) parts.start = ownStart();
+  if (!usesTeacher(config)) return;
+  parts.teacherProcessor = parts.studentProcessor;
+  if (kind == "reference") {
+    const std::string folder = resolvePath(config.teacher.path);
+    parts.teacher = Qwen3VL::load(folder, device, frozenType, sink);
+    if (!sameProcessing(parts.studentFiles, folder)) {
+      auto processor = std::make_shared<Processor>(folder);
+      requireSameVocabulary(parts.studentProcessor->tokenizer(), processor->tokenizer());
+      parts.teacherProcessor = processor;
+    }
+  } else {
+    parts.teacher = kind == "live" ? parts.student : kind == "own_start" ? parts.start : ownStart();
+  }
+  for (const auto& [source, folder] : routesOf(config)) {
+    checkStop();
+    const std::string usual = kind == "reference" ? resolvePath(config.teacher.path) : parts.studentFiles;
+    if (!sameProcessing(usual, folder)) {
+      throw Error("The teachers read their prompts differently", "teacher.routes, " + source,
+                  "tokenizer, image processor or chat template of «" + folder + "» are not those of «" + usual + "»",
+                  "Choose teachers of one family.");
+    }
+    parts.routedTeachers[source] = Qwen3VL::load(folder, device, frozenType, sink);
+  }
+  if (config.actor.klLossCoef == 0) parts.start = nullptr;  // it lives on as the teacher
+}
+
 }  // namespace
 
 std::unique_ptr<Run> Run::open(const RunConfig& config, const EngineOptions& options, const EventSink& sink,
@@ -101,31 +155,15 @@ std::unique_ptr<Run> Run::open(const RunConfig& config, const EngineOptions& opt
   if (!place.resumeFrom.empty()) verifyCheckpoint(place.resumeFrom);
   parts.studentFiles = place.resumeFrom.empty() ? studentFolder : place.resumeFrom;
   parts.studentProcessor = std::make_shared<Processor>(parts.studentFiles);
-  parts.train = rowsOf(std::make_shared<Dataset>(Dataset::open([&] {
+  const auto rowsIn = [](const std::vector<std::string>& names) {
     std::vector<std::string> files;
-    for (const auto& file : config.data.trainFiles) files.push_back(resolvePath(file));
-    return files;
-  }())));
-  if (!config.data.valFiles.empty()) {
-    std::vector<std::string> files;
-    for (const auto& file : config.data.valFiles) files.push_back(resolvePath(file));
-    parts.val = rowsOf(std::make_shared<Dataset>(Dataset::open(files)));
-  }
+    for (const auto& file : names) files.push_back(resolvePath(file));
+    return files.empty() ? RowSource{} : rowsOf(std::make_shared<Dataset>(Dataset::open(files)));
+  };
+  if (!config.trainer.valOnly) parts.train = rowsIn(config.data.trainFiles);
+  parts.val = rowsIn(config.data.valFiles);
   checkStop();
-  parts.student = Qwen3VL::load(parts.studentFiles, device, options.dtype, sink);
-  prepareCue(*parts.student, config);
-  checkStop();
-  if (config.distillation.distillationCoef > 0) {
-    const std::string teacherFolder = resolvePath(config.teacher.path);
-    parts.teacher = Qwen3VL::load(teacherFolder, device, options.dtype, sink);
-    if (sameProcessing(parts.studentFiles, teacherFolder)) {
-      parts.teacherProcessor = parts.studentProcessor;
-    } else {
-      auto processor = std::make_shared<Processor>(teacherFolder);
-      requireSameVocabulary(parts.studentProcessor->tokenizer(), processor->tokenizer());
-      parts.teacherProcessor = processor;
-    }
-  }
+  loadModels(parts, config, device, options.dtype, sink, checkStop);
   checkStop();
   return std::make_unique<Run>(config, std::move(parts), place.directory, place.resumeFrom, sink);
 }

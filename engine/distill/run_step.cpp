@@ -11,7 +11,6 @@ namespace cuescope {
 namespace {
 
 constexpr std::size_t kRowsPerSampleUnit = 8;  // decoding and resizing, about 5 ms a row
-constexpr double kMismatchAlarm = 0.02;        // spec 7-A8, nats
 
 }  // namespace
 
@@ -31,7 +30,12 @@ void Run::sampleRows() {
   for (std::size_t i = 0; i < kRowsPerSampleUnit && m_batch.prompts.size() < wanted;) {
     const std::int64_t index = m_cursor.next();
     std::string reason;
-    if (auto ready = readyRow(m_parts.train, index, &reason)) {
+    auto ready = readyRow(m_parts.train, index, &reason);
+    if (ready && m_options.loss.mode == LossMode::Sft && ready->sample.answer.empty()) {
+      reason = ready->sample.id + ": the row has no answer to learn (extra_info.answer)";
+      ready = nullptr;
+    }
+    if (ready) {
       m_batch.prompts.push_back(std::move(ready));
       ++i;
     } else {
@@ -48,29 +52,29 @@ void Run::sampleRows() {
 }
 
 void Run::rolloutBlock(std::stop_token stop) {
-  const std::size_t begin = m_batch.responses.size(),
-                    end = std::min(responseCount(), begin + rolloutBlockRows(*m_parts.student));
-  std::vector<RowInput> prompts;
-  for (std::size_t r = begin; r < end; ++r) prompts.push_back(promptOf(r).student);
-  auto responses =
-      rollout(*m_parts.student, prompts, m_config, m_committed.step, static_cast<std::int64_t>(begin), stop);
-  std::move(responses.begin(), responses.end(), std::back_inserter(m_batch.responses));
-  m_status.phaseDone = static_cast<int>(end);
+  if (m_options.loss.mode == LossMode::Sft) {
+    const std::size_t begin = m_batch.responses.size();
+    useAnswersOfTheData(begin, std::min(responseCount(), begin + rolloutBlockRows(*m_parts.student)));
+  } else if (!decodeResponses(stop)) {
+    return;
+  }
+  m_status.phaseDone = static_cast<int>(m_batch.responses.size());
   m_status.phaseTotal = static_cast<int>(responseCount());
-  if (end < responseCount()) return;
+  if (m_batch.responses.size() < responseCount()) return;
   judgeResponses();
-  enter(m_teacher && m_options.distill ? Phase::Score : Phase::Backward);
+  if (!scoresResponses()) return beginUpdate();
+  enter(Phase::Score);
   std::vector<std::size_t> lengths;
   for (std::size_t r = 0; r < m_batch.rows.size(); ++r) {
-    const RowInput& prompt = m_phase == Phase::Score ? promptOf(r).teacher : promptOf(r).student;
+    const RowInput& prompt = m_teacher ? promptOf(r).teacher : promptOf(r).student;
     lengths.push_back(prompt.ids.size() + m_batch.rows[r].response.size());
   }
-  m_batch.parts = splitByTokens(lengths, static_cast<std::size_t>(m_config.actor.microBatchTokens));
+  m_batch.parts = splitByTokens(lengths, static_cast<std::size_t>(m_microTokens));
   m_status.phaseTotal = static_cast<int>(m_batch.parts.size());
 }
 
 void Run::judgeResponses() {
-  std::vector<const TrainingRow*> all;
+  const bool fromRollout = m_config.actor.useRolloutLogProbs || m_config.actor.rolloutIs != "none";
   m_batch.rows.resize(m_batch.responses.size());
   for (std::size_t r = 0; r < m_batch.responses.size(); ++r) {
     const ReadyRow& prompt = promptOf(r);
@@ -81,50 +85,16 @@ void Run::judgeResponses() {
                                     prompt.sample.groundTruth, prompt.think));
     row.reward = m_batch.rewards.back().score;
     m_batch.tokens += static_cast<std::int64_t>(prompt.student.ids.size() + row.response.size());
-    all.push_back(&row);
+    if (fromRollout) row.rollout = at::tensor(m_batch.responses[r].logProbs, at::kFloat);
+    if (m_config.actor.useRolloutLogProbs) row.old = row.rollout;
   }
   const auto n = static_cast<std::size_t>(m_config.rollout.n);
   for (std::size_t begin = 0; begin < m_batch.rows.size(); begin += n) {
     std::vector<double> group;
     for (std::size_t r = begin; r < begin + n; ++r) group.push_back(m_batch.rows[r].reward);
-    const auto advantages = groupAdvantages(group);
+    const auto advantages = groupAdvantages(group, m_config.actor.normAdvByStd);
     for (std::size_t r = begin; r < begin + n; ++r) m_batch.rows[r].advantage = advantages[r - begin];
   }
-  m_batch.normalizers = normalizersOf(all, m_config.data.maxResponseLength);
-}
-
-void Run::scorePart() {
-  const auto [begin, end] = m_batch.parts[m_batch.nextPart];
-  std::vector<const RowInput*> prompts;
-  std::vector<const TokenIds*> responses;
-  for (std::size_t r = begin; r < end; ++r) {
-    prompts.push_back(&promptOf(r).teacher);
-    responses.push_back(&m_batch.rows[r].response);
-  }
-  auto scores = m_teacher->score(prompts, responses, teacherTopK(m_config));
-  for (std::size_t r = begin; r < end; ++r) m_batch.rows[r].teacher = std::move(scores[r - begin]);
-  m_status.phaseDone = static_cast<int>(++m_batch.nextPart);
-  m_status.phaseTotal = static_cast<int>(m_batch.parts.size());
-  if (m_batch.nextPart < m_batch.parts.size()) return;
-  enter(Phase::Backward);
-  std::vector<std::size_t> lengths;
-  for (const auto& row : m_batch.rows) lengths.push_back(row.prompt->ids.size() + row.response.size());
-  m_batch.parts = splitByTokens(lengths, static_cast<std::size_t>(m_config.actor.microBatchTokens));
-  m_batch.nextPart = 0;
-}
-
-void Run::backwardPart() {
-  if (m_batch.nextPart == 0) m_optimizer.zeroGrad();
-  const auto [begin, end] = m_batch.parts[m_batch.nextPart];
-  std::vector<const TrainingRow*> rows;
-  for (std::size_t r = begin; r < end; ++r) rows.push_back(&m_batch.rows[r]);
-  BackwardResult result = backwardRows(*m_parts.student, rows, m_options, m_batch.normalizers, m_studentVision.get());
-  m_batch.loss += result.loss;
-  m_batch.metrics.merge(result.metrics);
-  std::move(result.studentLogProbs.begin(), result.studentLogProbs.end(), std::back_inserter(m_batch.studentLogProbs));
-  m_status.phaseDone = static_cast<int>(++m_batch.nextPart);
-  m_status.phaseTotal = static_cast<int>(m_batch.parts.size());
-  if (m_batch.nextPart == m_batch.parts.size()) enter(Phase::Update);
 }
 
 void Run::update() {
@@ -135,7 +105,20 @@ void Run::update() {
       square += std::pow(m_optimizer.gradNorm(prefix + name + ".weight"), 2);
     m_snapshot.metrics["cue/grad_norm/L" + std::to_string(layer)] = std::sqrt(square);
   }
-  const Optimizer::Result result = m_optimizer.step();
+  const bool last = m_batch.update + 1 == updateCount();
+  const Optimizer::Result result = m_optimizer.step(last);
+  m_parts.student->refreshNarrowWeights();
+  m_batch.gradNorm += result.gradNorm;
+  if (result.skipped && m_sink) {
+    m_sink(LogLine{"Step " + std::to_string(m_committed.step + 1) + ": the gradient of " + result.nonfinite +
+                   " is not finite; the update was left out" +
+                   (m_config.actor.nonfinite == "halve" ? " and the learning rate was halved." : ".")});
+  }
+  if (!last) {
+    ++m_batch.update;
+    return beginUpdate();
+  }
+  m_shortages = 0;
   ++m_committed.step;
   m_committed.epoch = m_cursor.epoch();
   m_committed.position = m_cursor.position();
@@ -143,9 +126,6 @@ void Run::update() {
   m_committed.tokens += m_batch.tokens;
   m_status.step = m_committed.step;
   stepMetrics(result);
-  if (result.skipped && m_sink)
-    m_sink(
-        LogLine{"Step " + std::to_string(m_committed.step) + ": the gradient is not finite; the update was left out."});
   afterUpdate();
 }
 
@@ -160,13 +140,20 @@ void Run::afterUpdate() {
 
 void Run::stepMetrics(const Optimizer::Result& result) {
   auto& m = m_snapshot.metrics;
+  const double updates = static_cast<double>(updateCount());
+  m_batch.metrics.divideSums(updates);
   for (const auto& [name, value] : m_batch.metrics.values()) {
     const bool trainerSide = name.starts_with("distillation/") && !name.starts_with("distillation/gap");
     m[trainerSide ? "actor/" + name : name] = value;
   }
-  m["actor/loss"] = m_batch.loss;
-  m["actor/grad_norm"] = result.gradNorm;
+  m["actor/loss"] = m_batch.loss / updates;
+  m["actor/loss/" + m_config.actor.lossAggMode] = m_batch.loss / updates;  // says how tokens were weighed (spec 7-B13)
+  m["actor/grad_norm"] = m_batch.gradNorm / updates;
   m["actor/lr"] = result.lr;
+  for (auto [part, name] : {std::pair{StudentPart::Cue, "cue"}, {StudentPart::Vision, "vision"}, {StudentPart::Language, "language"}}) {
+    const double rate = rateOf(m_optimizer.options(), part);
+    if (rate != m_config.actor.lr) m[std::string("actor/lr/") + name] = result.lr * rate / m_config.actor.lr;
+  }
   m["actor/skipped_updates"] = static_cast<double>(m_optimizer.skipped());
   double lengths = 0, shortest = 1e18, longest = 0, clipped = 0, score = 0, right = 0, format = 0, prompts = 0,
          hits = 0, lowest = 1e18, highest = -1e18;
@@ -204,13 +191,11 @@ void Run::stepMetrics(const Optimizer::Result& result) {
   m["training/global_step"] = m_committed.step;
   m["training/epoch"] = static_cast<double>(m_committed.epoch);
   m["training/skipped_rows"] = static_cast<double>(m_committed.skippedRows);
+  m["perf/micro_batch_tokens"] = static_cast<double>(m_microTokens);
   m["perf/total_num_tokens"] = static_cast<double>(m_batch.tokens);
   if (tokens > 0 && m_config.rollout.temperature == 1.0) {
     m["training/rollout_logprob_diff_mean"] = difference / tokens;
-    if (difference / tokens > kMismatchAlarm && !std::exchange(m_warnedMismatch, true) && m_sink) {
-      m_sink(LogLine{"The sampled policy and the trained one differ by " + std::to_string(difference / tokens) +
-                     " nats a token (alarm above 0.02)."});
-    }
+    warnOfGap(difference / tokens);
   }
 }
 

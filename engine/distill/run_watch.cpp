@@ -47,7 +47,7 @@ void Run::startEvaluation() {
 
 void Run::evaluateBlock(std::stop_token stop) {
   const std::int64_t end =
-      std::min(m_evaluation.total, m_evaluation.next + static_cast<std::int64_t>(rolloutBlockRows(*m_parts.student)));
+      std::min(m_evaluation.total, m_evaluation.next + evaluationRows());
   std::vector<std::unique_ptr<ReadyRow>> rows;
   std::vector<RowInput> prompts;
   for (std::int64_t i = m_evaluation.next; i < end; ++i) {
@@ -170,6 +170,7 @@ void Run::publish() {
   m_stepSeconds = 0;
   const bool first = m_batch.rows.empty();  // the look at the student before the first step
   m_batch = {};
+  if (m_config.trainer.valOnly) return finish(RunState::Completed);
   const bool last = step >= m_status.totalSteps;
   enter(!first && (last || due(m_config.trainer.saveFreq)) ? Phase::Save : Phase::Sample);
 }

@@ -1,10 +1,14 @@
 #include "engine/distill/student_step.h"
 
+#include <algorithm>
+#include <cmath>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/argsort.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
 
 #include <cmath>
+#include <map>
 
 #include "engine/distill/log_probs.h"
 
@@ -21,8 +25,20 @@ at::Tensor joined(std::span<const TrainingRow* const> rows, const at::Device& de
 const at::Tensor& sampledOf(const TrainingRow& row) {
   return row.teacher.sampled;
 }
+const at::Tensor& targetOf(const TrainingRow& row) {
+  return row.teacher.targetSampled.defined() ? row.teacher.targetSampled : row.teacher.sampled;
+}
 const at::Tensor& topKOf(const TrainingRow& row) {
   return row.teacher.topK;
+}
+const at::Tensor& targetTopKOf(const TrainingRow& row) {
+  return row.teacher.targetTopK.defined() ? row.teacher.targetTopK : row.teacher.topK;
+}
+const at::Tensor& rolloutOf(const TrainingRow& row) {
+  return row.rollout;
+}
+const at::Tensor& referenceOf(const TrainingRow& row) {
+  return row.reference;
 }
 const at::Tensor& topIdsOf(const TrainingRow& row) {
   return row.teacher.topIds;
@@ -31,7 +47,7 @@ const at::Tensor& oldOf(const TrainingRow& row) {
   return row.old;
 }
 
-/// Means of log p_T - log p_S over all tokens and over the first and second half of each response (spec 4.1).
+/// Means of log p_T - log p_S over all tokens, over the halves and over the quarters of each response (spec 4.1).
 void addGaps(LossMetrics& metrics, const at::Tensor& gaps, const std::vector<std::int64_t>& offsets) {
   const at::Tensor values = gaps.detach().to(at::kCPU, at::kDouble).contiguous();
   const double* gap = values.const_data_ptr<double>();
@@ -39,7 +55,10 @@ void addGaps(LossMetrics& metrics, const at::Tensor& gaps, const std::vector<std
     const std::int64_t begin = offsets[b], end = offsets[b + 1], middle = begin + (end - begin + 1) / 2;
     for (std::int64_t t = begin; t < end; ++t) {
       metrics.addMean("distillation/gap", gap[t], 1);
+      metrics.addMean("distillation/k1", -gap[t], 1);  // the two estimators of KL(S || T) on the sampled tokens (spec 3.3)
+      metrics.addMean("distillation/k3", std::clamp(std::expm1(std::clamp(gap[t], -20.0, 20.0)) - gap[t], 0.0, 10.0), 1);
       metrics.addMean(t < middle ? "distillation/gap_first_half" : "distillation/gap_second_half", gap[t], 1);
+      metrics.addMean("distillation/gap_quarter_" + std::to_string(4 * (t - begin) / (end - begin) + 1), gap[t], 1);
     }
   }
 }
@@ -62,13 +81,39 @@ Forward forwardResponses(const Qwen3VL& student, std::span<const RowInput* const
   return out;
 }
 
+/// Divergence of each response token, in chunks of the vocabulary; rows of one teacher go together. [N]
+at::Tensor divergenceOf(const at::Tensor& states, const at::Tensor& head, std::span<const TrainingRow* const> rows,
+                        const std::vector<std::int64_t>& offsets, const DivergenceOptions& options) {
+  std::map<const void*, std::vector<std::size_t>> byTeacher;
+  for (std::size_t b = 0; b < rows.size(); ++b) {
+    if (!rows[b]->response.empty()) byTeacher[rows[b]->teacher.head.const_data_ptr()].push_back(b);
+  }
+  std::vector<at::Tensor> values, places;
+  for (const auto& [key, members] : byTeacher) {
+    std::vector<at::Tensor> theirs;
+    std::vector<std::int64_t> tokens;
+    for (std::size_t b : members) {
+      theirs.push_back(rows[b]->teacher.states.to(states.device()));
+      for (std::int64_t t = offsets[b]; t < offsets[b + 1]; ++t) tokens.push_back(t);
+    }
+    const at::Tensor place = at::tensor(tokens, at::kLong).to(states.device());
+    values.push_back(divergence(byTeacher.size() == 1 ? states : states.index_select(0, place), head, at::cat(theirs),
+                                rows[members[0]]->teacher.head.to(states.device()), options));
+    places.push_back(place);
+  }
+  if (values.size() == 1) return values[0];
+  return at::cat(values).index_select(0, at::argsort(at::cat(places)));
+}
+
 }  // namespace
 
 StepOptions stepOptions(const RunConfig& config) {
   StepOptions options;
   const auto& d = config.distillation;
   options.loss.mode = lossModeFromName(d.lossMode);
+  options.loss.tailBucket = d.tailBucket;
   options.loss.policyGradient = d.usePolicyGradient;
+  options.loss.form = policyFormFromName(config.actor.policyLoss);
   options.loss.lossMaxClamp = d.lossMaxClamp;
   options.loss.logProbMinClamp = d.logProbMinClamp;
   options.loss.cascadeEpsilon = d.cascadeEpsilon;
@@ -84,6 +129,18 @@ StepOptions stepOptions(const RunConfig& config) {
       d.useTaskRewards ? d.distillationCoef : 1.0;  // alone, the loss is the distillation loss (spec 3.7)
   options.taskRewards = d.useTaskRewards;
   options.entropyCoef = config.actor.entropyCoeff;
+  options.klCoef = config.actor.klLossCoef;
+  options.klMode = lossModeFromName(config.actor.klLossType);
+  options.rolloutIs = config.actor.rolloutIs;
+  options.rolloutIsThreshold = config.actor.rolloutIsThreshold;
+  if (options.loss.mode == LossMode::WholeVocabulary) {
+    options.divergence.kind = divergenceFromName(d.lossMode);
+    options.divergence.parameter = options.divergence.kind == Divergence::Jsd     ? d.jsdBeta
+                                   : options.divergence.kind == Divergence::Alpha ? d.alpha
+                                                                                  : d.skew;
+  }
+  options.divergence.temperature = config.rollout.temperature;
+  options.divergence.vocabularyChunk = d.vocabularyChunk;
   options.temperature = config.rollout.temperature;
   options.checkpointActivations = config.student.gradientCheckpointing;
   return options;
@@ -92,6 +149,11 @@ StepOptions stepOptions(const RunConfig& config) {
 int teacherTopK(const RunConfig& config) {
   if (lossModeFromName(config.distillation.lossMode) == LossMode::ForwardKlTopK) return config.distillation.topk;
   return config.distillation.cascadeEpsilon > 0 || config.distillation.confidenceAlpha > 0 ? 1 : 0;  // spec 7-B14
+}
+
+bool teacherStates(const RunConfig& config) {
+  return isWholeVocabulary(config.distillation.lossMode) ||
+         (config.distillation.usePolicyGradient && config.actor.policyLoss == "reinforce_cv");
 }
 
 BackwardResult backwardRows(const Qwen3VL& student, std::span<const TrainingRow* const> rows,
@@ -131,23 +193,43 @@ BackwardResult backwardRows(const Qwen3VL& student, std::span<const TrainingRow*
   result.metrics.addMean("actor/entropy", logProbs.entropy.detach().to(at::kDouble).sum().item<double>(),
                          static_cast<double>(tokens));
 
+  const at::Tensor old = batch.old.defined() ? batch.old : batch.student.detach();
+  if (options.rolloutIs != "none" && rows[0]->rollout.defined()) {
+    batch.importance = rolloutWeights(options.rolloutIs == "sequence", old, joined(rows, device, rolloutOf), batch,
+                                      options.rolloutIsThreshold);
+    result.metrics.addMean("actor/rollout_is_mean", batch.importance.sum().item<double>(), static_cast<double>(tokens));
+    result.metrics.addMax("actor/rollout_is_max", batch.importance.max().item<double>());
+  }
+
   at::Tensor loss;
   if (options.distill) {
-    batch.teacher = joined(rows, device, sampledOf);
+    if (rows[0]->teacher.sampled.defined()) {
+      batch.teacher = joined(rows, device, targetOf);
+      addGaps(result.metrics, joined(rows, device, sampledOf) - batch.student, batch.offsets);
+    }
     if (rows[0]->teacher.topK.defined()) {
-      batch.teacherTopK = joined(rows, device, topKOf);
-      batch.teacherBest = batch.teacherTopK.select(-1, 0);
+      batch.teacherTopK = joined(rows, device, targetTopKOf);
+      batch.teacherBest = joined(rows, device, topKOf).select(-1, 0);
+    }
+    if (options.loss.mode == LossMode::WholeVocabulary)
+      batch.divergence = divergenceOf(forward.states, student.headWeight(), rows, batch.offsets, options.divergence);
+    if (options.loss.policyGradient && options.loss.form == PolicyForm::ReinforceCv) {
+      at::NoGradGuard noGrad;
+      DivergenceOptions reverse = options.divergence;
+      reverse.kind = Divergence::ReverseKl;
+      batch.baseline = -divergenceOf(forward.states.detach(), student.headWeight(), rows, batch.offsets, reverse);
     }
     LossResult distillation = distillationLoss(options.loss, batch, normalizers);
     loss = distillation.loss * options.distillationCoef;
-    addGaps(result.metrics, batch.teacher - batch.student, batch.offsets);
     result.metrics.merge(distillation.metrics);
     result.perToken = distillation.perToken.cpu();
   }
   if (options.taskRewards) {
     LossMetrics policy;
+    LossBatch rewarded = batch;
+    rewarded.baseline = at::Tensor();  // the group's mean is already taken from these advantages
     at::Tensor values =
-        clippedPolicyLoss(options.loss, batch, at::tensor(advantages, at::kFloat).to(device), "actor/", &policy);
+        policyLoss(options.loss, rewarded, at::tensor(advantages, at::kFloat).to(device), "actor/", &policy);
     at::Tensor pgLoss = aggregate(options.loss.aggregation, values, batch, normalizers);
     policy.addSum("actor/pg_loss", pgLoss.detach().item<double>());
     result.metrics.merge(policy);
@@ -155,6 +237,16 @@ BackwardResult backwardRows(const Qwen3VL& student, std::span<const TrainingRow*
   }
   if (options.entropyCoef != 0)
     loss = loss - options.entropyCoef * aggregate(options.loss.aggregation, logProbs.entropy, batch, normalizers);
+  if (options.klCoef != 0) {
+    LossOptions penalty;
+    penalty.mode = options.klMode;
+    LossBatch fromStart = batch;
+    fromStart.teacher = joined(rows, device, referenceOf);
+    const at::Tensor kl =
+        aggregate(options.loss.aggregation, tokenLosses(penalty, fromStart, nullptr), batch, normalizers);
+    result.metrics.addSum("actor/kl_loss", kl.detach().item<double>());
+    loss = loss + options.klCoef * kl;
+  }
   loss.backward();
   result.loss = loss.detach().item<double>();
   const at::Tensor values = batch.student.detach().cpu();
@@ -193,14 +285,14 @@ LossNormalizers normalizersOf(std::span<const TrainingRow* const> rows, double w
   return n;
 }
 
-std::vector<double> groupAdvantages(const std::vector<double>& rewards) {
+std::vector<double> groupAdvantages(const std::vector<double>& rewards, bool divide) {
   if (rewards.size() == 1) return rewards;
   double mean = 0, square = 0;
   for (double r : rewards) mean += r / static_cast<double>(rewards.size());
   for (double r : rewards) square += (r - mean) * (r - mean);
   const double deviation = std::sqrt(square / static_cast<double>(rewards.size() - 1));
   std::vector<double> advantages;
-  for (double r : rewards) advantages.push_back((r - mean) / (deviation + 1e-6));
+  for (double r : rewards) advantages.push_back((r - mean) / (divide ? deviation + 1e-6 : 1));
   return advantages;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/core/config.h"
+#include "engine/distill/divergences.h"
 #include "engine/distill/losses.h"
 #include "engine/distill/response_rows.h"
 #include "engine/distill/teacher.h"
@@ -20,6 +21,8 @@ struct TrainingRow {
   TokenIds response;
   TeacherScores teacher;  // undefined tensors when only the task reward counts
   at::Tensor old;  // [R] log-probabilities of the policy that the ratio is taken against; undefined: the current one
+  at::Tensor rollout;    // [R] what the sampler said; needed for StepOptions::rolloutIs
+  at::Tensor reference;  // [R] log-probabilities of the student's own start; needed for StepOptions::klCoef
   double reward = 0;
   double advantage = 0;  // of the task reward, the same for all tokens
 };
@@ -30,12 +33,19 @@ struct StepOptions {
   double distillationCoef = 1;
   bool taskRewards = false;
   double entropyCoef = 0;
+  double klCoef = 0;                        // divergence from the student's own start, with or without task rewards
+  LossMode klMode = LossMode::K3;
+  std::string rolloutIs = "none";           // none, token, sequence
+  double rolloutIsThreshold = 2;
+  DivergenceOptions divergence;             // of LossMode::WholeVocabulary; its temperature divides both models' logits
   double temperature = 1;
   bool checkpointActivations = false;
 };
 StepOptions stepOptions(const RunConfig& config);
 /// How many of the teacher's tokens the loss needs (0: the sampled one only).
 int teacherTopK(const RunConfig& config);
+/// The loss needs the teacher's whole distribution.
+bool teacherStates(const RunConfig& config);
 
 struct BackwardResult {
   double loss = 0;  // share of the batch's loss; shares add up
@@ -54,8 +64,8 @@ std::vector<at::Tensor> studentLogProbs(const Qwen3VL& student, std::span<const 
 /// Normalisers of a whole batch. `width`: longest response allowed.
 LossNormalizers normalizersOf(std::span<const TrainingRow* const> rows, double width);
 
-/// Advantages of the rewards of one prompt's group: (r - mean) / (deviation + 1e-6); a group of one keeps its reward
-/// (spec 3.7).
-std::vector<double> groupAdvantages(const std::vector<double>& rewards);
+/// Advantages of the rewards of one prompt's group: (r - mean) / (deviation + 1e-6), or without the division; a group of
+/// one keeps its reward (spec 3.7).
+std::vector<double> groupAdvantages(const std::vector<double>& rewards, bool divide = true);
 
 }  // namespace cuescope

@@ -1,8 +1,10 @@
-// Teacher: a frozen Qwen3-VL that scores the student's responses under a prompt of its own, which may say more
-// (spec 3.5, 3.11). Never updated: its parameters have no gradient, its vision features are cached. Owned by the run;
-// engine thread.
+// Teacher: a Qwen3-VL that scores the student's responses under a prompt of its own, which may say more (spec 3.5, 3.11).
+// Four kinds: a frozen folder and the student's own frozen start never change; a moving average follows the student
+// (Optimizer::follow); a live teacher is the student itself. Teachers chooses one of several by a row's data_source.
+// Owned by the run; engine thread.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -16,33 +18,72 @@ namespace cuescope {
 
 /// Scores of one response of R tokens, aligned to it: entry t is about token t. On the teacher's device, float32.
 struct TeacherScores {
-  at::Tensor sampled;       // [R] log-probability of the token
-  at::Tensor topK, topIds;  // [R, K], most likely first; undefined when K = 0
+  at::Tensor sampled;                    // [R] log-probability of the token
+  at::Tensor topK, topIds;               // [R, K], most likely first; undefined when K = 0
+  at::Tensor targetSampled, targetTopK;  // what the loss takes instead, when a contrast has changed them (contrast.h)
+  at::Tensor states, head;               // [R, h], [V, h]: the whole distribution; undefined unless asked for
+};
+
+struct TeacherOptions {
+  bool freezes = true;        // switches the gradients of the model's parameters off; not for a live teacher
+  bool cachesVision = true;   // the vision tower never changes
+  bool headChanges = false;   // a live teacher's head is copied with its states: the student moves before they are used
 };
 
 class Teacher {
  public:
-  explicit Teacher(std::shared_ptr<Qwen3VL> model);
+  explicit Teacher(std::shared_ptr<Qwen3VL> model, const TeacherOptions& options = {});
 
   const Qwen3VL& model() const { return *m_model; }
   std::shared_ptr<Qwen3VL> share() const { return m_model; }
-  /// K = 0: only the sampled tokens.
+  /// K = 0: only the sampled tokens. `states`: also what a loss over the whole vocabulary needs.
   std::vector<TeacherScores> score(std::span<const RowInput* const> prompts, std::span<const TokenIds* const> responses,
-                                   int topK);
+                                   int topK, bool states = false);
+  /// Under other prompts, the sampled tokens and the tokens `ids[b]` [R, K] (undefined: none) instead of its own best.
+  std::vector<TeacherScores> scoreAt(std::span<const RowInput* const> prompts, std::span<const TokenIds* const> responses,
+                                     std::span<const at::Tensor> ids);
 
  private:
+  struct Forward {
+    ResponseRows packed;
+    at::Tensor states;
+  };
+  Forward forward(std::span<const RowInput* const> prompts, std::span<const TokenIds* const> responses);
+
   std::shared_ptr<Qwen3VL> m_model;
+  TeacherOptions m_options;
   VisionCache m_vision;
 };
 
-/// The teacher's prompt of a sample, and whether it says what `privilege` ("none", "hint", "cue") asks for.
+/// The run's teachers.
+class Teachers {
+ public:
+  explicit Teachers(std::unique_ptr<Teacher> usual) : m_usual(std::move(usual)) {}
+  void route(const std::string& dataSource, std::unique_ptr<Teacher> teacher) { m_routed[dataSource] = std::move(teacher); }
+  Teacher& of(const std::string& dataSource) {
+    auto found = m_routed.find(dataSource);
+    return found == m_routed.end() ? *m_usual : *found->second;
+  }
+  Teacher& usual() { return *m_usual; }
+  bool several() const { return !m_routed.empty(); }
+  /// Fewest positions that any of them reads.
+  std::int64_t positions() const;
+
+ private:
+  std::unique_ptr<Teacher> m_usual;
+  std::map<std::string, std::unique_ptr<Teacher>> m_routed;
+};
+
+/// The teacher's prompt of a sample, and whether it says what the privilege asks for.
 struct TeacherPrompt {
   Prompt prompt;
   bool privileged = false;
+  std::string text;  // the privilege as a [Hint]; empty when the data's own teacher_prompt says it
 };
-/// «none» is the student's prompt, whatever the data hold (spec 7-B15). Otherwise the sample's cue or hint, else its
-/// teacher_prompt column; a row without either gets the plain prompt and counts as a miss.
+/// «none» is the student's prompt, whatever the data hold (spec 7-B15). Otherwise ("hint", "cue", "column") the sample's
+/// hint or cue or the text column named `column`, else its teacher_prompt; a row without either gets the plain prompt and
+/// counts as a miss.
 TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, const std::vector<VisualInput>& visuals,
-                            const std::string& privilege);
+                            const std::string& privilege, const std::string& column = {});
 
 }  // namespace cuescope

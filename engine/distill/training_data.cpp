@@ -78,7 +78,8 @@ std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, std::string* reason) 
       for (const auto& picture : pictures) own.push_back(m_teacher->image(m_teacher->loaded(picture)));
     }
     TeacherPrompt teacher =
-        teacherPrompt(*m_teacher, sample, m_teacher == m_student ? visuals : own, m_config.teacher.privilege);
+        teacherPrompt(*m_teacher, sample, m_teacher == m_student ? visuals : own, m_config.teacher.privilege,
+                      m_config.teacher.privilegeColumn);
     const auto tokens = static_cast<std::int64_t>(teacher.prompt.row.ids.size()) + m_config.data.maxResponseLength;
     if (tokens > m_teacherPositions) {  // spec 7-B8
       return refuse("the teacher's prompt and the longest response have " + std::to_string(tokens) +
@@ -86,6 +87,7 @@ std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, std::string* reason) 
     }
     ready->teacher = std::move(teacher.prompt.row);
     ready->privileged = teacher.privileged;
+    ready->privilege = std::move(teacher.text);
   }
   for (const auto& turn : sample.prompt) ready->think = ready->think || turn.text.find("<think>") != std::string::npos;
   ready->grids = prompt.row.grids;

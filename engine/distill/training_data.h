@@ -49,6 +49,7 @@ struct ReadyRow {
   RowInput student, teacher;                   // teacher empty without a teacher
   std::string studentText;                     // rendered prompt
   bool privileged = false;                     // the teacher's prompt says what the privilege asks for
+  std::string privilege;                       // the text of a [Hint], if the privilege came as one
   bool think = false;                          // the prompt asks for a <think> block
 };
 

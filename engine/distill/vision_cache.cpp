@@ -31,6 +31,12 @@ VisionFeatures VisionCache::one(const Qwen3VL& model, const at::Tensor& pixels, 
   return entry.features;
 }
 
+void VisionCache::clear() {
+  m_byKey.clear();
+  m_entries.clear();
+  m_bytes = 0;
+}
+
 VisionFeatures VisionCache::features(const Qwen3VL& model, std::span<const RowInput* const> rows) {
   at::NoGradGuard noGrad;
   std::vector<at::Tensor> merged;

@@ -1,0 +1,61 @@
+#include "engine/distill/memory.h"
+
+#include <c10/util/Exception.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <new>
+#include <string>
+
+namespace cuescope {
+namespace {
+
+/// One number of a file of the kernel; -1 when there is none ("max", no such file).
+std::int64_t numberIn(const char* file) {
+  std::ifstream in(file);
+  std::int64_t value = -1;
+  return in >> value ? value : -1;
+}
+
+}  // namespace
+
+bool isOutOfMemory(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) || dynamic_cast<const c10::OutOfMemoryError*>(&error)) return true;
+  if (!dynamic_cast<const c10::Error*>(&error)) return false;
+  const std::string text = error.what();
+  for (const char* words : {"can't allocate memory", "out of memory", "not enough memory"})
+    if (text.find(words) != std::string::npos) return true;
+  return false;
+}
+
+std::int64_t residentBytes() {
+  std::ifstream in("/proc/self/statm");
+  std::int64_t pages = 0, resident = 0;
+  in >> pages >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+std::int64_t peakResidentBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+std::int64_t availableBytes() {
+  std::int64_t available = std::numeric_limits<std::int64_t>::max();
+  std::ifstream in("/proc/meminfo");
+  for (std::string name, unit; in >> name;) {
+    std::int64_t value = 0;
+    in >> value;
+    std::getline(in, unit);
+    if (name == "MemAvailable:") available = value * 1024;
+  }
+  const std::int64_t limit = numberIn("/sys/fs/cgroup/memory.max"), used = numberIn("/sys/fs/cgroup/memory.current");
+  if (limit > 0 && used >= 0) available = std::min(available, std::max<std::int64_t>(0, limit - used));
+  return available == std::numeric_limits<std::int64_t>::max() ? 0 : available;
+}
+
+}  // namespace cuescope

@@ -1,0 +1,18 @@
+// What memory is there, what is used, and whether an exception says that it ran out. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+
+namespace cuescope {
+
+/// std::bad_alloc, LibTorch's OutOfMemoryError (CUDA), or the CPU allocator's complaint.
+bool isOutOfMemory(const std::exception& error);
+
+/// Resident bytes of this process now, and the most there ever were.
+std::int64_t residentBytes();
+std::int64_t peakResidentBytes();
+/// What this machine, or this process's control group, can still give.
+std::int64_t availableBytes();
+
+}  // namespace cuescope
