@@ -76,6 +76,11 @@ int main(int argc, char** argv) {
   cli::addTrain(app, context);
   cli::addPlan(app, context);
   cli::addControl(app, context);
+  cli::addResume(app, context);
+  cli::addEval(app, context);
+  cli::addExport(app, context);
+  cli::addBoard(app, context);
+  cli::addData(app, context);
   cli::addBench(app, context);
   cli::addDemo(app, context);
   cli::addRender(app, context);

@@ -11,6 +11,7 @@
 #include "engine/core/failure.h"
 #include "engine/data/data_rows.h"
 #include "engine/data/demo_folder.h"
+#include "engine/distill/checkpoint.h"
 #include "engine/distill/demo_models.h"
 #include "engine/distill/planner.h"
 #include "engine/door_doctor.h"
@@ -18,7 +19,9 @@
 #include "engine/door_run.h"
 #include "engine/door_tensors.h"
 #include "engine/evaluate/bench.h"
+#include "engine/evaluate/evaluation.h"
 #include "engine/evaluate/selfcheck.h"
+#include "engine/evaluate/study.h"
 #include "engine/inspect/inspector.h"
 #include "engine/inspect/what_if.h"
 #include "engine/model/generate.h"
@@ -110,6 +113,15 @@ class DoorEngine : public Engine {
 
   DataRows readRows(const std::string& file, std::int64_t first, int count) override { return cuescope::readRows(file, first, count); }
 
+  EvaluationPtr evaluate(const EvaluateRequest& request, const EventSink& sink, std::stop_token stop) override;
+  DataVerdict checkData(const std::vector<std::string>& files, const RunConfig& config, const EventSink& sink, std::stop_token stop) override {
+    return checkRows(files, config, sink, stop);
+  }
+  std::string exportModel(const std::string& runOrCheckpoint, const std::string& outputFolder) override {
+    return exportCheckpoint(runOrCheckpoint, outputFolder);
+  }
+  void demoStudy(const DemoStudyRequest& request, const EventSink& sink, std::stop_token stop) override { runStudy(request, m_options, sink, stop); }
+
   void makeDemoData(const std::string& folder, std::uint64_t seed, const EventSink& sink, std::stop_token stop) override {
     cuescope::makeDemoData(folder, seed, sink, stop);
   }
@@ -154,6 +166,19 @@ class DoorEngine : public Engine {
   Shelf m_shelf;
   RunSlot m_run;
 };
+
+EvaluationPtr DoorEngine::evaluate(const EvaluateRequest& request, const EventSink& sink, std::stop_token stop) {
+  EvaluateRequest asked = request;
+  int step = -1;
+  if (request.model == kRunStudent) {
+    step = m_run.step();
+  } else {
+    asked.model = modelFolderOf(request.model, &step);
+  }
+  const Qwen3VL& model = modelNamed(asked.model, sink);
+  const std::shared_ptr<const Processor> processor(std::shared_ptr<void>(), &processorNamed(asked.model));  // the shelf or the run owns it
+  return evaluateModel(model, processor, asked, step, sink, stop);
+}
 
 RenderedPrompt DoorEngine::chat(const std::string& folder, const std::vector<ChatMessage>& messages, bool addGenerationPrompt) {
   nlohmann::json list = nlohmann::json::array();

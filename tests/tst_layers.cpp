@@ -20,7 +20,7 @@ const std::map<QString, QStringList>& table() {
       {"engine/data", {"engine/core", "engine/tokenizer", "engine/media", "engine/model/rows.h", "engine/model/qwen3_vl_config.h", "engine/engine.h"}},
       {"engine/distill", {"engine/core", "engine/tokenizer", "engine/media", "engine/kernels", "engine/model", "engine/data", "engine/engine.h"}},
       {"engine/inspect", {"engine/core", "engine/tokenizer", "engine/media", "engine/kernels", "engine/model", "engine/data", "engine/engine.h"}},
-      {"engine/evaluate", {"engine/core", "engine/tokenizer", "engine/media", "engine/kernels", "engine/model", "engine/data", "engine/engine.h"}},
+      {"engine/evaluate", {"engine/core", "engine/tokenizer", "engine/media", "engine/kernels", "engine/model", "engine/data", "engine/distill", "engine/engine.h"}},
       {"engine", {"engine"}},  // engine.h and the door behind it
       {"widgets", {}},         // plain values in, signals out: no engine type
       {"ui", {"widgets", "engine/engine.h", "engine/core"}},

@@ -9,6 +9,7 @@
 #include "app/cli/command.h"
 #include "engine/core/config.h"
 #include "engine/core/run_control.h"
+#include "engine/core/run_directory.h"
 
 namespace cuescope::cli {
 
@@ -207,6 +208,29 @@ void addTrain(CLI::App& app, Context& context) {
   command->callback([&context, command, file, overrides, resume, detach, reportFd] {
     if (command->count("--resume") && resume->empty()) *resume = "auto";
     context.run = [&context, file, overrides, resume, detach, reportFd] { return train(context, *file, *overrides, *resume, *detach, *reportFd); };
+  });
+}
+
+/// RUN or RUN@STEP goes on with its own settings, where the newest (or that) checkpoint stands; --resume of `train` needs the first
+/// configuration instead.
+void addResume(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand("resume", "Goes on with a run that was stopped or interrupted");
+  auto name = std::make_shared<std::string>();
+  auto overrides = std::make_shared<std::vector<std::string>>();
+  command->add_option("run", *name, "Folder of the run, or RUN@STEP")->required();
+  command->add_option("overrides", *overrides, "Settings that differ: a.b=c ...");
+  auto detach = std::make_shared<bool>(false);
+  auto reportFd = std::make_shared<int>(-1);
+  command->add_flag("--detach", *detach, "Train in a process that outlives this terminal");
+  command->add_option("--report-fd", *reportFd, "Where --detach hears from the process it starts")->group("");
+  addJson(*command, context);
+  command->callback([&context, name, overrides, detach, reportFd] {
+    context.run = [&context, name, overrides, detach, reportFd] {
+      const ResumePoint point = resumePoint(*name);
+      std::vector<std::string> settings = point.overrides;
+      settings.insert(settings.end(), overrides->begin(), overrides->end());
+      return train(context, point.configFile, settings, point.resumeMode, *detach, *reportFd);
+    };
   });
 }
 

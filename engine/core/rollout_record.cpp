@@ -5,18 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/core/failure.h"
+#include "engine/core/json_values.h"
 
 namespace cuescope {
 namespace {
 
 using nlohmann::json;
-
-std::vector<float> floats(const json& values) {
-  std::vector<float> out;
-  for (const auto& value : values)
-    out.push_back(value.is_null() ? std::numeric_limits<float>::quiet_NaN() : value.get<float>());
-  return out;
-}
 
 }  // namespace
 
@@ -57,8 +51,8 @@ std::vector<RolloutRecord> parseRollouts(const std::string& jsonLines) {
       r.format = line.value("format", 0.0);
       r.stopped = line.value("stopped", false);
       r.ids = line.value("ids", std::vector<std::int64_t>{});
-      if (line.contains("student_token_logprobs")) r.studentLogProbs = floats(line["student_token_logprobs"]);
-      if (line.contains("teacher_token_logprobs")) r.teacherLogProbs = floats(line["teacher_token_logprobs"]);
+      if (line.contains("student_token_logprobs")) r.studentLogProbs = floatsFrom(line["student_token_logprobs"]);
+      if (line.contains("teacher_token_logprobs")) r.teacherLogProbs = floatsFrom(line["teacher_token_logprobs"]);
       records.push_back(std::move(r));
     } catch (const json::exception& error) {
       throw Error("A saved rollout could not be read", "line " + std::to_string(number), error.what(),

@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "engine/core/failure.h"
+#include "engine/core/json_values.h"
 
 namespace fs = std::filesystem;
 
@@ -89,10 +90,6 @@ std::optional<std::string> readFile(const std::string& path) {
   return text.str();
 }
 
-double number(const json& value) {
-  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
-}
-
 json stepToJson(const StepSnapshot& step) {
   json line = {{"step", step.step},
                {"seconds", step.secondsSinceStart},
@@ -110,9 +107,9 @@ StepSnapshot stepFromJson(const json& line) {
   for (const auto& [name, value] : line.items()) {
     if (name == "step" || name == "seconds" || name == "tokens") continue;
     if (name == "phases") {
-      for (const auto& [phase, seconds] : value.items()) step.phaseSeconds[phase] = number(seconds);
+      for (const auto& [phase, seconds] : value.items()) step.phaseSeconds[phase] = numberOr(seconds);
     } else if (value.is_number() || value.is_null()) {
-      step.metrics[name] = number(value);
+      step.metrics[name] = numberOr(value);
     }
   }
   return step;
@@ -130,12 +127,6 @@ json probesToJson(const std::vector<ProbeMap>& probes) {
   return list;
 }
 
-std::vector<float> floats(const json& values) {
-  std::vector<float> out;
-  for (const auto& value : values) out.push_back(static_cast<float>(number(value)));
-  return out;
-}
-
 std::vector<ProbeMap> probesFromJson(const json& list) {
   std::vector<ProbeMap> probes;
   for (const auto& entry : list) {
@@ -144,8 +135,8 @@ std::vector<ProbeMap> probesFromJson(const json& list) {
     probe.gridRows = entry.at("grid").at(0);
     probe.gridCols = entry.at("grid").at(1);
     probe.layers = entry.at("layers").get<std::vector<int>>();
-    probe.values = floats(entry.at("values"));
-    probe.evidenceMass = floats(entry.at("evidence_mass"));
+    probe.values = floatsFrom(entry.at("values"));
+    probe.evidenceMass = floatsFrom(entry.at("evidence_mass"));
     probes.push_back(std::move(probe));
   }
   return probes;
@@ -280,13 +271,42 @@ std::vector<CheckpointInfo> RunReader::checkpoints() const {
       json manifest = json::parse(*bytes, nullptr, false);
       info.complete = !manifest.is_discarded() && manifest.contains("files");
       if (info.complete && manifest.contains("metrics")) {
-        for (const auto& [name, value] : manifest["metrics"].items()) info.metrics[name] = number(value);
+        for (const auto& [name, value] : manifest["metrics"].items()) info.metrics[name] = numberOr(value);
       }
     }
     found.push_back(std::move(info));
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.step < b.step; });
   return found;
+}
+
+ResumePoint resumePoint(const std::string& name) {
+  std::string directory = name, step;
+  if (const auto at = name.rfind('@'); at != std::string::npos && !RunReader::isRunDirectory(name)) {
+    directory = name.substr(0, at);
+    step = name.substr(at + 1);
+  }
+  const fs::path folder = fs::absolute(fs::path(directory)).lexically_normal();
+  fs::path run = folder.filename().empty() ? folder.parent_path() : folder;
+  if (!RunReader::isRunDirectory(run.string())) {
+    throw Error("There is no run to go on with", run.string(), "the folder holds no config.yaml beside status.json or metrics.jsonl",
+                "Name the folder of a run.");
+  }
+  ResumePoint point{(run / "config.yaml").string(),
+                    {"trainer.default_local_dir=" + run.parent_path().string(), "trainer.experiment_name=" + run.filename().string()},
+                    "auto"};
+  if (step.empty()) return point;
+  std::string known;
+  for (const auto& info : RunReader(run.string()).checkpoints()) {
+    if (!info.complete) continue;
+    if (std::to_string(info.step) == step) point.resumeMode = info.folder;
+    known += (known.empty() ? "" : ", ") + std::to_string(info.step);
+  }
+  if (point.resumeMode == "auto") {
+    throw Error("The run has no checkpoint of step " + step, run.string(),
+                known.empty() ? "it has none at all" : "there are the steps " + known, "Choose one of these.");
+  }
+  return point;
 }
 
 // ----------------------------------------------------------------------------------------------------------------

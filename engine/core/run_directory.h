@@ -66,6 +66,15 @@ class RunWriter {
   int m_lock = -1;
 };
 
+/// How a run that exists goes on: its own configuration, put where it lies now.
+struct ResumePoint {
+  std::string configFile;
+  std::vector<std::string> overrides;  // "trainer.default_local_dir=...", ...
+  std::string resumeMode;              // trainer.resume_mode: auto, or the folder of a checkpoint
+};
+/// `name`: a run's folder, or RUN@STEP. Throws Error that lists the steps there are.
+ResumePoint resumePoint(const std::string& name);
+
 /// Replaces a file by write to a neighbour, fsync, rename, fsync of the folder.
 void writeFileDurably(const std::string& path, const std::string& bytes);
 

@@ -179,9 +179,23 @@ DemoCase demoCase(const std::string& split, std::int64_t index, std::uint64_t se
   std::uint64_t stream = 0xcbf29ce484222325ull;
   for (char c : split) stream = (stream ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
   DemoRandom random(seed, stream + static_cast<std::uint64_t>(index));
+  DemoCase result;
+  if (split == "ood") {
+    const auto round = static_cast<std::size_t>(index / 3);
+    const bool crowded = index % 3 == 0, composed = index % 3 == 1;
+    result.dataSource = crowded ? kDemoCrowded : composed ? kDemoComposed : kDemoLayout;
+    result.questionBoth = !crowded && !composed;
+    for (;;) {
+      result.scene = crowded ? makeDemoScene(random, 7, 9) : makeDemoScene(random);
+      const auto item = composed ? askNovel(result.scene, kNovelKinds[round % kNovelKinds.size()], random)
+                                 : askDemo(result.scene, kDemoKinds[round % kDemoKinds.size()], random);
+      if (!item) continue;
+      result.item = *item;
+      return result;
+    }
+  }
   const std::size_t kinds = kDemoKinds.size();
   const std::string& kind = kDemoKinds[static_cast<std::size_t>(index) % kinds];
-  DemoCase result;
   result.questionFirst = static_cast<std::size_t>(index) / kinds % 4 == 3;
   for (;;) {  // a scene without neighbours has no neighbour question: draw another
     result.scene = makeDemoScene(random);
@@ -197,7 +211,13 @@ std::vector<Sample> demoSamples(const std::string& split, std::int64_t count, st
   for (std::int64_t i = 0; i < count; ++i) {
     if (stop.stop_requested()) throw Cancelled();
     const DemoCase drawn = demoCase(split, i, seed);
-    samples.push_back(demoSample(drawn.scene, drawn.item, drawn.questionFirst, split, i));
+    Sample sample = demoSample(drawn.scene, drawn.item, drawn.questionFirst, split, i);
+    sample.dataSource = drawn.dataSource;
+    if (drawn.questionBoth) {
+      sample.prompt.front().text = drawn.item.question + "<image>" + drawn.item.question;
+      sample.layout = "question-both";
+    }
+    samples.push_back(std::move(sample));
   }
   return samples;
 }
@@ -205,7 +225,7 @@ std::vector<Sample> demoSamples(const std::string& split, std::int64_t count, st
 void makeDemoData(const std::string& folder, std::uint64_t seed, const EventSink& sink, std::stop_token stop) {
   const fs::path data = fs::path(folder) / "data";
   fs::create_directories(data);
-  const std::vector<std::pair<std::string, std::int64_t>> splits{{"train", 2000}, {"test", 1000}};
+  const std::vector<std::pair<std::string, std::int64_t>> splits{{"train", 2000}, {"test", 1000}, {"ood", 960}};
   for (std::size_t s = 0; s < splits.size(); ++s) {
     const auto& [split, count] = splits[s];
     if (sink) sink(Progress{"Drawing " + std::to_string(count) + " " + split + " rows", double(s), double(splits.size() + 1)});

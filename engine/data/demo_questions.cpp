@@ -69,7 +69,8 @@ DemoItem askCount(const DemoScene& scene, bool color, DemoRandom& random) {
                   number(static_cast<int>(evidence.size())), "Seen " + word + " at" + list + ".", evidence);
 }
 
-std::optional<DemoItem> askNeighbor(const DemoScene& scene, DemoRandom& random) {
+/// What of the neighbour is asked: colour is the trained kind.
+std::optional<DemoItem> askNeighbor(const DemoScene& scene, DemoRandom& random, const std::string& kind = "neighbor") {
   struct Case {
     int from, to;
     const char* where;
@@ -89,8 +90,10 @@ std::optional<DemoItem> askNeighbor(const DemoScene& scene, DemoRandom& random) 
   if (cases.empty()) return std::nullopt;
   const Case& chosen = cases[static_cast<std::size_t>(random.below(static_cast<int>(cases.size())))];
   const DemoObject &from = scene.objects[chosen.from], &to = scene.objects[chosen.to];
-  const std::string& answer = demoColors()[to.color];
-  return finished("neighbor", std::string("What color is ") + chosen.where + " the " + from.name() + "?",
+  const bool digit = kind == "digit_of_neighbor", shape = kind == "shape_of_neighbor";
+  const std::string& answer = digit ? number(to.digit) : shape ? demoShapes()[to.shape] : demoColors()[to.color];
+  const std::string opening = digit ? "What digit is " : shape ? "Which shape is " : "What color is ";
+  return finished(kind, opening + chosen.where + " the " + from.name() + "?",
                   "the " + from.name() + " " + regionOf(from) + " " + chosen.where + " " + regionOf(to) + " " + answer, answer,
                   "The " + from.name() + " is at " + regionOf(from) + ".", {chosen.from, chosen.to});
 }
@@ -110,7 +113,54 @@ DemoItem askPair(const DemoScene& scene, bool sum, DemoRandom& random) {
                   (a.digit > b.digit ? a : b).name(), cue, {i, j});
 }
 
+DemoItem askAt(const DemoScene& scene, bool digit, DemoRandom& random) {
+  const int i = pick(scene, random);
+  const DemoObject& o = scene.objects[i];
+  const std::string answer = digit ? number(o.digit) : demoColors()[o.color];
+  return finished(digit ? "digit_at" : "color_at", std::string(digit ? "What digit is at " : "What color is at ") + regionOf(o) + "?",
+                  regionOf(o) + " " + o.name() + " " + number(o.digit), answer, "The " + o.name() + " is at " + regionOf(o) + ".", {i});
+}
+
+std::optional<DemoItem> askDigitAndShape(const DemoScene& scene, DemoRandom& random) {
+  // The second object is named by its shape alone, so that shape must occur once.
+  std::vector<std::pair<int, int>> cases;
+  for (std::size_t i = 0; i < scene.objects.size(); ++i) {
+    for (std::size_t j = 0; j < scene.objects.size(); ++j) {
+      const int shape = scene.objects[j].shape;
+      const auto same = std::count_if(scene.objects.begin(), scene.objects.end(), [&](const DemoObject& o) { return o.shape == shape; });
+      if (i != j && same == 1) cases.emplace_back(static_cast<int>(i), static_cast<int>(j));
+    }
+  }
+  if (cases.empty()) return std::nullopt;
+  const auto [i, j] = cases[static_cast<std::size_t>(random.below(static_cast<int>(cases.size())))];
+  const DemoObject &a = scene.objects[i], &b = scene.objects[j];
+  return finished("sum_of_digit_and_shape", "What is the sum of the digits on the " + a.name() + " and the " + demoShapes()[b.shape] + "?",
+                  "the " + a.name() + " " + number(a.digit) + ". the " + b.name() + " " + number(b.digit), number(a.digit + b.digit),
+                  "The " + a.name() + " is at " + regionOf(a) + ". The " + b.name() + " is at " + regionOf(b) + ".", {i, j});
+}
+
+DemoItem askLargest(const DemoScene& scene, DemoRandom& random) {
+  std::vector<int> order(scene.objects.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
+  random.shuffle(order);
+  const DemoObject &a = scene.objects[order[0]], &b = scene.objects[order[1]], &c = scene.objects[order[2]];
+  const DemoObject& best = a.digit > b.digit ? (a.digit > c.digit ? a : c) : (b.digit > c.digit ? b : c);
+  return finished("larger_of_three", "Which has the larger digit, the " + a.name() + ", the " + b.name() + " or the " + c.name() + "?",
+                  "the " + a.name() + " " + number(a.digit) + ". the " + b.name() + " " + number(b.digit) + ". the " + c.name() + " " + number(c.digit),
+                  best.name(),
+                  "The " + a.name() + " is at " + regionOf(a) + ". The " + b.name() + " is at " + regionOf(b) + ". The " + c.name() + " is at " + regionOf(c) + ".",
+                  {order[0], order[1], order[2]});
+}
+
 }  // namespace
+
+std::optional<DemoItem> askNovel(const DemoScene& scene, const std::string& kind, DemoRandom& random) {
+  if (kind == "digit_of_neighbor" || kind == "shape_of_neighbor") return askNeighbor(scene, random, kind);
+  if (kind == "color_at" || kind == "digit_at") return askAt(scene, kind == "digit_at", random);
+  if (kind == "sum_of_digit_and_shape") return askDigitAndShape(scene, random);
+  if (kind == "larger_of_three") return askLargest(scene, random);
+  throw Error("There is no such kind of demo question", kind);
+}
 
 std::optional<DemoItem> askDemo(const DemoScene& scene, const std::string& kind, DemoRandom& random) {
   if (kind == "color_of_digit") return askByDigit(scene, true, random);

@@ -15,6 +15,9 @@ namespace cuescope {
 inline const std::vector<std::string> kDemoKinds{"color_of_digit", "shape_of_digit", "digit_of", "count_color",
                                                  "count_shape",    "neighbor",       "sum",      "compare"};
 
+/// Kinds that no training contains, made of the same words and facts: for held-out rows out of the domain.
+inline const std::vector<std::string> kNovelKinds{"digit_of_neighbor", "shape_of_neighbor", "color_at", "digit_at", "sum_of_digit_and_shape", "larger_of_three"};
+
 struct DemoItem {
   std::string kind;
   std::string question;
@@ -26,6 +29,8 @@ struct DemoItem {
 
 /// A question of this kind about this scene; none when the scene has no case of it (a neighbour, mostly).
 std::optional<DemoItem> askDemo(const DemoScene& scene, const std::string& kind, DemoRandom& random);
+/// A question of one of kNovelKinds; none when the scene has no case of it.
+std::optional<DemoItem> askNovel(const DemoScene& scene, const std::string& kind, DemoRandom& random);
 /// A question of a random kind.
 DemoItem askDemo(const DemoScene& scene, DemoRandom& random);
 /// "What is at north?" or "Where is the red circle?": single facts for the cold start.

@@ -197,10 +197,10 @@ int DemoScene::at(int region) const {
   return -1;
 }
 
-DemoScene makeDemoScene(DemoRandom& random) {
+DemoScene makeDemoScene(DemoRandom& random, int least, int most) {
   DemoScene scene;
   chooseBackground(scene, random);
-  const int count = random.between(3, 6);
+  const int count = random.between(least, most);
   std::vector<int> digits{1, 2, 3, 4, 5, 6, 7, 8, 9}, regions{0, 1, 2, 3, 4, 5, 6, 7, 8};
   random.shuffle(digits);
   random.shuffle(regions);

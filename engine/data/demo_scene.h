@@ -61,8 +61,8 @@ struct DemoScene {
   int at(int region) const;
 };
 
-/// 3 to 6 objects in distinct regions; digits and (colour, shape) pairs are unique.
-DemoScene makeDemoScene(DemoRandom& random);
+/// Objects in distinct regions (3 to 6 of them; at most 9); digits and (colour, shape) pairs are unique.
+DemoScene makeDemoScene(DemoRandom& random, int least = 3, int most = 6);
 /// Any number of objects in any tokens, nothing unique: many examples of every fact in one picture, for vision alignment.
 DemoScene makeDenseScene(DemoRandom& random, int objects);
 

@@ -1,0 +1,78 @@
+// eval: a model's answers to held-out rows, judged; with intervals, by data source, kind and layout; one line of JSON a sample.
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "app/cli/command.h"
+#include "engine/core/failure.h"
+#include "engine/core/run_directory.h"
+
+namespace fs = std::filesystem;
+
+namespace cuescope::cli {
+
+namespace {
+
+void writeSamples(const std::string& file, const Evaluation& evaluation) {
+  std::string lines;
+  for (const auto& sample : evaluation.samples) lines += sampleLine(sample);
+  writeFileDurably(file, lines);
+}
+
+/// The run whose checkpoint the folder is, empty for another folder.
+std::string runOf(const std::string& folder) {
+  const fs::path run = fs::path(folder).lexically_normal().parent_path().parent_path();
+  return fs::path(folder).lexically_normal().parent_path().filename() == "checkpoints" && RunReader::isRunDirectory(run.string()) ? run.string() : std::string();
+}
+
+void printScores(const Evaluation& e) {
+  std::printf("%s%s on %s: %s\n", e.model.name.c_str(), e.step >= 0 ? (", step " + std::to_string(e.step)).c_str() : "", e.dataName.c_str(), e.decoding.c_str());
+  std::printf("%-12s %-24s %6s  %-24s %-8s", "", "", "rows", "accuracy (95 %)", "format");
+  if (e.answersPerRow > 1) std::printf("  pass@%d", e.passK);
+  std::printf("\n");
+  for (const auto& s : e.scores) {
+    std::printf("%-12s %-24s %6lld  %.3f (%.3f-%.3f)      %.3f   ", s.group.c_str(), s.name.c_str(), static_cast<long long>(s.accuracy.n), s.accuracy.value, s.accuracy.low, s.accuracy.high, s.format.value);
+    if (e.answersPerRow > 1) std::printf("  %.3f (%.3f-%.3f)", s.passAtK.value, s.passAtK.low, s.passAtK.high);
+    std::printf("\n");
+  }
+  if (e.skipped > 0) std::printf("%lld rows could not be asked\n", static_cast<long long>(e.skipped));
+}
+
+}  // namespace
+
+void addEval(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand("eval", "Judges a model's answers to held-out rows");
+  auto request = std::make_shared<EvaluateRequest>();
+  auto output = std::make_shared<std::string>();
+  command->add_option("--model", request->model, "Model folder, checkpoint, RUN or RUN@STEP")->required();
+  command->add_option("--data", request->files, "Parquet or JSONL files")->required()->delimiter(',');
+  command->add_option("--max-samples", request->maxSamples, "First rows only; 0: all")->check(CLI::NonNegativeNumber);
+  command->add_option("--answers", request->answersPerRow, "Sampled answers to each row")->check(CLI::Range(1, 4096));
+  command->add_option("--pass-at", request->passK, "Share of rows with a right answer among K; needs at least K sampled answers")->check(CLI::Range(1, 4096));
+  command->add_option("--privilege", request->privilege, "What the model reads beside the question: none, cue, hint")->check(CLI::IsMember({"none", "cue", "hint"}));
+  command->add_flag("--sink-maps", request->sinkMaps, "Also where the sink looks, in the samples");
+  command->add_option("--output", *output, "Samples as JSON lines");
+  const auto sampling = addSampling(*command);
+  addJson(*command, context);
+  command->callback([&context, request, output, sampling] {
+    context.run = [&context, request, output, sampling] {
+      request->sampling = sampling();
+      if (request->passK > request->answersPerRow) request->answersPerRow = request->passK;
+      const EvaluationPtr evaluation = context.engine().evaluate(*request, context.progress(), context.stop);
+      clearProgress();
+      if (!output->empty()) writeSamples(*output, *evaluation);
+      // A checkpoint's evaluation belongs to its run: the board reads it there.
+      const std::string run = runOf(evaluation->model.folder);
+      if (!run.empty() && evaluation->privilege == "none" && request->maxSamples == 0) {
+        fs::create_directories(fs::path(run) / "evaluations");
+        const std::string name = evaluation->dataName + (evaluation->decoding == "greedy" ? "" : "-sampled") + "-step-" + std::to_string(evaluation->step) + ".json";
+        writeFileDurably((fs::path(run) / "evaluations" / name).string(), scoresJson(*evaluation));
+      }
+      if (context.json) printJson(nlohmann::ordered_json::parse(scoresJson(*evaluation)));
+      else printScores(*evaluation);
+      return kOk;
+    };
+  });
+}
+
+}  // namespace cuescope::cli
