@@ -10,7 +10,11 @@ cuescope_test(widgets_heatmap LINK cuescope_widgets)
 cuescope_test(widgets_reading LINK cuescope_widgets)
 cuescope_test(widgets_steps LINK cuescope_widgets)
 cuescope_test(train_page LINK cuescope_ui SOURCES support/fake_engine.cpp)
+cuescope_test(window_access LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 400)
+cuescope_test(help LINK cuescope_ui)
+cuescope_test(report LINK cuescope_ui SOURCES support/fake_engine.cpp)
 cuescope_test(window LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 120)
+cuescope_test(rollouts_page LINK cuescope_ui SOURCES support/fake_engine.cpp)
 cuescope_test(studio LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 120)
 
 # The studio drives itself through the whole main job, with the real engine on the demo.

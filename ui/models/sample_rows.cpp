@@ -1,0 +1,149 @@
+#include "ui/models/sample_rows.h"
+
+#include <QFileInfo>
+#include <QPointer>
+#include <algorithm>
+
+#include "engine/core/config.h"
+#include "ui/session.h"
+
+namespace cuescope {
+namespace {
+
+constexpr int kBatch = 24;           // ids of one job: about a screen
+constexpr int kPage = 200;           // rows read at a time while an id is looked for
+constexpr qint64 kKeepBytes = 96ll << 20;
+constexpr QSize kThumb(128, 96);     // device pixels: 34 px rows at up to 300 %
+
+/// «demo-train-1912» says row 1912; -1 when the id ends with no number.
+std::int64_t numberAtEnd(const std::string& id) {
+  std::size_t begin = id.size();
+  while (begin > 0 && id[begin - 1] >= '0' && id[begin - 1] <= '9' && id.size() - begin < 12) --begin;
+  return begin < id.size() ? std::stoll(id.substr(begin)) : -1;
+}
+
+/// Rows of the ids, in one go over the files. The row that an id's number names is tried first; it is nearly always the one.
+std::vector<DataRow> find(Engine& engine, const std::vector<std::string>& files, std::vector<std::string> ids, std::stop_token stop) {
+  std::vector<DataRow> found;
+  const auto take = [&](const DataRow& row) {
+    const auto wanted = std::find(ids.begin(), ids.end(), row.id);
+    if (wanted == ids.end()) return;
+    ids.erase(wanted);
+    found.push_back(row);
+  };
+  for (const std::string& file : files) {
+    for (const std::string& id : std::vector<std::string>(ids)) {
+      const std::int64_t at = numberAtEnd(id);
+      if (stop.stop_requested()) throw Cancelled();
+      if (at < 0) continue;
+      for (const DataRow& row : engine.readRows(file, at, 1).rows)
+        if (row.index == at) take(row);
+    }
+  }
+  for (const std::string& file : files) {
+    for (std::int64_t first = 0; !ids.empty(); first += kPage) {
+      if (stop.stop_requested()) throw Cancelled();
+      const DataRows page = engine.readRows(file, first, kPage);
+      for (const DataRow& row : page.rows) take(row);
+      if (first + kPage >= page.total) break;
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+SampleRows::SampleRows(Session& session, std::string tag, QObject* parent) : QObject(parent), m_session(session), m_tag(std::move(tag)) {
+  m_timer.setSingleShot(true);
+  m_timer.setInterval(20);
+  connect(&m_timer, &QTimer::timeout, this, &SampleRows::ask);
+}
+
+void SampleRows::setFiles(const QStringList& files) {
+  if (files == m_files) return;
+  m_files = files;
+  ++m_generation;
+  m_rows.clear();
+  m_thumbs.clear();
+  m_order.clear();
+  m_missing.clear();
+  m_asked.clear();
+  m_wanted.clear();
+  m_bytes = 0;
+}
+
+const DataRow* SampleRows::row(const QString& id) {
+  const auto it = m_rows.constFind(id);
+  if (it != m_rows.constEnd()) return &it.value();
+  if (id.isEmpty() || m_files.isEmpty() || m_missing.contains(id) || m_asked.contains(id)) return nullptr;
+  m_wanted.removeAll(id);
+  m_wanted.prepend(id);  // what was looked at last comes first
+  if (!m_timer.isActive()) m_timer.start();
+  return nullptr;
+}
+
+QImage SampleRows::thumbnail(const QString& id) {
+  const auto it = m_thumbs.constFind(id);
+  if (it != m_thumbs.constEnd()) return it.value();
+  const DataRow* at = row(id);
+  if (!at) return {};
+  QImage image = QImage::fromData(at->image.data(), int(at->image.size()));
+  if (!image.isNull()) image = image.scaled(kThumb, Qt::KeepAspectRatio, Qt::SmoothTransformation);
+  m_thumbs.insert(id, image);
+  return image;
+}
+
+void SampleRows::ask() {
+  if (m_wanted.isEmpty()) return;
+  QStringList ids;
+  while (!m_wanted.isEmpty() && ids.size() < kBatch) ids << m_wanted.takeFirst();
+  if (m_wanted.size() > 8 * kBatch) m_wanted = m_wanted.mid(0, 8 * kBatch);  // scrolled past long ago
+  for (const QString& id : ids) m_asked.insert(id);
+  std::vector<std::string> files, wanted;
+  for (const QString& file : m_files) files.push_back(file.toStdString());
+  for (const QString& id : ids) wanted.push_back(id.toStdString());
+  const QPointer<SampleRows> self(this);
+  m_session.submit(m_tag, [=, generation = m_generation](Engine& engine, const EventSink&, std::stop_token stop) {
+    std::vector<DataRow> found;
+    try {
+      found = find(engine, files, wanted, stop);
+    } catch (const Error&) {
+      found.clear();  // a data file that has gone: the samples are shown without pictures, and say so
+    }
+    Session::reply(QPointer<QObject>(self.data()), [self, ids, found = std::move(found), generation] {
+      if (!self || generation != self->m_generation) return;
+      for (const DataRow& row : found) {
+        const QString id = QString::fromStdString(row.id);
+        self->m_bytes += qint64(row.image.size());
+        self->m_rows.insert(id, row);
+        self->m_order << id;
+      }
+      while (self->m_bytes > kKeepBytes && self->m_order.size() > kBatch) {
+        const QString oldest = self->m_order.takeFirst();
+        self->m_bytes -= qint64(self->m_rows.value(oldest).image.size());
+        self->m_rows.remove(oldest);
+      }
+      for (const QString& id : ids) {
+        self->m_asked.remove(id);
+        if (!self->m_rows.contains(id)) self->m_missing.insert(id);
+      }
+      for (const QString& id : ids) Q_EMIT self->arrived(id);
+      if (!self->m_wanted.isEmpty()) self->m_timer.start();
+    });
+  }, false);
+}
+
+QStringList dataFilesOf(const QString& runDirectory) {
+  const QString file = runDirectory + QStringLiteral("/config.yaml");
+  QStringList files;
+  if (!QFileInfo::exists(file)) return files;
+  std::vector<ConfigIssue> issues;
+  try {
+    for (const std::string& path : readConfig(file.toStdString(), &issues).data.trainFiles) files << QString::fromStdString(resolvePath(path));
+  } catch (const Error&) {
+    files.clear();  // the Train page tells what is wrong with it
+  }
+  return files;
+}
+
+}  // namespace cuescope

@@ -1,0 +1,55 @@
+// SampleRows: the data rows behind rollouts and evaluations, by their ids: picture, question, cue, evidence. Asked of the engine
+// in batches when somebody looks at them, and kept up to a limit. UI thread; owned by a page.
+#pragma once
+
+#include <QHash>
+#include <QImage>
+#include <QObject>
+#include <QSet>
+#include <QStringList>
+#include <QTimer>
+
+#include "engine/core/snapshots.h"
+
+namespace cuescope {
+
+class Session;
+
+class SampleRows : public QObject {
+  Q_OBJECT
+ public:
+  /// `tag` names this page's jobs on the engine thread.
+  SampleRows(Session& session, std::string tag, QObject* parent = nullptr);
+  /// The data files whose rows the ids name; another list forgets everything.
+  void setFiles(const QStringList& files);
+  QStringList files() const { return m_files; }
+
+  /// The row, or null: it is asked for then (unless it was and is not there), and arrived() tells.
+  const DataRow* row(const QString& id);
+  /// Small picture in device pixels, null while it is not here.
+  QImage thumbnail(const QString& id);
+  /// Whether the row was looked for and is in none of the files.
+  bool isMissing(const QString& id) const { return m_missing.contains(id); }
+
+ Q_SIGNALS:
+  void arrived(const QString& id);
+
+ private:
+  void ask();
+  Session& m_session;
+  std::string m_tag;
+  QStringList m_files;
+  QHash<QString, DataRow> m_rows;
+  QHash<QString, QImage> m_thumbs;
+  QStringList m_order;  // oldest first
+  qint64 m_bytes = 0;
+  QSet<QString> m_missing, m_asked;
+  QStringList m_wanted;
+  int m_generation = 0;
+  QTimer m_timer;
+};
+
+/// Training data files of a run, absolute, from its config.yaml; empty for runs of other programs.
+QStringList dataFilesOf(const QString& runDirectory);
+
+}  // namespace cuescope

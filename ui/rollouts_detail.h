@@ -1,0 +1,106 @@
+// RolloutsDetail: the right side of Rollouts: the chosen sample's picture and facts, its response token by token in colour, the
+// chosen token, and the same prompt over the steps. Decodes ids through the engine when the record has no texts of its tokens.
+// UI thread; owned by the Rollouts page.
+#pragma once
+
+#include <QHash>
+#include <QWidget>
+
+#include "engine/core/rollout_index.h"
+#include "ui/session.h"
+#include "widgets/token_strip.h"
+
+class QCheckBox;
+class QComboBox;
+class QPushButton;
+class QSplitter;
+class QTableWidget;
+class QToolButton;
+
+namespace cuescope {
+
+class DistributionBars;
+class FactTable;
+class ImageCanvas;
+class Panel;
+class SampleRows;
+class Selection;
+
+/// What the response can be coloured by.
+enum class RolloutValue { Gap, Advantage, StudentLogProb, TeacherLogProb, K3, None };
+QString rolloutValueTitle(RolloutValue value);
+/// One value a token; NaN where it was not saved. `groupAdvantage`: of the whole response, for runs without a teacher.
+std::vector<double> rolloutValues(const RolloutRecord& record, RolloutValue value, double groupAdvantage);
+
+class RolloutsDetail : public QWidget {
+  Q_OBJECT
+ public:
+  RolloutsDetail(Session& session, Selection& selection, SampleRows& samples, QWidget* parent = nullptr);
+
+  /// The record of `file` behind the facts; null clears. Failures are told by failed().
+  void show(const QString& run, const QString& file, const RolloutFacts* facts, double groupAdvantage);
+  void setSame(const std::vector<RolloutFacts>& rows);
+  void pictureArrived(const QString& sampleId);
+  void selectToken(int token);
+  /// Sends the sample to Inspect with the default weights; a refusal is the button's tooltip.
+  void openInInspect();
+
+  TokenStrip* strip() const { return m_strip; }
+  QComboBox* colour() const { return m_colour; }
+  QTableWidget* sameTable() const { return m_same; }
+  QPushButton* inspectButton() const { return m_inspect; }
+  const RolloutDetail& detail() const { return m_detail; }
+  bool hasSample() const { return m_has; }
+  /// Words for the person: «checkpoint of step 40» or «the student as it is now».
+  QString weightsText() const;
+
+ Q_SIGNALS:
+  void inspectRequested(const cuescope::InspectRequest& request);
+  void sameChosen(const cuescope::RolloutFacts& facts);
+  void failed(const cuescope::Failure& failure);
+
+ private:
+  struct Weights {
+    std::string student;  // folder, or kRunStudent
+    QString words;
+  };
+  std::vector<Weights> weights() const;  // nearest first
+  void fillFacts();
+  void fillStrip();
+  void colourStrip();
+  void showToken();
+  void decode();
+  void refreshInspect();
+  void send(const std::string& student);
+
+  Session& m_session;
+  Selection& m_selection;
+  SampleRows& m_samples;
+  QString m_run;
+  bool m_has = false;
+  RolloutFacts m_facts;
+  RolloutDetail m_detail;
+  std::vector<RolloutFacts> m_sameRows;
+  double m_groupAdvantage = 0;
+  int m_token = -1;
+  QHash<QString, QHash<qint64, QByteArray>> m_words;  // by model folder: bytes of an id
+  std::vector<StripToken> m_tokens;
+
+  Panel* m_samplePanel = nullptr;
+  Panel* m_responsePanel = nullptr;
+  Panel* m_samePanel = nullptr;
+  QPushButton* m_inspect = nullptr;
+  QToolButton* m_inspectWith = nullptr;
+  ImageCanvas* m_picture = nullptr;
+  FactTable* m_rows = nullptr;
+  QComboBox* m_colour = nullptr;
+  class GapRange* m_range = nullptr;
+  QCheckBox* m_special = nullptr;
+  QCheckBox* m_wrap = nullptr;
+  TokenStrip* m_strip = nullptr;
+  FactTable* m_tokenFacts = nullptr;
+  DistributionBars* m_bars = nullptr;
+  QTableWidget* m_same = nullptr;
+};
+
+}  // namespace cuescope

@@ -1,0 +1,93 @@
+// RolloutsPage: the saved responses of the chosen run: by step (the timeline's), searched, sorted, filtered; beside them the chosen
+// sample. Follows a run while it trains. UI thread; owned by the main window.
+#pragma once
+
+#include <QTimer>
+#include <QWidget>
+
+#include "ui/session.h"
+#include "ui/selection.h"
+
+class QComboBox;
+class QLabel;
+class QLineEdit;
+class QStackedWidget;
+class QTableView;
+
+namespace cuescope {
+
+class ElidedLabel;
+class EmptyPanel;
+class ErrorPanel;
+class GapHistogram;
+class RolloutStore;
+class RolloutTable;
+class RolloutsDetail;
+class SampleRows;
+
+class RolloutsPage : public QWidget {
+  Q_OBJECT
+ public:
+  RolloutsPage(Session& session, Selection& selection, QWidget* parent = nullptr);
+
+  /// The list as CSV, or the page as PNG, by the suffix. Throws Error.
+  void exportTo(const QString& file);
+
+  QLineEdit* queryField() const { return m_query; }
+  QComboBox* stepChooser() const { return m_steps; }
+  QTableView* table() const { return m_table; }
+  RolloutTable* model() const { return m_model; }
+  RolloutStore* store() const { return m_store; }
+  GapHistogram* histogram() const { return m_histogram; }
+  RolloutsDetail* detail() const { return m_detail; }
+  QString countText() const;
+
+ Q_SIGNALS:
+  /// A sample goes to Inspect, with its ids and the run's weights.
+  void inspectRequested(const cuescope::InspectRequest& request);
+  void exportRequested();
+  void trainRequested();
+
+ protected:
+  void showEvent(QShowEvent* event) override;
+
+ private:
+  void followRun();
+  void followStep();
+  void fillSteps();
+  void applyQuery();
+  void choose(const QModelIndex& index);
+  void rebuilt();
+  void refreshCount();
+  void refreshEmpty();
+  int shownStep() const;
+
+  Session& m_session;
+  Selection& m_selection;
+  SampleRows* m_samples = nullptr;
+  RolloutStore* m_store = nullptr;
+  RolloutTable* m_model = nullptr;
+  QString m_run;
+  bool m_allSteps = false, m_stale = true;
+  std::unique_ptr<struct RolloutFacts> m_wanted;  // chosen among the same prompt's steps, to be shown when its step is read
+  QTimer m_grown;
+  int m_scroll = 0;
+  QString m_current;  // id of the chosen row
+  bool m_rebuilding = false;
+
+  QStackedWidget* m_stack = nullptr;
+  QStackedWidget* m_list = nullptr;
+  EmptyPanel* m_empty = nullptr;
+  EmptyPanel* m_emptyStep = nullptr;
+  ErrorPanel* m_error = nullptr;
+  QLineEdit* m_query = nullptr;
+  QLabel* m_queryError = nullptr;
+  ElidedLabel* m_count = nullptr;
+  QComboBox* m_steps = nullptr;
+  GapHistogram* m_histogram = nullptr;
+  QTableView* m_table = nullptr;
+  ElidedLabel* m_footer = nullptr;
+  RolloutsDetail* m_detail = nullptr;
+};
+
+}  // namespace cuescope
