@@ -7,7 +7,7 @@
 #include "engine/core/failure.h"
 #include "engine/inspect/attention_maps.h"
 #include "engine/inspect/inspector.h"
-#include "engine/inspect/patches.h"
+#include "engine/data/patches.h"
 #include "engine/inspect/token_gap.h"
 #include "engine/inspect/what_if.h"
 #include "engine/model/generate.h"
@@ -124,7 +124,10 @@ class TestInspect : public QObject {
     const auto length = static_cast<std::int64_t>(input.ids.size());
     const Rows rows = packRows(m_student->config(), {input});
     const std::int64_t prompt = length - 4;  // the last four tokens stand for the response
-    MapProbe probe(m_student->config(), rows, prompt, 1 << 30);
+    RowInput asked = input;
+    asked.ids.resize(static_cast<std::size_t>(prompt));
+    const CapturePlan plan = planCapture(m_student->config(), {}, asked, 4, true, false);
+    MapProbe probe(rows, plan);
     ForwardOptions options;
     options.probe = &probe;
     const at::NoGradGuard noGrad;

@@ -1,10 +1,10 @@
 #include "engine/core/capture.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "engine/core/array_file.h"
+#include "engine/core/capture_sites.h"
 #include "engine/engine.h"
 
 namespace cuescope {
@@ -13,49 +13,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;  // 1: cue recovery and self-attention of the response only
 constexpr const char* kKey = "cuescope.capture";
 constexpr std::int64_t kMaxSide = 1 << 20;
 
 [[noreturn]] void damaged(const std::string& file, const std::string& why) {
   throw Error("The capture cannot be opened", file, why, "Save the capture again from the inspection.");
-}
-
-/// UTF-8 by the strict rules (no overlong forms, surrogates or truncated characters).
-bool isUtf8(const std::string& text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const int more = lead < 0x80 ? 0 : lead >= 0xC2 && lead < 0xE0 ? 1 : lead >= 0xE0 && lead < 0xF0 ? 2 : lead >= 0xF0 && lead < 0xF5 ? 3 : -1;
-    if (more < 0 || i + static_cast<std::size_t>(more) >= text.size()) return false;
-    for (int k = 1; k <= more; ++k) {
-      if ((static_cast<unsigned char>(text[i + static_cast<std::size_t>(k)]) & 0xC0) != 0x80) return false;
-    }
-    const auto second = more ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) {
-      return false;
-    }
-    i += static_cast<std::size_t>(more) + 1;
-  }
-  return true;
-}
-
-Json bytesToJson(const std::string& text) {
-  if (isUtf8(text)) return text;
-  std::string hex;
-  for (const char c : text) {
-    char pair[3];
-    std::snprintf(pair, sizeof pair, "%02x", static_cast<unsigned char>(c));
-    hex += pair;
-  }
-  return Json{{"hex", hex}};
-}
-
-std::string bytesFromJson(const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  const std::string hex = value.at("hex").get<std::string>();
-  std::string text;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) text += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-  return text;
 }
 
 Json toJson(const Token& token) {
@@ -228,13 +191,22 @@ std::vector<TokenDistributions> distributionsFrom(const Json& json, std::size_t 
   return all;
 }
 
+/// The maps of the second format. Their names are their sites' names.
+constexpr Site kLaterSites[] = {Site::Vision, Site::Rollout, Site::GradientAttention, Site::LogitLens, Site::Occlusion};
+
 void checkImages(const Inspection& inspection, const std::string& file) {
+  int keys = -1;
+  const auto look = [&](const AttentionStack& stack) {
+    if (stack.empty()) return;
+    if (keys >= 0 && stack.keys != keys) damaged(file, "its maps do not cover the same visual tokens");
+    keys = stack.keys;
+  };
+  for (int i = 0; i < kSites; ++i) look(inspection.stack(static_cast<Site>(i)));
+  look(inspection.promptAttention);
   for (const ImageView& image : inspection.images) {
     const auto last = static_cast<std::int64_t>(image.firstVisual) + static_cast<std::int64_t>(image.gridRows) * image.gridCols;
-    const bool maps = !inspection.cueRecovery.empty() || !inspection.selfAttention.empty();
-    const int keys = inspection.cueRecovery.empty() ? inspection.selfAttention.keys : inspection.cueRecovery.keys;
     if (image.gridRows <= 0 || image.gridCols <= 0 || image.firstVisual < 0 || image.gridRows > kMaxSide || image.gridCols > kMaxSide ||
-        (maps && last > keys)) {
+        (keys >= 0 && last > keys)) {
       damaged(file, "the patch grid of «" + image.label + "» does not fit its maps");
     }
   }
@@ -246,6 +218,17 @@ CaptureInfo captureInfo(const Inspection& inspection, const InspectRequest& requ
   Json json{{"student", bytesToJson(request.student)}, {"teacher", bytesToJson(request.teacher)}, {"imageLabel", bytesToJson(request.imageLabel)},
             {"question", bytesToJson(request.question)}, {"cue", bytesToJson(request.cue)}, {"sampleId", bytesToJson(request.sampleId)},
             {"response", bytesToJson(request.response)}, {"topTokens", request.topTokens}, {"attentionBudgetBytes", request.attentionBudgetBytes}};
+  json["sites"] = Json::array();
+  for (const Site site : request.sites) json["sites"].push_back(siteName(site));
+  const std::pair<const char*, const std::vector<int>*> chosen[] = {{"layers", &request.layers}, {"visionLayers", &request.visionLayers},
+                                                                    {"responseTokens", &request.responseTokens}, {"promptTokens", &request.promptTokens},
+                                                                    {"visionQueries", &request.visionQueries}};
+  for (const auto& [name, values] : chosen) json[name] = *values;
+  json["lensTop"] = request.lensTop;
+  json["lensMap"] = request.lensMap;
+  json["occlusion"] = {{"change", static_cast<int>(request.occlusionChange)}, {"cell", request.occlusionCell}, {"passes", request.occlusionPasses}};
+  json["video"] = {{"fps", request.videoFps}, {"frames", request.videoFrames}};
+  json["budgetBytes"] = request.budgetBytes;
   json["images"] = Json::array();
   for (const auto& image : request.images) json["images"].push_back(bytesToJson(image));
   json["responseIds"] = Json::array();
@@ -263,7 +246,8 @@ void writeCapture(const std::string& file, const Inspection& inspection, const C
   for (std::size_t i = 0; i < inspection.images.size(); ++i) {
     const ImageView& image = inspection.images[i];
     images.push_back({{"label", bytesToJson(image.label)}, {"gridRows", image.gridRows}, {"gridCols", image.gridCols},
-                      {"firstVisual", image.firstVisual}, {"originalWidth", image.originalWidth}, {"originalHeight", image.originalHeight}});
+                      {"firstVisual", image.firstVisual}, {"originalWidth", image.originalWidth}, {"originalHeight", image.originalHeight},
+                      {"source", image.source}, {"slice", image.slice}, {"seconds", image.seconds}});
     if (image.rgb.size() != static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3) {
       throw Error("An image of the inspection has no pixels", image.label);
     }
@@ -279,6 +263,12 @@ void writeCapture(const std::string& file, const Inspection& inspection, const C
             {"imageDigest", inspection.studentImageDigest}};
   json["cueRecovery"] = stackToJson(inspection.cueRecovery, "cue_recovery", out);
   json["selfAttention"] = stackToJson(inspection.selfAttention, "self_attention", out);
+  json["promptAttention"] = stackToJson(inspection.promptAttention, "prompt_attention", out);
+  for (const Site site : kLaterSites) json["maps"][siteName(site)] = stackToJson(inspection.stack(site), siteName(site), out);
+  json["logitLens"] = lensToJson(inspection.logitLens, out);
+  json["occlusion"] = occlusionToJson(inspection.occlusionInfo);
+  json["evidenceScores"] = scoresToJson(inspection.evidenceScores, out);
+  json["statedBytes"] = inspection.statedBytes;
   json["distributions"] = inspection.distributions.empty() ? Json() : distributionsToJson(inspection.distributions, out);
   const Json request = Json::parse(info.requestJson, nullptr, false);
   const Json recipe{{"studentDigest", info.studentDigest}, {"teacherDigest", info.teacherDigest}, {"imageDigest", info.imageDigest},
@@ -294,7 +284,8 @@ Capture readCapture(const std::string& file) {
   const Json root = Json::parse(found->second, nullptr, false);
   if (!root.is_object()) damaged(file, "its description is not JSON");
   try {
-    if (root.at("format").get<int>() != kFormat) damaged(file, "it has format " + root.at("format").dump() + "; this program reads format 1");
+    const int format = root.at("format").get<int>();
+    if (format < 1 || format > kFormat) damaged(file, "it has format " + root.at("format").dump() + "; this program reads formats 1 and 2");
     const Json& json = root.at("inspection");
     auto inspection = std::make_shared<Inspection>();
     json.at("id").get_to(inspection->id);
@@ -330,11 +321,22 @@ Capture readCapture(const std::string& file) {
       item.at("firstVisual").get_to(image.firstVisual);
       item.at("originalWidth").get_to(image.originalWidth);
       item.at("originalHeight").get_to(image.originalHeight);
+      image.source = item.value("source", 0);
+      image.slice = item.value("slice", -1);
+      image.seconds = item.value("seconds", -1.0);
       inspection->images.push_back(std::move(image));
     }
     for (const Json& item : json.at("evidence")) inspection->evidence.push_back(boxFrom(item));
     inspection->cueRecovery = stackFrom(json.at("cueRecovery"), Site::CueRecovery, "cue_recovery", in);
     inspection->selfAttention = stackFrom(json.at("selfAttention"), Site::SelfAttention, "self_attention", in);
+    if (format >= 2) {
+      inspection->promptAttention = stackFrom(json.at("promptAttention"), Site::SelfAttention, "prompt_attention", in);
+      for (const Site site : kLaterSites) inspection->stack(site) = stackFrom(json.at("maps").at(siteName(site)), site, siteName(site), in);
+      inspection->logitLens = lensFrom(json.at("logitLens"), in);
+      inspection->occlusionInfo = occlusionFrom(json.at("occlusion"));
+      inspection->evidenceScores = scoresFrom(json.at("evidenceScores"), in);
+      json.at("statedBytes").get_to(inspection->statedBytes);
+    }
     inspection->distributions = distributionsFrom(json.at("distributions"), inspection->response.size(), in);
     if (inspection->selfAttention.queries.size() > inspection->response.size()) damaged(file, "it has more attention maps than response tokens");
     checkImages(*inspection, file);

@@ -1,8 +1,12 @@
 // Capture: an Inspection kept as one file, which opens again without the model. A safetensors container (array_file.h):
-//   metadata  "cuescope.capture"  JSON: {"format": 1, "inspection": {...structure...}, "recipe": {...CaptureInfo...}}
+//   metadata  "cuescope.capture"  JSON: {"format": 2, "inspection": {...structure...}, "recipe": {...CaptureInfo...}}
+//             Format 1, which had neither the arrays marked 2 nor their descriptions, is read too
 //   arrays    images.N.rgb U8 [h, w, 3]
 //             cue_recovery.values, self_attention.values F32 [queries, layers, heads, keys]; self_attention.text_share,
 //             .sink_share F32 [queries, layers, heads]
+//             2: prompt_attention, vision, rollout, gradient_attention, logit_lens, occlusion: .values F32, the same shape
+//             2: logit_lens.ids I64, .log_probs F32 [layers, positions, top], .chosen, .entropy F32 [layers, positions]
+//             2: evidence.places I64 [N, 8], evidence.scores F32 [N, 6]; their columns are named in the description
 //             distributions.offsets I64 [R + 1], .ids I64 [N], .log_probs F32 [conditions, N], .sampled, .entropy, .tail
 //             F32 [R, conditions], .divergences F32 [R, 3] (KL teacher-student, KL student-teacher, JSD); NaN: not computed
 // Token texts are bytes: a JSON string when they are UTF-8, {"hex": "e4bd"} when they are part of a character.

@@ -22,40 +22,70 @@ std::vector<int> layersWithinBudget(std::int64_t layers, std::int64_t queries, s
   return chosen;
 }
 
-MapProbe::MapProbe(const Qwen3VLConfig& config, const Rows& rows, std::int64_t promptLength, std::int64_t budgetBytes) {
-  if (rows.count() != 1) throw Error("Attention maps are made of one row at a time", "inspection");
-  for (std::int64_t position = promptLength - 1; position + 1 < rows.tokens(); ++position) m_queries.push_back(position);
-  m_sink = rows.sinks.at(0);
-  m_cue.site = Site::CueRecovery;
-  m_self.site = Site::SelfAttention;
+AttentionStack emptyStack(Site site, const StackPlan& plan, bool shares) {
+  AttentionStack stack;
+  stack.site = site;
+  if (!plan.wanted()) {
+    stack.keys = plan.keys;
+    return stack;
+  }
+  stack.layers = plan.layers;
+  stack.queries = plan.queries;
+  stack.heads = plan.heads;
+  stack.keys = plan.keys;
+  stack.headsAveraged = plan.averaged;
+  const auto places = static_cast<std::size_t>(plan.places());
+  stack.values.assign(places * static_cast<std::size_t>(plan.keys), kNotComputed);
+  if (shares) {
+    stack.textShare.assign(places, kNotComputed);
+    stack.sinkShare.assign(places, kNotComputed);
+  }
+  return stack;
+}
 
+bool StopProbe::wants(ProbeSite, std::int64_t) const {
+  if (m_stop.stop_requested()) throw Cancelled();
+  return false;
+}
+
+MapProbe::MapProbe(const Rows& rows, const CapturePlan& plan, std::stop_token stop) : m_stop(std::move(stop)) {
+  if (rows.count() != 1) throw Error("Attention maps are made of one row at a time", "inspection");
+  m_sink = rows.sinks.at(0);
   m_visual = rows.visualIndex.defined() ? rows.visualIndex.to(at::kCPU, at::kLong) : at::empty({0}, at::kLong);
-  m_self.keys = m_cue.keys = static_cast<int>(m_visual.numel());
   at::Tensor text = at::ones({rows.tokens()}, at::kBool);
   text.index_fill_(0, m_visual, false);
   text[m_sink] = false;
   m_text = text.nonzero().flatten();
-
-  if (m_self.keys == 0 || m_queries.empty()) return;
-  m_self.layers = layersWithinBudget(config.text.layers, static_cast<std::int64_t>(m_queries.size()), config.text.heads, m_self.keys,
-                                     budgetBytes, &m_self.headsAveraged);
-  if (m_self.layers.empty()) return;
-  m_self.heads = m_self.headsAveraged ? 1 : static_cast<int>(config.text.heads);
-  m_self.queries.assign(m_queries.begin(), m_queries.end());
-  const std::size_t places = m_queries.size() * m_self.layers.size() * static_cast<std::size_t>(m_self.heads);
-  m_self.values.assign(places * static_cast<std::size_t>(m_self.keys), kNotComputed);
-  m_self.textShare.assign(places, kNotComputed);
-  m_self.sinkShare.assign(places, kNotComputed);
+  m_wantsCue = plan.cue.wanted();
+  m_cue.site = Site::CueRecovery;
+  m_cue.keys = static_cast<int>(m_visual.numel());
+  m_self = emptyStack(Site::SelfAttention, plan.self, true);
+  m_prompt = emptyStack(Site::SelfAttention, plan.prompt, true);
 }
 
 bool MapProbe::wants(ProbeSite site, std::int64_t layer) const {
-  if (site == ProbeSite::SinkAttention) return m_cue.keys > 0;
-  if (site == ProbeSite::Attention) return std::find(m_self.layers.begin(), m_self.layers.end(), layer) != m_self.layers.end();
+  if (m_stop.stop_requested()) throw Cancelled();
+  const auto has = [layer](const AttentionStack& stack) { return std::find(stack.layers.begin(), stack.layers.end(), layer) != stack.layers.end(); };
+  if (site == ProbeSite::SinkAttention) return m_wantsCue;
+  if (site == ProbeSite::Attention) return has(m_self) || has(m_prompt);
   return false;
 }
 
+std::vector<std::int64_t> MapProbe::queries(std::int64_t, std::int64_t) const {
+  std::vector<std::int64_t> all(m_prompt.queries.begin(), m_prompt.queries.end());
+  all.insert(all.end(), m_self.queries.begin(), m_self.queries.end());
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
 void MapProbe::take(ProbeSite site, std::int64_t layer, std::int64_t row, const at::Tensor& value) {
-  if (site == ProbeSite::Attention) return takeAttention(layer, value);
+  if (site == ProbeSite::Attention) {
+    const std::vector<std::int64_t> positions = queries(layer, row);
+    fill(m_self, layer, positions, value);
+    fill(m_prompt, layer, positions, value);
+    return;
+  }
   if (site != ProbeSite::SinkAttention || value.numel() == 0) return;
   const at::Tensor weights = value.detach().to(at::kCPU, at::kFloat).contiguous();  // [n, V]
   m_cue.heads = static_cast<int>(weights.size(0));
@@ -63,21 +93,26 @@ void MapProbe::take(ProbeSite site, std::int64_t layer, std::int64_t row, const 
   m_cueLayers.emplace_back(weights.const_data_ptr<float>(), weights.const_data_ptr<float>() + weights.numel());
 }
 
-void MapProbe::takeAttention(std::int64_t layer, const at::Tensor& value) {
+void MapProbe::fill(AttentionStack& stack, std::int64_t layer, const std::vector<std::int64_t>& positions, const at::Tensor& value) {
+  const auto found = std::find(stack.layers.begin(), stack.layers.end(), layer);
+  if (found == stack.layers.end()) return;
+  std::vector<std::int64_t> rows;  // of `value`
+  for (const int query : stack.queries) rows.push_back(std::lower_bound(positions.begin(), positions.end(), query) - positions.begin());
+  const auto device = value.device();
   at::Tensor weights = value.detach();  // [H, Q, K]
-  if (m_self.headsAveraged) weights = weights.to(at::kFloat).mean(0, true);
-  const auto device = weights.device();
+  if (rows.size() != positions.size()) weights = weights.index_select(1, at::tensor(rows, at::kLong).to(device));
+  if (stack.headsAveraged) weights = weights.to(at::kFloat).mean(0, true);
   // Reduced on the device; one copy of what is kept.
   const at::Tensor visual = weights.index_select(2, m_visual.to(device)).transpose(0, 1).to(at::kCPU, at::kFloat).contiguous();    // [Q, H, V]
   const at::Tensor text = weights.index_select(2, m_text.to(device)).to(at::kFloat).sum(2).transpose(0, 1).to(at::kCPU).contiguous();  // [Q, H]
   const at::Tensor sink = weights.select(2, m_sink).transpose(0, 1).to(at::kCPU, at::kFloat).contiguous();                         // [Q, H]
-  const auto at = static_cast<std::size_t>(std::find(m_self.layers.begin(), m_self.layers.end(), layer) - m_self.layers.begin());
-  const auto heads = static_cast<std::size_t>(m_self.heads), keys = static_cast<std::size_t>(m_self.keys);
-  for (std::size_t q = 0; q < m_queries.size(); ++q) {
-    const std::size_t place = (q * m_self.layers.size() + at) * heads;
-    std::copy_n(visual.const_data_ptr<float>() + q * heads * keys, heads * keys, m_self.values.begin() + static_cast<std::ptrdiff_t>(place * keys));
-    std::copy_n(text.const_data_ptr<float>() + q * heads, heads, m_self.textShare.begin() + static_cast<std::ptrdiff_t>(place));
-    std::copy_n(sink.const_data_ptr<float>() + q * heads, heads, m_self.sinkShare.begin() + static_cast<std::ptrdiff_t>(place));
+  const auto at = static_cast<std::size_t>(found - stack.layers.begin());
+  const auto heads = static_cast<std::size_t>(stack.heads), keys = static_cast<std::size_t>(stack.keys);
+  for (std::size_t q = 0; q < stack.queries.size(); ++q) {
+    const std::size_t place = (q * stack.layers.size() + at) * heads;
+    std::copy_n(visual.const_data_ptr<float>() + q * heads * keys, heads * keys, stack.values.begin() + static_cast<std::ptrdiff_t>(place * keys));
+    std::copy_n(text.const_data_ptr<float>() + q * heads, heads, stack.textShare.begin() + static_cast<std::ptrdiff_t>(place));
+    std::copy_n(sink.const_data_ptr<float>() + q * heads, heads, stack.sinkShare.begin() + static_cast<std::ptrdiff_t>(place));
   }
 }
 
@@ -87,7 +122,5 @@ AttentionStack MapProbe::cueRecovery() {
   m_cueLayers.clear();
   return std::move(m_cue);
 }
-
-AttentionStack MapProbe::selfAttention() { return std::move(m_self); }
 
 }  // namespace cuescope

@@ -37,14 +37,17 @@ std::vector<int> chosenOf(const std::vector<int>& chosen, std::int64_t count, co
   return result;
 }
 
-/// As many of `layers` as fit, heads averaged when all of them do not.
-void fitBudget(StackPlan& stack, std::int64_t heads, std::int64_t budgetBytes) {
+/// As many of `layers` as fit, heads averaged when all of them do not. Returns the bytes of maps that a shorter response would take at
+/// most: with fewer rows all heads may fit, up to the budget.
+std::int64_t fitBudget(StackPlan& stack, std::int64_t heads, std::int64_t budgetBytes) {
   const std::vector<int> wanted = stack.layers;
+  const std::int64_t whole = static_cast<std::int64_t>(wanted.size() * stack.queries.size()) * heads * (stack.keys + 2) * kFloat;
   const std::vector<int> kept = layersWithinBudget(static_cast<std::int64_t>(wanted.size()), static_cast<std::int64_t>(stack.queries.size()),
                                                    heads, stack.keys, budgetBytes, &stack.averaged);
   stack.layers.clear();
   for (const int each : kept) stack.layers.push_back(wanted[static_cast<std::size_t>(each)]);
   stack.heads = stack.averaged ? 1 : static_cast<int>(heads);
+  return std::min(whole, std::max<std::int64_t>(0, budgetBytes) * (stack.keys + 2) / stack.keys);
 }
 
 /// Activations of one pass over T tokens and P patches, at most: what a layer has at one time, with its matrices widened.
@@ -126,10 +129,10 @@ CapturePlan planCapture(const Qwen3VLConfig& config, const InspectRequest& reque
   }
   if (wants(Site::SelfAttention) && keys > 0) {
     plan.self = {layers, plan.predicting, 0, keys, false};
-    if (!plan.predicting.empty()) fitBudget(plan.self, heads, request.attentionBudgetBytes);
+    const std::int64_t most = plan.predicting.empty() ? 0 : fitBudget(plan.self, heads, request.attentionBudgetBytes);
     plan.prompt = {layers, plan.promptTokens, 0, keys, false};
     if (!plan.promptTokens.empty()) fitBudget(plan.prompt, heads, request.attentionBudgetBytes);
-    add(Site::SelfAttention, plan.self.wanted() ? plan.self : plan.prompt, plan.self.bytes(true) + plan.prompt.bytes(true), 5 * heads * rowsAsked * tokens * kFloat, 0);
+    add(Site::SelfAttention, plan.self.wanted() ? plan.self : plan.prompt, (responseGiven ? plan.self.bytes(true) : most) + plan.prompt.bytes(true), 5 * heads * rowsAsked * tokens * kFloat, 0);
     plan.cost.sites.back().queries = static_cast<int>(rowsAsked);
   }
   if (wants(Site::Vision) && keys > 0) {
@@ -152,14 +155,14 @@ CapturePlan planCapture(const Qwen3VLConfig& config, const InspectRequest& reque
   }
   if (wants(Site::GradientAttention) && keys > 0 && !plan.predicting.empty()) {
     plan.gradient = {layers, plan.predicting, 0, keys, false};
-    fitBudget(plan.gradient, heads, request.attentionBudgetBytes);
+    const std::int64_t most = fitBudget(plan.gradient, heads, request.attentionBudgetBytes);
     const auto& t = config.text;
     const std::int64_t rows = std::min<std::int64_t>(static_cast<std::int64_t>(plan.predicting.size()), 32);
     const std::int64_t cache = 2 * t.layers * t.kvHeads * (tokens + 64) * t.headDim * kFloat;
     const std::int64_t graph = rows * ((t.layers + 20) * t.hidden + 8 * t.intermediate + 12 * t.heads * t.headDim + 3 * t.vocabulary) * kFloat + 8 * heads * rows * tokens * kFloat +
                                2 * heads * tokens * t.headDim * kFloat;
     const std::int64_t widened = widens ? 4 * t.hidden * t.intermediate * kFloat + headCopy : 0;
-    add(Site::GradientAttention, plan.gradient, plan.gradient.bytes(false), cache + graph + widened + (1 << 20), 2);
+    add(Site::GradientAttention, plan.gradient, responseGiven ? plan.gradient.bytes(false) : most, cache + graph + widened + (1 << 20), 2);
   }
   if (wants(Site::LogitLens)) {
     plan.lensLayers = layers;
@@ -192,7 +195,7 @@ CapturePlan planCapture(const Qwen3VLConfig& config, const InspectRequest& reque
     plan.occlusionPasses = static_cast<int>(cells);
     const std::int64_t pixels = patches * config.vision.channels * config.vision.temporalPatch * config.vision.patch * config.vision.patch * kFloat;
     // Small rows share a pass, up to a fixed number of tokens (occlusion.cpp).
-    const std::int64_t together = std::max<std::int64_t>(1, std::min<std::int64_t>(static_cast<std::int64_t>(cells), 2048 / std::max<std::int64_t>(1, tokens + patches)));
+    const std::int64_t together = plan.occlusionTogether = std::max<std::int64_t>(1, std::min<std::int64_t>(static_cast<std::int64_t>(cells), 2048 / std::max<std::int64_t>(1, tokens + patches)));
     const std::int64_t logits = 4 * chunkOf(static_cast<std::int64_t>(plan.predicting.size()) * config.text.vocabulary * kFloat, std::max<std::int64_t>(kVocabularyChunk, config.text.vocabulary * kFloat));
     add(Site::Occlusion, plan.occlusion, plan.occlusion.bytes(false), together * (passBytes(config, tokens, patches, widens) + 5 * pixels) + logits + headCopy, static_cast<double>(cells));
     plan.cost.sites.back().note = "cells of " + std::to_string(cell) + " x " + std::to_string(cell) + " visual tokens, " + std::to_string(cells) + " forward passes";

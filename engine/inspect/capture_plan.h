@@ -31,6 +31,7 @@ struct CapturePlan {
   std::vector<int> lensLayers, lensPositions;  // empty: no logit lens
   int lensTop = 0;
   int occlusionCell = 1, occlusionPasses = 0;
+  std::int64_t occlusionTogether = 1;  // changed copies that share a pass
   InspectCost cost;
 
   std::int64_t length() const { return promptLength + responseLength; }

@@ -9,8 +9,10 @@
 #include <filesystem>
 
 #include "engine/core/digest.h"
+#include "engine/core/evidence.h"
 #include "engine/inspect/attention_maps.h"
 #include "engine/inspect/capture_plan.h"
+#include "engine/inspect/site_capture.h"
 #include "engine/data/patches.h"
 #include "engine/inspect/token_gap.h"
 #include "engine/media/decode.h"
@@ -35,7 +37,7 @@ Picture toPicture(DecodedImage image, std::string label) { return {std::move(lab
 std::string fileName(const std::string& path) { return std::filesystem::path(path).filename().string(); }
 
 /// Views over the processed pixels: one for an image, one for each pair of frames of a video.
-void addViews(std::vector<ImageView>& views, const VisualInput& visual, const std::string& label, int& firstVisual) {
+void addViews(std::vector<ImageView>& views, const VisualInput& visual, const std::string& label, int source, int& firstVisual) {
   for (std::int64_t slice = 0; slice < visual.grid.t; ++slice) {
     ImageView view;
     const auto frame = std::min<std::size_t>(static_cast<std::size_t>(visual.grid.video ? 2 * slice : slice), visual.processed.size() - 1);
@@ -44,7 +46,11 @@ void addViews(std::vector<ImageView>& views, const VisualInput& visual, const st
     if (visual.grid.video) {
       char when[32] = "";
       if (static_cast<std::size_t>(slice) < visual.timestamps.size()) std::snprintf(when, sizeof when, ", %.1f s", visual.timestamps[static_cast<std::size_t>(slice)]);
-      view.label += " frame " + std::to_string(frame + 1) + when;
+      // A pair of frames is one view: the number in the file where it is known, and the pair's mean time.
+      const int number = frame < visual.frameIndices.size() ? visual.frameIndices[frame] : static_cast<int>(frame);
+      view.label += " frame " + std::to_string(number + 1) + when;
+      view.slice = static_cast<int>(slice);
+      if (static_cast<std::size_t>(slice) < visual.timestamps.size()) view.seconds = visual.timestamps[static_cast<std::size_t>(slice)];
     }
     view.width = picture.width;
     view.height = picture.height;
@@ -54,6 +60,7 @@ void addViews(std::vector<ImageView>& views, const VisualInput& visual, const st
     view.firstVisual = firstVisual;
     view.originalWidth = visual.originalWidth;
     view.originalHeight = visual.originalHeight;
+    view.source = source;
     firstVisual += view.gridRows * view.gridCols;
     views.push_back(std::move(view));
   }
@@ -87,9 +94,12 @@ struct Steps {
 };
 
 /// The teacher's pass over its prompt and the response.
-at::Tensor teacherStates(const Qwen3VL& teacher, const RowInput& prompt, const std::vector<std::int64_t>& response) {
+at::Tensor teacherStates(const Qwen3VL& teacher, const RowInput& prompt, const std::vector<std::int64_t>& response, const std::stop_token& stop) {
   const Rows rows = packRows(teacher.config(), {withResponse(prompt, response)});
-  return predictingStates(teacher.forward(rows), response.size());
+  StopProbe stops(stop);
+  ForwardOptions options;
+  options.probe = &stops;
+  return predictingStates(teacher.forward(rows, options), response.size());
 }
 
 void addTeacher(std::vector<ConditionStates>& conditions, Inspection& look, const InspectModels& models, const InspectRequest& request,
@@ -101,16 +111,16 @@ void addTeacher(std::vector<ConditionStates>& conditions, Inspection& look, cons
   LookedAt privileged = lookAt(*models.teacherProcessor, request, request.cue);
   look.teacherPrompt = privileged.prompt.rendered;
   if (response.empty()) return;
-  const at::Tensor withCue = teacherStates(teacher, privileged.prompt.row, response);
+  const at::Tensor withCue = teacherStates(teacher, privileged.prompt.row, response, steps.stop);
   conditions.push_back({Condition::TeacherCue, &teacher, withCue});
   steps.next("Teacher reads the response without the cue");
-  const at::Tensor plain = request.cue.empty() ? withCue : teacherStates(teacher, lookAt(*models.teacherProcessor, request, {}).prompt.row, response);
+  const at::Tensor plain = request.cue.empty() ? withCue : teacherStates(teacher, lookAt(*models.teacherProcessor, request, {}).prompt.row, response, steps.stop);
   conditions.push_back({Condition::TeacherPlain, &teacher, plain});
   if (privileged.prompt.row.pixelValues.defined()) {
     steps.next("Teacher reads the response with the image erased");
     RowInput erased = privileged.prompt.row;
     erased.pixelValues = erasedPictures(erased.pixelValues, erased.grids);
-    conditions.push_back({Condition::TeacherErased, &teacher, teacherStates(teacher, erased, response)});
+    conditions.push_back({Condition::TeacherErased, &teacher, teacherStates(teacher, erased, response, steps.stop)});
   }
 }
 
@@ -126,35 +136,60 @@ VisualInput readVisual(const Processor& processor, const std::string& file, cons
   return isVideo(file) ? processor.video(file) : processor.image(toPicture(readImage(file), label));
 }
 
+namespace {
+
+VideoOptions videoOptions(const InspectRequest& request) {
+  VideoOptions options;
+  options.fps = request.videoFps;
+  options.frames = request.videoFrames;
+  return options;
+}
+
+}  // namespace
+
 LookedAt lookAt(const Processor& processor, const InspectRequest& request, const std::string& privilege) {
   LookedAt result;
   std::vector<VisualInput> visuals;
   std::vector<std::string> labels;
   std::string marks;
-  if (!request.imageBytes.empty()) {
-    labels.push_back(request.imageLabel.empty() ? "pasted image" : request.imageLabel);
-    visuals.push_back(processor.image(toPicture(decodeImage(request.imageBytes.data(), request.imageBytes.size(), labels.back()), labels.back())));
+  const auto addBytes = [&](const std::vector<std::uint8_t>& bytes, const std::string& label) {
+    labels.push_back(label.empty() ? "pasted image" : label);
+    visuals.push_back(processor.image(toPicture(decodeImage(bytes.data(), bytes.size(), labels.back()), labels.back())));
     marks += "<image>";
-  }
+  };
+  if (!request.imageBytes.empty()) addBytes(request.imageBytes, request.imageLabel);
+  for (const PictureBytes& picture : request.moreImages) addBytes(picture.bytes, picture.label);
   for (const std::string& file : request.images) {
-    labels.push_back(request.images.size() == 1 && request.imageBytes.empty() && !request.imageLabel.empty() ? request.imageLabel : fileName(file));
-    visuals.push_back(readVisual(processor, file, labels.back()));
+    labels.push_back(request.images.size() == 1 && visuals.empty() && !request.imageLabel.empty() ? request.imageLabel : fileName(file));
+    visuals.push_back(isVideo(file) ? processor.video(file, videoOptions(request)) : readVisual(processor, file, labels.back()));
     marks += visuals.back().grid.video ? "<video>" : "<image>";
   }
   const bool marked = request.question.find("<image>") != std::string::npos || request.question.find("<video>") != std::string::npos;
   result.prompt = processor.prompt({{"user", marked ? request.question : marks + request.question}}, visuals, privilege);
   int firstVisual = 0;
-  for (std::size_t i = 0; i < visuals.size(); ++i) addViews(result.views, visuals[i], labels[i], firstVisual);
+  for (std::size_t i = 0; i < visuals.size(); ++i) addViews(result.views, visuals[i], labels[i], static_cast<int>(i), firstVisual);
   return result;
 }
 
+namespace {
+
+/// The ids that the request gives as the answer; empty when the student is to answer.
+std::vector<std::int64_t> givenResponse(const InspectRequest& request, const Tokenizer& tokenizer) {
+  if (!request.responseIds.empty() || request.response.empty()) return request.responseIds;
+  return tokenizer.encode(request.response);
+}
+
+/// The plan of a response that is given, or of the longest one that may come.
+CapturePlan planBefore(const Qwen3VL& student, const InspectRequest& request, const RowInput& prompt, const std::vector<std::int64_t>& given) {
+  const auto longest = static_cast<std::int64_t>(given.empty() ? static_cast<std::size_t>(std::max(0, request.sampling.maxNew)) : given.size());
+  return planCapture(student.config(), request, prompt, longest, !given.empty(), widens(student));
+}
+
+}  // namespace
+
 InspectCost inspectCost(const InspectModels& models, const InspectRequest& request) {
   const LookedAt seen = lookAt(*models.studentProcessor, request, {});
-  std::int64_t length = static_cast<std::int64_t>(request.responseIds.size());
-  if (length == 0 && !request.response.empty()) length = static_cast<std::int64_t>(models.studentProcessor->tokenizer().encode(request.response).size());
-  const bool given = length > 0;
-  if (!given) length = std::max(0, request.sampling.maxNew);
-  return planCapture(models.student->config(), request, seen.prompt.row, length, given, widens(*models.student)).cost;
+  return planBefore(*models.student, request, seen.prompt.row, givenResponse(request, models.studentProcessor->tokenizer())).cost;
 }
 
 InspectionPtr inspect(const InspectModels& models, const InspectRequest& request, const EventSink& sink, std::stop_token stop) {
@@ -182,10 +217,15 @@ InspectionPtr inspect(const InspectModels& models, const InspectRequest& request
     look->studentImageDigest = digest(pixels.const_data_ptr(), pixels.nbytes());
   }
 
+  std::vector<std::int64_t> response = givenResponse(request, tokenizer);
+  const CapturePlan stated = planBefore(student, request, prompt, response);
+  checkBudget(stated);
+  look->statedBytes = stated.cost.bytes;
+  steps.total += stated.occlusionPasses + (stated.gradient.wanted() ? 1 : 0) + (stated.occlusion.wanted() ? 1 : 0);
+
   steps.next("Student answers");
-  std::vector<std::int64_t> response = request.responseIds;
   look->finish = "given";
-  if (response.empty() && !request.response.empty()) response = tokenizer.encode(request.response);
+  const bool given = !response.empty();
   if (response.empty()) {
     const OnToken onToken = [&](std::int64_t, std::int64_t id, float logProb) {
       if (sink) sink(TokenArrived{request.id, {id, tokenizer.bytes(id), tokenizer.isSpecial(id), -1}, logProb});
@@ -198,16 +238,25 @@ InspectionPtr inspect(const InspectModels& models, const InspectRequest& request
   look->answer = tokenizer.decode(response, true);
 
   steps.next("Student's attention");
-  const Rows rows = packRows(student.config(), {withResponse(prompt, response)});
-  MapProbe probe(student.config(), rows, static_cast<std::int64_t>(prompt.ids.size()), request.attentionBudgetBytes);
-  ForwardOptions options;
-  options.probe = &probe;
-  const at::Tensor states = student.forward(rows, options);
-  look->cueRecovery = probe.cueRecovery();
-  look->selfAttention = probe.selfAttention();
+  const CapturePlan plan = planCapture(student.config(), request, prompt, static_cast<std::int64_t>(response.size()), given, widens(student));
+  const RowInput whole = withResponse(prompt, response);
+  CaptureOrder order{&student, &tokenizer, &whole, &plan, nullptr, request.occlusionChange, {}, {}};
+  order.next = [&](const std::string& what) { steps.next(what); };
+  int reported = 0;
+  order.part = [&](const std::string& what, int done, int all) {
+    steps.done += done - reported;
+    reported = done;
+    if (done < all && sink) sink(Progress{what, steps.done, steps.total, -1});
+  };
+  SiteCapture sites = captureSites(order, stop);
+  for (int i = 0; i < kSites; ++i) look->stack(static_cast<Site>(i)) = std::move(sites.stack(static_cast<Site>(i)));
+  look->promptAttention = std::move(sites.prompt);
+  look->logitLens = std::move(sites.lens);
+  look->occlusionInfo = std::move(sites.occlusionInfo);
+  look->evidenceScores = evidenceScores(*look);
 
   std::vector<ConditionStates> conditions;
-  if (!response.empty()) conditions.push_back({Condition::Student, &student, predictingStates(states, response.size())});
+  if (!response.empty()) conditions.push_back({Condition::Student, &student, sites.states});
   if (models.teacher) addTeacher(conditions, *look, models, request, response, steps);
   steps.next("Distributions");
   look->distributions = tokenDistributions(conditions, response, request.topTokens, tokenizer, stop);

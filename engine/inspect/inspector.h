@@ -30,7 +30,7 @@ struct LookedAt {
 /// An image file, or a video where the name ends like one. Throws Error.
 VisualInput readVisual(const Processor& processor, const std::string& file, const std::string& label);
 
-/// Decodes the request's images (files, or bytes) and renders the question; `privilege` is the cue, empty for the student.
+/// Decodes the request's images (bytes, then files; a video file is one view for each pair of frames) and renders the question; `privilege` is the cue, empty for the student.
 /// A question without marks gets them in front.
 LookedAt lookAt(const Processor& processor, const InspectRequest& request, const std::string& privilege);
 
