@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fills a folder with the engine's small libraries (headers and static archives, about 10 MB) for machines that have torch, cmake
+# Fills a folder with the engine's small libraries (headers and shared objects, 3 MB) for machines that have torch, cmake
 # and a compiler but no package manager. Run it on a Debian machine that bootstrap.sh has prepared, copy the folder into the
 # checkout of the other machine, then there:  cmake --preset engine-gpu && cmake --build build/engine-gpu
 # Usage: engine_prefix.sh [FOLDER]      default: .deps/engine-prefix in the checkout
@@ -19,7 +19,8 @@ for package in nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libfmt-dev libpcr
     [ -f "$file" ] || continue
     case $file in
       /usr/include/*) install -D -m 644 "$file" "$fresh/include/${file#/usr/include/}" ;;
-      */libyaml-cpp.a | */libpcre2-8.a | */libutf8proc.a) install -m 644 "$file" "$fresh/lib/" ;;
+      */libyaml-cpp.so | */libpcre2-8.so | */libutf8proc.so)  # under the name that programs ask for
+        install -m 644 "$(readlink -f "$file")" "$fresh/lib/$(objdump -p "$file" | awk '/SONAME/ {print $2}')" ;;
       */copyright) install -m 644 "$file" "$fresh/licences/$package" ;;
     esac
   done <<<"$files"
