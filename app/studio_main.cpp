@@ -14,6 +14,10 @@
 #include "ui/export.h"
 #include "ui/frame_bench.h"
 #include "ui/main_window.h"
+#include "ui/panels/train_page.h"
+#include "ui/notice_bar.h"
+#include "ui/report.h"
+#include "ui/session_file.h"
 #include "ui/tour.h"
 #include "widgets/theme.h"
 
@@ -64,8 +68,9 @@ int main(int argc, char** argv) {
   QElapsedTimer clock;
   clock.start();
   const bool render = argc > 1 && std::strcmp(argv[1], "render") == 0;
+  const bool report = argc > 1 && std::strcmp(argv[1], "report") == 0;
   // Drawing to a file needs fonts but no display; so do the words of --help and --version.
-  bool windowless = render;
+  bool windowless = render || report;
   for (int i = 1; i < argc; ++i) windowless = windowless || !std::strcmp(argv[i], "--help") || !std::strcmp(argv[i], "-h") || !std::strcmp(argv[i], "--version");
   const bool display = qEnvironmentVariableIsSet("DISPLAY") || qEnvironmentVariableIsSet("WAYLAND_DISPLAY");
   bool tour = false;
@@ -77,18 +82,19 @@ int main(int argc, char** argv) {
   QApplication::setApplicationName(QStringLiteral("cuescope"));
   QApplication::setApplicationDisplayName(QStringLiteral("Cuescope"));
   QApplication::setApplicationVersion(QStringLiteral(CUESCOPE_VERSION));
-  if (render) {
+  if (render || report) {
     cuescope::loadFonts();
     QStringList arguments = application.arguments();
     arguments.removeAt(1);
-    return cuescope::renderCommand(arguments);
+    return report ? cuescope::reportCommand(arguments) : cuescope::renderCommand(arguments);
   }
 
   QCommandLineParser parser;
   parser.setApplicationDescription(QStringLiteral(
       "A desktop studio for visual-cue on-policy distillation of Qwen3-VL.\n\n"
       "Files: an image, model folder, data file, run folder or capture; each is opened as if it had been dropped.\n"
-      "  cuescope render CAPTURE --format png|svg|pdf --output F   draws a figure without a window (render --help)"));
+      "  cuescope render CAPTURE --format png|svg|pdf --output F   draws a figure without a window (render --help)\n"
+      "  cuescope report RUN|CAPTURE --output F.html|F.pdf          writes a page with all figures (report --help)"));
   parser.addHelpOption();
   parser.addVersionOption();
   parser.addPositionalArgument(QStringLiteral("files"), QStringLiteral("What to open."), QStringLiteral("[files...]"));
@@ -97,6 +103,8 @@ int main(int argc, char** argv) {
   parser.addOption({QStringLiteral("theme"), QStringLiteral("dark or light."), QStringLiteral("theme")});
   parser.addOption({QStringLiteral("bench-start"), QStringLiteral("Print as JSON the milliseconds until the window was painted and until the engine was ready; then quit.")});
   parser.addOption({QStringLiteral("bench-frames"), QStringLiteral("Work in the window for so many seconds while the demo run trains, and print the frame times as JSON."), QStringLiteral("seconds")});
+  parser.addOption({QStringLiteral("bench-ui"), QStringLiteral("Work in the window for --minutes while the demo run trains, with curves of a million points and a map of 4096 × 4096; print frame times, linked selection, first map and window start as JSON.")});
+  parser.addOption({QStringLiteral("minutes"), QStringLiteral("Length of --bench-ui."), QStringLiteral("number"), QStringLiteral("10")});
   parser.process(application);
   const QString theme = parser.value(QStringLiteral("theme"));
   if (!theme.isEmpty() && theme != u"dark" && theme != u"light") {
@@ -110,11 +118,11 @@ int main(int argc, char** argv) {
     return 2;
   }
   const bool touring = parser.isSet(QStringLiteral("tour"));
-  const bool benchStart = parser.isSet(QStringLiteral("bench-start")), benchFrames = parser.isSet(QStringLiteral("bench-frames"));
+  const bool benchStart = parser.isSet(QStringLiteral("bench-start")), benchUi = parser.isSet(QStringLiteral("bench-ui")), benchFrames = benchUi || parser.isSet(QStringLiteral("bench-frames"));
   bool aNumber = true;
-  const double benchSeconds = benchFrames ? parser.value(QStringLiteral("bench-frames")).toDouble(&aNumber) : 0;
+  const double benchSeconds = benchUi ? parser.value(QStringLiteral("minutes")).toDouble(&aNumber) * 60 : benchFrames ? parser.value(QStringLiteral("bench-frames")).toDouble(&aNumber) : 0;
   if (benchFrames && (!aNumber || !(benchSeconds > 0 && benchSeconds <= 3600))) {
-    std::fprintf(stderr, "cuescope: --bench-frames takes seconds from 1 to 3600, not «%s»\n", qPrintable(parser.value(QStringLiteral("bench-frames"))));
+    std::fprintf(stderr, "cuescope: %s, not «%s»\n", benchUi ? "--minutes takes a number up to 60" : "--bench-frames takes seconds from 1 to 3600", qPrintable(parser.value(benchUi ? QStringLiteral("minutes") : QStringLiteral("bench-frames"))));
     return 2;
   }
   // Settings and runs of their own: a tour or a measurement neither reads a person's window nor changes it.
@@ -126,6 +134,7 @@ int main(int argc, char** argv) {
     QSettings::setDefaultFormat(QSettings::IniFormat);
     QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, own + QStringLiteral("/.settings"));
   }
+  const QString settingsNotice = alone ? QString() : cuescope::checkSettings();
   chooseTheme(alone && theme.isEmpty() ? QStringLiteral("dark") : theme);
 
   cuescope::Session session([] { return cuescope::loadEngine({}); });
@@ -138,10 +147,16 @@ int main(int argc, char** argv) {
   new FirstPaint(&window, [&] {
     firstPaint = clock.elapsed();
     session.start();
+    if (!alone) window.keepSession();
+    if (!settingsNotice.isEmpty()) window.notice()->say(settingsNotice);
     QStringList paths;
     for (const QString& path : parser.positionalArguments()) paths << QFileInfo(path).absoluteFilePath();
     window.openPaths(paths);
-    QTimer::singleShot(0, &window, [&window] { window.trainPage(); });  // while the engine loads
+    // While the engine loads: the half-filled form, the queue, and the runs of earlier days, those that train now among them.
+    QTimer::singleShot(0, &window, [&window, &session, runs = alone ? own + QStringLiteral("/runs") : QString::fromStdString(cuescope::runsFolder({}))] {
+      window.trainPage()->keepIn(runs);
+      session.findRuns(runs);
+    });
   });
   if (benchStart) {
     QObject::connect(&session, &cuescope::Session::engineStateChanged, &application, [&] {
@@ -154,7 +169,7 @@ int main(int argc, char** argv) {
   }
   std::unique_ptr<cuescope::FrameBench> frames;
   if (benchFrames) {
-    frames = std::make_unique<cuescope::FrameBench>(window, session, benchSeconds);
+    frames = std::make_unique<cuescope::FrameBench>(window, session, cuescope::FrameBenchOptions{benchSeconds, benchUi, clock, &firstPaint});
     application.bench = frames.get();
     QObject::connect(frames.get(), &cuescope::FrameBench::finished, &application, [](bool measured) { QApplication::exit(measured ? 0 : 1); }, Qt::QueuedConnection);
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <QByteArray>
+#include <QJsonArray>
 #include <QJsonObject>
 #include <QRectF>
 #include <QSizeF>
@@ -24,13 +25,16 @@ struct Figure {
   std::function<void(QPainter&, const QRectF&)> paint;
 };
 
-/// "png" (two device pixels a pixel), "svg" or "pdf". Throws Error for another name.
-QByteArray figureBytes(const Figure& figure, const QString& format);
+/// "png" (`scale` device pixels a pixel), "svg" or "pdf". Throws Error for another name.
+inline constexpr double kPngScale = 2;
+QByteArray figureBytes(const Figure& figure, const QString& format, double scale = kPngScale);
 QStringList figureFormats();
+/// A PDF of QPdfWriter without its clock and random id, at the same length.
+QByteArray stablePdf(QByteArray bytes);
 
 /// What of an inspection is exported, and how it is drawn. Everything that a picture depends on is in here.
 struct ExportChoice {
-  enum class What { Map, Tokens, Distributions };
+  enum class What { Map, Tokens, Distributions, Matrix, Shares, Lens, Frames, Alignment, CueScore, Change, Steps, Model };
   What what = What::Map;
   SelectionState selection;
   MapView view;
@@ -39,24 +43,39 @@ struct ExportChoice {
   int topTokens = 6;
   QString causal;  // «Erase top 5 %: ...» when it was computed
   bool demo = false;
+  double scale = kPngScale;      // of PNG
+  bool lensEntropy = false;
+  std::vector<int> patches;      // picked on the map, for tokens coloured by their attention to them
+  // A second map: "side" (both), "difference" (A − B), "pair" (before and after a change), "" for none.
+  QString compare, labelA, labelB;
+  SelectionState second;         // of the same inspection, unless
+  bool besideCapture = false;    // it is another student's look, whose capture is named apart
+  // What is in no capture travels in the recipe (ui/export_views.h).
+  QJsonObject change;
+  QJsonArray steps, model;
 
   QJsonObject json() const;
 };
+/// Every view by its name in recipes and on the command line, in the order of What.
+const QStringList& exportViewNames();
 ExportChoice exportChoiceFromJson(const QJsonObject& json);
 
-Figure figureOf(const Inspection& inspection, const ExportChoice& choice);
+/// `beside`: another student's look, when the choice compares with one.
+Figure figureOf(const Inspection& inspection, const ExportChoice& choice, const Inspection* beside = nullptr);
 /// The numbers behind the figure, as `cuescope-cli dump` writes them.
 QByteArray csvOf(const Inspection& inspection, const ExportChoice& choice);
+/// The same as NumPy arrays; numpy.load reads it.
+QByteArray npzOf(const Inspection& inspection, const ExportChoice& choice);
 /// Model digests, step, image digest, request, choice. Sorted keys, no dates.
 QByteArray recipeOf(const Inspection& inspection, const InspectRequest& request, const ExportChoice& choice);
 
-/// Writes `file` by its suffix (png, svg, pdf, csv) and, for figures, the recipe beside it (file + ".recipe.json").
-/// Throws Error when the suffix is unknown or the disk refuses.
-void exportTo(const QString& file, const Inspection& inspection, const InspectRequest& request, const ExportChoice& choice);
+/// Writes `file` by its suffix (png, svg, pdf, csv, npz, capture) and, for figures and numbers, the recipe beside it
+/// (file + ".recipe.json"). Throws Error when the suffix is unknown or the disk refuses.
+void exportTo(const QString& file, const Inspection& inspection, const InspectRequest& request, const ExportChoice& choice, const Inspection* beside = nullptr);
 /// Whole or not at all.
 void writeBytes(const QString& file, const QByteArray& bytes);
 
-/// `cuescope render CAPTURE --format png|svg|pdf|csv --output F ...`: exit code 0, 1 or 2; words go to stderr.
+/// `cuescope render CAPTURE --format png|svg|pdf|csv|npz --output F ...`: exit code 0, 1 or 2; words go to stderr.
 int renderCommand(const QStringList& arguments);
 
 }  // namespace cuescope

@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "ui/bench_loads.h"
 #include "ui/inspect_page.h"
 #include "ui/panels/map_panel.h"
 #include "ui/start_page.h"
+#include "widgets/curve_plot.h"
 #include "widgets/image_canvas.h"
 
 namespace cuescope {
@@ -31,7 +33,7 @@ QJsonObject spread(std::vector<double> values) {
 
 }  // namespace
 
-FrameBench::FrameBench(MainWindow& window, Session& session, double seconds) : m_window(window), m_session(session), m_seconds(seconds) {
+FrameBench::FrameBench(MainWindow& window, Session& session, const FrameBenchOptions& options) : m_window(window), m_session(session), m_options(options) {
   m_script.setInterval(kScriptMs);
   m_pulse.setInterval(kPulseMs);
   m_pulse.setTimerType(Qt::PreciseTimer);
@@ -43,7 +45,10 @@ FrameBench::FrameBench(MainWindow& window, Session& session, double seconds) : m
   const auto failed = [this] { Q_EMIT finished(false); };
   connect(&session, &Session::engineStateChanged, this, [this] {
     if (m_session.engineState() == EngineState::Failed) Q_EMIT finished(false);
-    if (m_session.engineState() == EngineState::Ready) m_window.startPage()->openCard(0);
+    if (m_session.engineState() == EngineState::Ready) {
+      ++m_clicks;
+      m_window.startPage()->openCard(0);
+    }
   });
   connect(&session, &Session::inspectionFailed, this, failed);
   connect(&session, &Session::runFailed, this, failed);
@@ -56,6 +61,8 @@ FrameBench::FrameBench(MainWindow& window, Session& session, double seconds) : m
 void FrameBench::begin() {
   if (m_began) return;
   m_began = true;
+  m_firstMapMs = m_options.sinceStart.isValid() ? m_options.sinceStart.elapsed() : -1;
+  if (m_options.loads) m_loads = std::make_unique<BenchLoads>();
   QTimer::singleShot(0, this, [this] {
     if (!m_window.startDemoRun(100000)) Q_EMIT finished(false);
   });
@@ -68,7 +75,34 @@ void FrameBench::measure() {
   m_beat.start();
   m_script.start();
   m_pulse.start();
-  QTimer::singleShot(int(m_seconds * 1000), this, &FrameBench::finish);
+  QTimer::singleShot(int(m_options.seconds * 1000), this, &FrameBench::finish);
+}
+
+FrameBench::~FrameBench() = default;
+
+void FrameBench::wheel(QWidget* widget, int delta, Qt::KeyboardModifiers keys) {
+  const QPointF at = QRectF(widget->rect()).center();
+  QWheelEvent event(at, widget->mapToGlobal(at), {}, {0, delta}, Qt::NoButton, keys, Qt::NoScrollPhase, false);
+  QApplication::sendEvent(widget, &event);
+}
+
+// Ten events on what is large, between two rounds of the script.
+void FrameBench::actLoads() {
+  const int turn = m_turn % 36 - 26;
+  const bool curves = turn < 5;
+  if (turn == 0) m_loads->show();
+  if (turn == 0 || turn == 5) {
+    m_kind = curves ? "million points: shown" : "4096 map: shown";
+    m_loads->showCurves(curves);
+    m_loads->update();
+  } else if (curves) {
+    m_kind = turn == 4 ? "million points: cursor" : "million points: zoom";
+    if (turn == 4) m_loads->curves()->setCursorStep((m_turn * 7919) % BenchLoads::kPoints);
+    else if (QWidget* plot = m_loads->childAt(QPoint(m_loads->width() / 2, m_loads->height() / 2))) wheel(plot, m_turn % 72 < 36 ? 120 : -120);
+  } else {
+    m_kind = "4096 map: zoom";
+    wheel(m_loads->canvas(), m_turn % 72 < 36 ? 120 : -120);
+  }
 }
 
 // One event of a person: tokens, layers, heads and zooms on Inspect, and a walk over the pages between.
@@ -76,6 +110,14 @@ void FrameBench::act() {
   if (m_open) {
     if (milliseconds(m_frame) < kFrameLimitMs) return;
     ++m_lost;  // an event that changed nothing paints nothing
+  }
+  if (m_loads && m_turn % 36 >= 26) {
+    m_open = true;
+    m_frame.start();
+    actLoads();
+    ++m_turn;
+    if (m_turn % 36 == 0) m_window.raise();
+    return;
   }
   const InspectionPtr& shown = m_window.inspectPage()->inspection();
   const int tokens = std::max(1, int(shown->response.size()));
@@ -106,17 +148,15 @@ void FrameBench::act() {
     case 3:
     case 11: selection.setHead(selection.head() == 0 ? 1 : 0); break;
     default: {
-      ImageCanvas* canvas = m_window.inspectPage()->map()->canvas();
-      const QPointF at = QRectF(canvas->rect()).center();
-      QWheelEvent wheel(at, canvas->mapToGlobal(at), {}, {0, m_turn % 4 < 2 ? 120 : -120}, Qt::NoButton, Qt::NoModifier, Qt::NoScrollPhase, false);
-      QApplication::sendEvent(canvas, &wheel);
+      wheel(m_window.inspectPage()->map()->canvas(), m_turn % 4 < 2 ? 120 : -120);
     }
   }
 }
 
 void FrameBench::eventHandled(QObject* receiver, int type) {
   if (!m_open || type != QEvent::UpdateRequest) return;
-  if (receiver != &m_window && receiver != m_window.windowHandle()) return;
+  const bool ours = receiver == &m_window || receiver == m_window.windowHandle() || (m_loads && (receiver == m_loads.get() || receiver == m_loads->windowHandle()));
+  if (!ours) return;
   m_open = false;
   m_frames.push_back(milliseconds(m_frame));
   m_byKind[QString::fromLatin1(m_kind)].push_back(m_frames.back());
@@ -129,7 +169,21 @@ void FrameBench::finish() {
   const int steps = int(m_session.ownRun()->steps.size()) - m_stepsBefore;
   QJsonObject kinds;
   for (const auto& [kind, values] : m_byKind) kinds.insert(kind, spread(values));
-  const QJsonObject out{{"seconds", seconds}, {"training_steps", steps}, {"frames", spread(m_frames)}, {"frames_by_event", kinds}, {"events_without_paint", m_lost}, {"event_loop_stalls", spread(m_stalls)}, {"platform", QApplication::platformName()}};
+  QJsonObject out{{"seconds", seconds}, {"training_steps", steps}, {"frames", spread(m_frames)}, {"frames_by_event", kinds}, {"events_without_paint", m_lost}, {"event_loop_stalls", spread(m_stalls)}, {"platform", QApplication::platformName()}};
+  if (m_options.loads) {
+    std::vector<double> linked;
+    for (const char* kind : {"token", "layer", "head"}) linked.insert(linked.end(), m_byKind[QString::fromLatin1(kind)].begin(), m_byKind[QString::fromLatin1(kind)].end());
+    const QJsonObject link = spread(linked);
+    const double p99 = out.value("frames").toObject().value("p99_ms").toDouble(), worst = out.value("frames").toObject().value("worst_ms").toDouble();
+    out["linked_selection"] = link;
+    out["first_map_ms"] = m_firstMapMs;
+    out["first_map_clicks"] = m_clicks;
+    if (m_options.firstPaint) out["window_painted_ms"] = *m_options.firstPaint;
+    out["curve_points"] = BenchLoads::kPoints;
+    out["map_side"] = BenchLoads::kSide;
+    out["goals_met"] = QJsonObject{{"p99_under_16.7_ms", p99 < 16.7}, {"worst_under_100_ms", worst < 100}, {"linked_selection_under_50_ms", link["worst_ms"].toDouble() < 50},
+                                   {"first_map_under_60_s_and_3_clicks", m_firstMapMs >= 0 && m_firstMapMs < 60000 && m_clicks <= 3}};
+  }
   std::printf("%s\n", QJsonDocument(out).toJson(QJsonDocument::Compact).constData());
   std::fflush(stdout);
   Q_EMIT finished(!m_frames.empty() && steps > 0);

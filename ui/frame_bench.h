@@ -1,22 +1,33 @@
-// FrameBench: measures how the window answers while the demo run trains. A script changes the selection, the page and the
-// canvas; a frame is the time from such an event to the end of the paint that shows it, and a stall is what a 4 ms timer came
-// too late. Prints one JSON line. UI thread.
+// FrameBench: measures how the window answers while the demo run trains. A script changes the selection, the page, the canvas and,
+// with loads, curves of a million points and a map of 4096 × 4096; a frame is the time from such an event to the end of the paint
+// that shows it, and a stall is what a 4 ms timer came too late. Prints one JSON line. UI thread.
 #pragma once
 
 #include <QElapsedTimer>
 #include <QObject>
 #include <QTimer>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "ui/main_window.h"
 
 namespace cuescope {
 
+class BenchLoads;
+
+struct FrameBenchOptions {
+  double seconds = 20;
+  bool loads = false;             // --bench-ui: with the large curves and the large map
+  QElapsedTimer sinceStart;       // of the process
+  const qint64* firstPaint = nullptr;  // ms, filled when the window was painted
+};
+
 class FrameBench : public QObject {
   Q_OBJECT
  public:
-  FrameBench(MainWindow& window, Session& session, double seconds);
+  FrameBench(MainWindow& window, Session& session, const FrameBenchOptions& options);
+  ~FrameBench() override;
   /// Call it after an event was handled: the end of a repaint of the window ends the frame that is being measured.
   void eventHandled(QObject* receiver, int type);
 
@@ -27,18 +38,22 @@ class FrameBench : public QObject {
   void begin();  // there is an answer to look at: start the run
   void measure();
   void act();
+  void actLoads();
   void finish();
+  void wheel(QWidget* widget, int delta, Qt::KeyboardModifiers keys = {});
 
   MainWindow& m_window;
   Session& m_session;
-  double m_seconds;
+  FrameBenchOptions m_options;
   QElapsedTimer m_frame, m_beat, m_whole;
   QTimer m_script, m_pulse;
   bool m_began = false, m_measuring = false, m_open = false;
-  int m_turn = 0, m_lost = 0, m_stepsBefore = 0;
+  int m_turn = 0, m_lost = 0, m_stepsBefore = 0, m_clicks = 0;
+  qint64 m_firstMapMs = -1;
   const char* m_kind = "";
   std::map<QString, std::vector<double>> m_byKind;
   std::vector<double> m_frames, m_stalls;
+  std::unique_ptr<BenchLoads> m_loads;
 };
 
 }  // namespace cuescope

@@ -24,15 +24,19 @@
 #include "ui/command_palette.h"
 #include "ui/data_page.h"
 #include "ui/inspect_page.h"
+#include "ui/layouts.h"
 #include "ui/navigator.h"
+#include "ui/notice_bar.h"
 #include "ui/page_bar.h"
 #include "ui/panels/ask_bar.h"
 #include "ui/panels/map_panel.h"
 #include "ui/panels/train_page.h"
+#include "ui/session_file.h"
 #include "ui/start_page.h"
 #include "ui/status_strip.h"
 #include "ui/timeline_bar.h"
 #include "ui/undo.h"
+#include "ui/what_is_this.h"
 #include "widgets/empty_panel.h"
 #include "widgets/token_strip.h"
 
@@ -58,7 +62,6 @@ QWidget* notYet(const QString& sentence, const QString& detail, const QString& b
 MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent), m_session(session) {
   setWindowTitle(QStringLiteral("Cuescope"));
   setAcceptDrops(true);
-  setMinimumSize(1000, 640);
   auto* central = new QWidget;
   auto* column = new QVBoxLayout(central);
   column->setContentsMargins(0, 0, 0, 0);
@@ -89,11 +92,16 @@ MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent),
   m_body->setSizes({kNavigatorWidth, 1384});
   m_timeline = new TimelineBar(session, m_selection);
   m_status = new StatusStrip(session);
+  m_notice = new NoticeBar;
   column->addWidget(m_bar);
+  column->addWidget(m_notice);
   column->addWidget(m_body, 1);
   column->addWidget(m_timeline);
   column->addWidget(m_status);
   setCentralWidget(central);
+  m_defaultBody = m_body->saveState();
+  new PanelMover(this);
+  qApp->installEventFilter(new WhatIsThis(this));
   m_palette = new CommandPalette(this);
   m_undo = new QUndoGroup(this);
   for (QLineEdit* field : findChildren<QLineEdit*>()) field->setAcceptDrops(false);
@@ -109,6 +117,7 @@ MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent),
 // Pages and their undo stacks go after this object's own members: nothing of theirs may call back.
 MainWindow::~MainWindow() {
   m_undo->disconnect(this);
+  if (m_sessionFile) m_sessionFile->write(sessionState(), true);  // an orderly end is no crash
 }
 
 void MainWindow::connectSession() {
@@ -214,6 +223,7 @@ void MainWindow::setPage(Page page) {
   if (page == Train) trainPage();
   m_bar->setPage(page);
   m_stack->setCurrentIndex(page);
+  adoptPage();
   refreshUndo();
   refreshSelectionBar();
   refreshActions();
@@ -262,7 +272,7 @@ void MainWindow::refreshSelectionBar() {
 void MainWindow::choosePart(int part) {
   std::vector<PaletteEntry> entries;
   const InspectionPtr& shown = m_inspect->inspection();
-  const AttentionStack* stack = shown ? stackOf(*shown, m_selection.site()) : nullptr;
+  const AttentionStack* stack = shown ? stackOf(*shown, m_selection.state()) : nullptr;
   const auto put = [&](const QString& title, const QString& detail, std::function<void()> run) { entries.push_back({title, detail, {}, std::move(run), {}}); };
   switch (part) {
     case 0:
@@ -285,7 +295,8 @@ void MainWindow::choosePart(int part) {
       break;
     case 4:
       if (shown)
-        for (Site site : sitesOf(*shown)) put(siteTitle(site), {}, [this, site] { m_selection.setSite(site); });
+        for (int s = 0; s < kSites; ++s)
+          if (siteExists(*shown, Site(s))) put(siteTitle(Site(s)), siteExplanation(Site(s)), [this, s] { m_selection.setSite(Site(s)); });
       break;
     case 5:
       if (stack)
@@ -306,7 +317,16 @@ void MainWindow::choosePart(int part) {
 }
 
 void MainWindow::openPaths(const QStringList& paths) {
-  for (const QString& path : paths) openPath(path);
+  // Several pictures at once are one question.
+  QStringList pictures, rest;
+  for (const QString& path : paths) (kindOf(path) == PathKind::Image || kindOf(path) == PathKind::Video ? pictures : rest) << path;
+  if (pictures.size() > 1) {
+    setPage(Inspect);
+    m_inspect->openPictures(pictures);
+  } else {
+    rest = paths;
+  }
+  for (const QString& path : rest) openPath(path);
 }
 
 void MainWindow::openPath(const QString& path) {
@@ -435,6 +455,7 @@ void MainWindow::dropEvent(QDropEvent* event) {
 
 void MainWindow::closeEvent(QCloseEvent* event) {
   saveState();
+  if (m_sessionFile) m_sessionFile->write(sessionState(), true);
   QMainWindow::closeEvent(event);
 }
 
@@ -447,19 +468,6 @@ void MainWindow::resizeEvent(QResizeEvent* event) {
     m_navigator->setVisible(!narrow);
     if (QAction* action = m_actions.value("view.navigator")) action->setChecked(!narrow);
   }
-}
-
-void MainWindow::restoreState() {
-  QSettings settings;
-  if (const QByteArray geometry = settings.value(QStringLiteral("window/geometry")).toByteArray(); !geometry.isEmpty()) restoreGeometry(geometry);
-  else resize(1600, 1000);
-  if (const QByteArray layout = settings.value(QStringLiteral("window/inspect")).toByteArray(); !layout.isEmpty()) m_inspect->restoreLayout(layout);
-}
-
-void MainWindow::saveState() {
-  QSettings settings;
-  settings.setValue(QStringLiteral("window/geometry"), saveGeometry());
-  settings.setValue(QStringLiteral("window/inspect"), m_inspect->layoutState());
 }
 
 }  // namespace cuescope

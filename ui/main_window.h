@@ -3,6 +3,7 @@
 #pragma once
 
 #include <QHash>
+#include <QJsonObject>
 #include <QMainWindow>
 #include <functional>
 
@@ -12,7 +13,10 @@
 #include "ui/workspace.h"
 
 class QSplitter;
+class QKeySequence;
+class QMenu;
 class QStackedWidget;
+class QTimer;
 class QUndoGroup;
 
 namespace cuescope {
@@ -20,8 +24,11 @@ namespace cuescope {
 class CommandPalette;
 class DataPage;
 class InspectPage;
+class HelpWindow;
 class Navigator;
+class NoticeBar;
 class PageBar;
+class SessionFile;
 class StartPage;
 class StatusStrip;
 class TimelineBar;
@@ -50,6 +57,10 @@ class MainWindow : public QMainWindow {
   /// Exports what the page shows to a file, the format by its ending. Failures are shown in the page.
   bool exportView(const QString& file);
   ExportChoice exportChoice() const;
+  /// The chosen run or the shown inspection as a page (ui/report.h); failures are said in the notice bar.
+  bool exportReport(const QString& file);
+  void showHelp(const QString& page);  // "" the page that was open last
+  HelpWindow* help() const { return m_help; }
 
   InspectPage* inspectPage() const { return m_inspect; }
   StartPage* startPage() const { return m_start; }
@@ -66,6 +77,28 @@ class MainWindow : public QMainWindow {
   /// Action by its fixed name ("view.map", "train.pause", ...), null if there is none.
   QAction* action(const QString& name) const { return m_actions.value(name); }
   QHash<QString, QAction*> actions() const { return m_actions; }
+  QStringList actionOrder() const { return m_actionOrder; }  // as in the menus
+  /// Gives an action other keys and keeps them; returns why not, naming the action that has them already.
+  QString setKeys(const QString& name, const QKeySequence& keys);
+  QKeySequence defaultKeys(const QString& name) const;
+  /// Keys of an action as they are shown: of its shortcut, or of the key that the page handles (←).
+  static QString keysText(const QAction* action);
+  /// Words of an action without keys and mnemonics.
+  static QString plainText(const QAction* action);
+
+  // main_window_session.cpp
+  /// Restores what a window that crashed was about, says so in the notice bar, and keeps this one's session from now on.
+  /// Not called for tours and measurements.
+  void keepSession();
+  NoticeBar* notice() const { return m_notice; }
+  /// All pages' panels and the navigator, as one value of the settings.
+  QByteArray layoutState() const;
+  bool restoreLayoutState(const QByteArray& state);
+  QStringList layouts() const;
+  void saveLayout(const QString& name);
+  void useLayout(const QString& name);
+  void removeLayout(const QString& name);
+  void resetLayout();
 
  protected:
   void dragEnterEvent(QDragEnterEvent* event) override;
@@ -82,10 +115,19 @@ class MainWindow : public QMainWindow {
     const char* tip;
     std::function<void()> run;
     bool checkable = false;
+    const char* shown = nullptr;  // keys that the page handles itself
   };
   void buildActions();  // main_window_actions.cpp
   void add(class QMenu* menu, const Entry& entry);
   void restoreState();
+  void fitScreen();
+  void adoptPage();  // the shown page, when it is shown for the first time
+  QJsonObject sessionState() const;
+  void restoreSession(const QJsonObject& state, const QString& capture);
+  void startFresh();
+  void nameLayout();
+  void fillLayoutMenu();
+  void fillRecentMenu();
   void saveState();
   void connectSession();
   void refreshSelectionBar();
@@ -95,6 +137,7 @@ class MainWindow : public QMainWindow {
   void choosePart(int part);
   void openDialog();
   void exportDialog();
+  void reportDialog();
   void showPalette();
   void showShortcuts();
   void showSettings();
@@ -119,6 +162,15 @@ class MainWindow : public QMainWindow {
   StatusStrip* m_status = nullptr;
   CommandPalette* m_palette = nullptr;
   QUndoGroup* m_undo = nullptr;
+  NoticeBar* m_notice = nullptr;
+  HelpWindow* m_help = nullptr;
+  QMenu* m_layoutMenu = nullptr;
+  QMenu* m_recentMenu = nullptr;
+  std::unique_ptr<SessionFile> m_sessionFile;
+  QTimer* m_autosave = nullptr;
+  QHash<const QWidget*, QByteArray> m_defaultLayouts;  // of the pages that were shown, as they were built
+  QByteArray m_defaultBody;
+  QHash<int, QByteArray> m_keptLayouts;  // read from the settings, for pages that are still to be built
   QString m_runsFolder;
   bool m_startShown = true;
   bool m_whatIfWanted = false;  // the second demo card: the region is set when the answer arrives

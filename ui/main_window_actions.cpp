@@ -2,14 +2,10 @@
 #include <QAction>
 #include <QApplication>
 #include <QClipboard>
-#include <QComboBox>
 #include <QDialog>
-#include <QDialogButtonBox>
 #include <QFileDialog>
-#include <QFormLayout>
 #include <QHeaderView>
 #include <QKeyEvent>
-#include <QLabel>
 #include <QMenu>
 #include <QMimeData>
 #include <QMenuBar>
@@ -21,16 +17,22 @@
 #include <QVBoxLayout>
 #include <QWhatsThis>
 
+#include "engine/core/capture.h"
 #include "ui/command_palette.h"
 #include "ui/data_page.h"
+#include "ui/help_window.h"
 #include "ui/inspect_page.h"
 #include "ui/main_window.h"
 #include "ui/navigator.h"
+#include "ui/notice_bar.h"
 #include "ui/panels/map_panel.h"
 #include "ui/panels/panel.h"
 #include "ui/panels/tokens_panel.h"
 #include "ui/panels/train_page.h"
 #include "widgets/icons.h"
+#include "ui/layouts.h"
+#include "ui/report.h"
+#include "ui/settings_dialog.h"
 #include "ui/start_page.h"
 #include "ui/status_strip.h"
 #include "ui/timeline_bar.h"
@@ -43,6 +45,11 @@ void MainWindow::add(QMenu* menu, const Entry& entry) {
   const QString name = QString::fromLatin1(entry.name);
   const QString own = QSettings().value(QStringLiteral("keys/") + name, QString::fromUtf8(entry.keys)).toString();
   action->setShortcut(QKeySequence(own));
+  action->setProperty("defaultKeys", QString::fromUtf8(entry.keys));
+  if (entry.shown && own.isEmpty()) {  // a menu shows what follows the tab where keys stand
+    action->setProperty("shownKeys", QString::fromUtf8(entry.shown));
+    action->setText(tr(entry.text) + u'\t' + QString::fromUtf8(entry.shown));
+  }
   action->setToolTip(tr(entry.tip));
   action->setStatusTip(tr(entry.tip));
   action->setWhatsThis(tr(entry.tip));
@@ -77,10 +84,19 @@ void MainWindow::buildActions() {
                connect(dialog, &QFileDialog::fileSelected, this, &MainWindow::openPath);
                dialog->open();
              }});
+  m_recentMenu = file->addMenu(tr("Open recent"));
+  m_recentMenu->setToolTipsVisible(true);
+  connect(m_recentMenu, &QMenu::aboutToShow, this, &MainWindow::fillRecentMenu);
+  fillRecentMenu();
+  add(file, {"file.session", "Reopen the last session", "Ctrl+Shift+T", "The question, answer, selection, form and layout of the window before this one", [] {}});
+  m_actions["file.session"]->setEnabled(false);
+  m_actions["file.session"]->setToolTip(tr("No earlier session is kept."));
   add(file, {"file.start", "Start page", "Ctrl+Home", "The demo, this computer and recent things", [this] { showStart(); }});
   file->addSeparator();
   add(file, {"file.save", "Save capture …", "Ctrl+S", "Keep this look at the image as one file that opens again without the model", [this] { exportDialog(); }});
-  add(file, {"file.export", "Export view …", "Ctrl+E", "The shown map as PNG, SVG, PDF or CSV, with its recipe", [this] { exportDialog(); }});
+  add(file, {"file.export", "Export view …", "Ctrl+E", "The view worked in last as PNG, SVG, PDF, CSV or NPZ, with its recipe", [this] { exportDialog(); }});
+  file->addSeparator();
+  add(file, {"file.report", "Export report …", "Ctrl+Shift+E", "The run (on Train, Rollouts, Evaluate) or the inspection as one page with its figures, HTML or PDF", [this] { reportDialog(); }});
   file->addSeparator();
   add(file, {"file.settings", "Settings …", "Ctrl+,", "Theme and shortcuts", [this] { showSettings(); }});
   add(file, {"file.quit", "Quit", "Ctrl+Q", "Close the window; a run is saved first", [this] { close(); }});
@@ -107,11 +123,7 @@ void MainWindow::buildActions() {
                Theme::instance().setSetting(Theme::instance().isDark() ? ThemeSetting::Light : ThemeSetting::Dark);
                QSettings().setValue(QStringLiteral("theme"), Theme::instance().isDark() ? QStringLiteral("dark") : QStringLiteral("light"));
              }});
-  for (Panel* panel : m_inspect->panels()) {
-    QAction* toggle = view->addAction(tr("Panel: %1").arg(panel->title()));
-    connect(toggle, &QAction::triggered, panel, [panel] { panel->setVisible(!panel->isVisible()); });
-  }
-  add(view, {"view.reset", "Reset layout", "Ctrl+Shift+0", "All panels back in their places", [this] { m_inspect->resetLayout(); }});
+  add(view, {"view.reset", "Reset layout", "Ctrl+Shift+0", "All panels of all pages back in their places", [this] { resetLayout(); }});
 
   QMenu* selection = menu(tr("Selection"));
   add(selection, {"selection.back", "Back", "Alt+Left", "The selection before", [this] { m_selection.back(); }});
@@ -122,11 +134,11 @@ void MainWindow::buildActions() {
   add(selection, {"selection.checkpoint-back", "Previous checkpoint", "<", "The checkpoint before", [this] { m_timeline->checkpoint(-1); }});
   add(selection, {"selection.checkpoint", "Next checkpoint", ">", "The checkpoint after", [this] { m_timeline->checkpoint(1); }});
   selection->addSeparator();
-  add(selection, {"selection.token-back", "Previous token", "", "The response token before (←)", [this] { m_inspect->tokens()->step(-1); }});
-  add(selection, {"selection.token", "Next token", "", "The response token after (→)", [this] { m_inspect->tokens()->step(1); }});
-  add(selection, {"selection.gap", "Next large gap", "", "The next token with a gap of a nat or more (Shift+→)", [this] { m_inspect->tokens()->step(1, true); }});
-  add(selection, {"selection.layer-up", "Layer up", "", "The layer before (↑)", [this] { m_inspect->stepLayer(-1); }});
-  add(selection, {"selection.layer-down", "Layer down", "", "The layer after (↓)", [this] { m_inspect->stepLayer(1); }});
+  add(selection, {"selection.token-back", "Previous token", "", "The response token before", [this] { m_inspect->tokens()->step(-1); }, false, "←"});
+  add(selection, {"selection.token", "Next token", "", "The response token after", [this] { m_inspect->tokens()->step(1); }, false, "→"});
+  add(selection, {"selection.gap", "Next large gap", "", "The next token with a gap of a nat or more", [this] { m_inspect->tokens()->step(1, true); }, false, "Shift+→"});
+  add(selection, {"selection.layer-up", "Layer up", "", "The layer before", [this] { m_inspect->stepLayer(-1); }, false, "↑"});
+  add(selection, {"selection.layer-down", "Layer down", "", "The layer after", [this] { m_inspect->stepLayer(1); }, false, "↓"});
   add(selection, {"selection.head-back", "Previous head", "[", "The head before", [this] { m_inspect->stepHead(-1); }});
   add(selection, {"selection.head", "Next head", "]", "The head after", [this] { m_inspect->stepHead(1); }});
   add(selection, {"selection.mean", "Mean of heads", "M", "The mean over all heads", [this] { m_selection.setHead(kHeadMean); }});
@@ -145,6 +157,7 @@ void MainWindow::buildActions() {
   add(inspect, {"map.single", "One map", "1", "Only the chosen map", compare(0, "single")});
   add(inspect, {"map.swipe", "Swipe", "2", "The chosen map over the one that was shown", compare(1, "swipe")});
   add(inspect, {"map.side", "Side by side", "3", "Both maps beside each other", compare(2, "side")});
+  add(inspect, {"map.difference", "Difference A − B", "D", "The shown map minus the other one, signed", map("difference"), true});
   add(inspect, {"map.swap", "Swap A and B", "S", "Exchange the two maps", map("swap")});
   add(inspect, {"map.shown", "Map on", "H", "Show or hide the map over the picture", map("map"), true});
   add(inspect, {"map.fade", "Fade towards uniform", "U", "Patches near uniform let the picture through", map("fade"), true});
@@ -159,6 +172,30 @@ void MainWindow::buildActions() {
   add(inspect, {"map.clear", "Delete region", "Del", "Forget the region", [this] { m_inspect->map()->clearRegion(); }});
   add(inspect, {"inspect.what-if", "Run what if", "R", "Change the region and answer again", [this] { m_inspect->runWhatIf(); }});
   add(inspect, {"inspect.causal", "Compute the causal number", "Shift+R", "Erase the top 5 % of the map, and random patches", [this] { m_inspect->computeCausal(); }});
+  add(inspect, {"inspect.capture", "Compute the shown site", "C", "Capture the chosen site of this look, after its cost was told", [this] { m_inspect->captureSelected(true); }});
+  add(inspect, {"inspect.steps", "Look over all checkpoints", "", "Every checkpoint of the selected run reads the shown response", [this] {
+                  setPage(Inspect);
+                  m_inspect->showTab(QStringLiteral("steps"));
+                  m_inspect->lookOverSteps();
+                }});
+  inspect->addSeparator();
+  QMenu* exportMenu = inspect->addMenu(tr("Export or copy view"));
+  exportMenu->setToolTipsVisible(true);
+  static const QByteArrayList exportNames = [] {
+    QByteArrayList names;
+    for (const QString& view : exportViewNames()) names << "export." + view.toLatin1() << "Export " + view.toLatin1() + " …";
+    return names;
+  }();
+  for (qsizetype i = 0; i < exportViewNames().size(); ++i)
+    add(exportMenu, {exportNames[2 * i].constData(), exportNames[2 * i + 1].constData(), "", "This view as PNG, SVG, PDF, CSV or NPZ, with its recipe", [this, i] {
+                       m_inspect->setExportView(exportViewNames()[i]);
+                       exportDialog();
+                     }});
+  static const std::pair<const char*, double> kScales[] = {{"1", 1.0}, {"2", 2.0}, {"4", 4.0}};
+  static const char* const kScaleNames[] = {"export.scale-1", "export.scale-2", "export.scale-4"};
+  static const char* const kScaleWords[] = {"PNG at 1 ×", "PNG at 2 ×", "PNG at 4 ×"};
+  for (int i = 0; i < 3; ++i)
+    add(exportMenu, {kScaleNames[i], kScaleWords[i], "", "Device pixels of an exported PNG for each pixel of the figure", [this, i] { m_inspect->setExportScale(kScales[i].second); }});
   inspect->addSeparator();
   add(inspect, {"map.fit", "Fit", "F", "The whole picture", map("fit")});
   add(inspect, {"map.actual", "Actual size", "0", "One picture pixel a pixel", map("actual")});
@@ -170,18 +207,46 @@ void MainWindow::buildActions() {
                setPage(Train);
                trainPage()->newRun();
              }});
-  add(train, {"train.demo", "Start the demo run", "", "OPD+ViCuR on drawn scenes", [this] { startDemoRun(); }});
+  add(train, {"train.demo", "Start the demo run", "Ctrl+Shift+N", "OPD+ViCuR on drawn scenes", [this] { startDemoRun(); }});
   add(train, {"train.pause", "Pause or resume", "Ctrl+P", "Pause the run after this unit, or go on", [this] { toggleRun(); }});
-  add(train, {"train.checkpoint", "Checkpoint now", "Ctrl+Shift+S", "Write a checkpoint", [this] { m_session.checkpointNow(); }});
-  add(train, {"train.stop", "Stop and save", "", "Write a checkpoint and end the run", [this] { m_session.stopRun(true); }});
-  add(train, {"train.discard", "Stop without saving", "", "End the run; earlier checkpoints stay", [this] { m_session.stopRun(false); }});
+  add(train, {"train.checkpoint", "Checkpoint now", "Ctrl+Shift+S", "Write a checkpoint", [this] { m_session.steer(RunAction::Checkpoint, m_session.steered(m_selection.run())); }});
+  add(train, {"train.stop", "Stop and save", "Ctrl+Shift+X", "Write a checkpoint and end the run", [this] { m_session.steer(RunAction::StopAndSave, m_session.steered(m_selection.run())); }});
+  add(train, {"train.discard", "Stop without saving", "Ctrl+Alt+X", "End the run; earlier checkpoints stay", [this] { m_session.steer(RunAction::Stop, m_session.steered(m_selection.run())); }});
 
   QMenu* data = menu(tr("Data"));
-  add(data, {"data.demo", "Open the demo's data", "", "The held-out drawn scenes", [this] {
+  add(data, {"data.demo", "Open the demo's data", "Ctrl+Shift+D", "The held-out drawn scenes", [this] {
                if (const QString path = m_workspace.demoData(QStringLiteral("test")); !path.isEmpty()) openPath(path);
                else m_status->say(tr("The demo's data is not in the resources"));
              }});
+  QMenu* windowMenu = menu(tr("Window"));
+  add(windowMenu, {"layout.keep", "Keep layout …", "Ctrl+Alt+K", "Give the places of all panels a name, to come back to them", [this] { nameLayout(); }});
+  m_layoutMenu = windowMenu->addMenu(tr("Layouts"));
+  connect(m_layoutMenu, &QMenu::aboutToShow, this, &MainWindow::fillLayoutMenu);
+  fillLayoutMenu();
+  for (int i = 0; i < 3; ++i) {
+    static const char* const kNames[] = {"layout.1", "layout.2", "layout.3"};
+    static const char* const kWords[] = {"First layout", "Second layout", "Third layout"};
+    static const char* const kKeys[] = {"Ctrl+Alt+1", "Ctrl+Alt+2", "Ctrl+Alt+3"};
+    add(windowMenu, {kNames[i], kWords[i], kKeys[i], "The kept layout at this place of the alphabet", [this, i] {
+                       if (i < layouts().size()) useLayout(layouts()[i]);
+                       else m_status->say(tr("No layout is kept at this place yet"));
+                     }});
+  }
+  windowMenu->addSeparator();
+  const auto& panels = m_inspect->panels();
+  for (int i = 0; i < int(panels.size()); ++i) {
+    Panel* panel = panels[std::size_t(i)];
+    const QByteArray name = "panel." + panel->objectName().toLatin1();
+    const QByteArray words = tr("Panel %1").arg(panel->title()).toUtf8(), keys = i < 9 ? "Alt+" + QByteArray::number(i + 1) : QByteArray();
+    add(windowMenu, {name.constData(), words.constData(), keys.constData(), "Show or close this panel of Inspect; drag its title onto another to change places", [this, panel] {
+                       setPage(Inspect);
+                       panel->setVisible(panel->isHidden());
+                     }});
+  }
   QMenu* help = menu(tr("Help"));
+  add(help, {"help.open", "Tutorial and pages", "F1", "The tutorial, one page for each page of the window, file formats, the method", [this] { showHelp({}); }});
+  add(help, {"help.page", "About this page", "Ctrl+F1", "The help page of the page that is shown", [this] { showHelp(onStart() ? QStringLiteral("start.md") : QStringList{QStringLiteral("inspect.md"), QStringLiteral("train.md"), QStringLiteral("rollouts.md"), QStringLiteral("data.md"), QStringLiteral("evaluate.md")}[page()]); }});
+  help->addSeparator();
   add(help, {"help.keys", "All shortcuts", "?", "Every action with its keys", [this] { showShortcuts(); }});
   add(help, {"help.what", "What is this?", "Shift+F1", "Click a thing to read what it is", [] { QWhatsThis::enterWhatsThisMode(); }});
 
@@ -197,7 +262,7 @@ void MainWindow::buildActions() {
 void MainWindow::refreshActions() {
   if (m_actions.isEmpty()) return;
   const auto run = [this](const char* name, RunAction action) {
-    const QString refusal = m_session.refusal(action);
+    const QString refusal = m_session.refusal(action, action == RunAction::InspectStudent ? QString() : m_session.steered(m_selection.run()));
     m_actions[name]->setEnabled(refusal.isEmpty());
     m_actions[name]->setToolTip(refusal.isEmpty() ? m_actions[name]->statusTip() : refusal);
   };
@@ -206,7 +271,7 @@ void MainWindow::refreshActions() {
   run("train.stop", RunAction::StopAndSave);
   run("train.discard", RunAction::Stop);
   run("inspect.student", RunAction::InspectStudent);
-  run("train.pause", m_session.allowed(RunAction::Resume) ? RunAction::Resume : RunAction::Pause);
+  run("train.pause", m_session.refusal(RunAction::Resume, m_session.steered(m_selection.run())).isEmpty() ? RunAction::Resume : RunAction::Pause);
   const bool shown = m_inspect->inspection() != nullptr;
   for (const char* name : {"file.save", "edit.copy"}) {
     m_actions[name]->setEnabled(shown);
@@ -214,7 +279,7 @@ void MainWindow::refreshActions() {
   }
   m_actions["selection.back"]->setEnabled(m_selection.canGoBack());
   m_actions["selection.forward"]->setEnabled(m_selection.canGoForward());
-  for (const char* name : {"map", "fade", "smooth", "log", "mask", "grid", "move", "box", "brush"}) {
+  for (const char* name : {"map", "fade", "smooth", "log", "mask", "grid", "difference", "move", "box", "brush"}) {
     const QString key = qstrcmp(name, "map") == 0 ? QStringLiteral("map.shown") : QStringLiteral("map.") + QLatin1String(name);
     m_actions[key]->setChecked(m_inspect->map()->isOn(QString::fromLatin1(name)));
   }
@@ -237,8 +302,38 @@ void MainWindow::refreshUndo() {
   refresh("edit.redo", m_undo->canRedo(), tr("Redo"), m_undo->redoText(), tr("No edit was taken back on this page."));
 }
 
+QString MainWindow::keysText(const QAction* action) {
+  const QString keys = action->shortcut().toString(QKeySequence::NativeText);
+  return keys.isEmpty() ? action->property("shownKeys").toString() : keys;
+}
+
+QString MainWindow::plainText(const QAction* action) {
+  return action->text().section(u'\t', 0, 0).remove(u'&');
+}
+
+QKeySequence MainWindow::defaultKeys(const QString& name) const {
+  const QAction* action = m_actions.value(name);
+  return action ? QKeySequence(action->property("defaultKeys").toString()) : QKeySequence();
+}
+
+QString MainWindow::setKeys(const QString& name, const QKeySequence& keys) {
+  QAction* action = m_actions.value(name);
+  if (!action) return tr("There is no action «%1».").arg(name);
+  for (const QString& other : std::as_const(m_actionOrder))
+    if (other != name && !keys.isEmpty() && m_actions[other]->shortcut() == keys)
+      return tr("%1 belongs to «%2». Give that action other keys first.").arg(keys.toString(QKeySequence::NativeText), plainText(m_actions[other]));
+  static const QList<QKeySequence> kTaken = {Qt::Key_Left, Qt::Key_Right, Qt::Key_Up, Qt::Key_Down, Qt::Key_Tab, Qt::Key_Escape, Qt::Key_Return, Qt::Key_Space};
+  if (kTaken.contains(keys)) return tr("%1 moves and confirms everywhere; it cannot belong to an action.").arg(keys.toString(QKeySequence::NativeText));
+  action->setShortcut(keys);
+  QSettings settings;
+  if (keys == defaultKeys(name)) settings.remove(QStringLiteral("keys/") + name);
+  else settings.setValue(QStringLiteral("keys/") + name, keys.toString());
+  return {};
+}
+
 void MainWindow::toggleRun() {
-  m_session.allowed(RunAction::Resume) ? m_session.resumeRun() : m_session.pauseRun();
+  const QString run = m_session.steered(m_selection.run());
+  m_session.steer(m_session.refusal(RunAction::Resume, run).isEmpty() ? RunAction::Resume : RunAction::Pause, run);
 }
 
 // Arrow keys reach the window only when the widget with the focus has no use for them.
@@ -258,22 +353,21 @@ void MainWindow::keyPressEvent(QKeyEvent* event) {
 }
 
 ExportChoice MainWindow::exportChoice() const {
-  ExportChoice choice;
-  choice.selection = m_selection.state();
-  choice.view = m_inspect->map()->view();
-  choice.dark = Theme::instance().isDark();
-  choice.tokenValue = m_inspect->tokens()->value();
-  choice.causal = m_inspect->map()->causalText();
-  const InspectionPtr& shown = m_inspect->inspection();
-  choice.demo = shown && m_workspace.isDemo(QString::fromStdString(shown->student.folder));
-  return choice;
+  return m_inspect->exportChoice();
 }
 
 bool MainWindow::exportView(const QString& file) {
   try {
     const InspectionPtr& shown = m_inspect->inspection();
     if (!shown) throw Error("There is nothing to export yet", "Inspect", "no answer has arrived", "Ask a question first.");
-    exportTo(file, *shown, m_inspect->shownRequest(), exportChoice());
+    const InspectionPtr& beside = m_inspect->besideInspection();
+    const ExportChoice choice = exportChoice();
+    exportTo(file, *shown, m_inspect->shownRequest(), choice, beside.get());
+    if (choice.besideCapture && beside && !file.endsWith(QStringLiteral(".capture"))) {  // the recipe needs both looks
+      InspectRequest other = m_inspect->shownRequest();
+      other.student = beside->student.folder;
+      writeCapture((file + QStringLiteral(".beside.capture")).toStdString(), *beside, captureInfo(*beside, other));
+    }
     if (file.endsWith(QStringLiteral(".capture"))) m_workspace.addCapture(file);
     m_status->say(tr("Written: %1").arg(file));
     return true;
@@ -285,14 +379,52 @@ bool MainWindow::exportView(const QString& file) {
 }
 
 void MainWindow::exportDialog() {
-  auto* dialog = new QFileDialog(this, tr("Export"));
+  auto* dialog = new QFileDialog(this, tr("Export: %1").arg(m_inspect->exportView()));
   dialog->setAttribute(Qt::WA_DeleteOnClose);
   dialog->setAcceptMode(QFileDialog::AcceptSave);
-  dialog->setNameFilters({tr("PNG picture (*.png)"), tr("SVG drawing (*.svg)"), tr("PDF (*.pdf)"), tr("Numbers as CSV (*.csv)"), tr("Capture (*.capture)")});
+  dialog->setNameFilters({tr("PNG picture (*.png)"), tr("SVG drawing (*.svg)"), tr("PDF (*.pdf)"), tr("Numbers as CSV (*.csv)"), tr("Numbers as NPZ (*.npz)"), tr("Capture (*.capture)")});
   dialog->setDefaultSuffix(QStringLiteral("png"));
   connect(dialog, &QFileDialog::filterSelected, dialog, [dialog](const QString& filter) { dialog->setDefaultSuffix(filter.section(QStringLiteral("*."), 1).chopped(1)); });
   connect(dialog, &QFileDialog::fileSelected, this, &MainWindow::exportView);
   dialog->open();
+}
+
+// The run where a run is what the page is about, else the shown inspection.
+bool MainWindow::exportReport(const QString& file) {
+  try {
+    const RunRecord* run = page() == Inspect || page() == Data || onStart() ? nullptr : m_session.run(m_selection.run());
+    const bool dark = Theme::instance().isDark() && !file.endsWith(QStringLiteral(".pdf"), Qt::CaseInsensitive);
+    if (run) writeReport(file, runReport(*run, dark));
+    else if (m_inspect->inspection()) writeReport(file, inspectionReport(*m_inspect->inspection(), m_inspect->map()->causalText(), dark));
+    else throw Error("There is nothing to report yet", "", "no run is chosen and no answer has arrived", "Ask a question or choose a run first.");
+    m_status->say(tr("Written: %1").arg(file));
+    return true;
+  } catch (...) {
+    m_notice->say(QString::fromStdString(currentFailure("the report").text()));
+    return false;
+  }
+}
+
+void MainWindow::reportDialog() {
+  auto* dialog = new QFileDialog(this, tr("Export report"));
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setAcceptMode(QFileDialog::AcceptSave);
+  dialog->setNameFilters({tr("HTML page (*.html)"), tr("PDF (*.pdf)")});
+  dialog->setDefaultSuffix(QStringLiteral("html"));
+  connect(dialog, &QFileDialog::filterSelected, dialog, [dialog](const QString& filter) { dialog->setDefaultSuffix(filter.section(QStringLiteral("*."), 1).chopped(1)); });
+  connect(dialog, &QFileDialog::fileSelected, this, &MainWindow::exportReport);
+  dialog->open();
+}
+
+void MainWindow::showHelp(const QString& page) {
+  if (!m_help) {
+    m_help = new HelpWindow(this);
+    m_help->setAttribute(Qt::WA_QuitOnClose, false);
+  }
+  if (!page.isEmpty()) m_help->open(page);
+  m_help->show();
+  m_help->raise();
+  m_help->activateWindow();
 }
 
 void MainWindow::copyView() {
@@ -300,8 +432,9 @@ void MainWindow::copyView() {
   if (!shown) return;
   try {
     auto* data = new QMimeData;
-    data->setImageData(QImage::fromData(figureBytes(figureOf(*shown, exportChoice()), QStringLiteral("png"))));
-    data->setText(QString::fromUtf8(csvOf(*shown, exportChoice())));
+    const ExportChoice choice = exportChoice();
+    data->setImageData(QImage::fromData(figureBytes(figureOf(*shown, choice, m_inspect->besideInspection().get()), QStringLiteral("png"), choice.scale)));
+    data->setText(QString::fromUtf8(csvOf(*shown, choice)));
     QApplication::clipboard()->setMimeData(data);
     m_status->say(tr("Picture and values are on the clipboard"));
   } catch (...) {
@@ -313,9 +446,10 @@ void MainWindow::showPalette() {
   std::vector<PaletteEntry> entries;
   for (const QString& name : m_actionOrder) {
     QAction* action = m_actions[name];
-    entries.push_back({action->text(), action->statusTip(), action->shortcut().toString(QKeySequence::NativeText), [action] { action->trigger(); },
+    entries.push_back({plainText(action), action->statusTip(), keysText(action), [action] { action->trigger(); },
                        action->isEnabled() ? QString() : action->toolTip()});
   }
+  for (const QString& layout : layouts()) entries.push_back({layout, tr("layout"), {}, [this, layout] { useLayout(layout); }, {}});
   for (const QString& run : m_session.runs())
     entries.push_back({run, tr("run"), {}, [this, run] {
                          m_selection.setRun(run);
@@ -346,37 +480,19 @@ void MainWindow::showShortcuts() {
   table->horizontalHeader()->setStretchLastSection(true);
   for (int i = 0; i < m_actionOrder.size(); ++i) {
     const QAction* action = m_actions[m_actionOrder[i]];
-    table->setItem(i, 0, new QTableWidgetItem(action->text()));
-    auto* keys = new QTableWidgetItem(action->shortcut().toString(QKeySequence::NativeText));
+    table->setItem(i, 0, new QTableWidgetItem(plainText(action)));
+    auto* keys = new QTableWidgetItem(keysText(action));
     keys->setFont(monoFont(11));
     table->setItem(i, 1, keys);
     table->setItem(i, 2, new QTableWidgetItem(action->statusTip()));
   }
   table->resizeColumnToContents(0);
   column->addWidget(table);
-  dialog->open();
+  dialog->show();
 }
 
 void MainWindow::showSettings() {
-  auto* dialog = new QDialog(this);
-  dialog->setAttribute(Qt::WA_DeleteOnClose);
-  dialog->setWindowTitle(tr("Settings"));
-  auto* form = new QFormLayout(dialog);
-  auto* theme = new QComboBox;
-  theme->addItems({tr("Dark"), tr("Light"), tr("System")});
-  theme->setCurrentIndex(int(Theme::instance().setting()));
-  form->addRow(tr("Theme"), theme);
-  connect(theme, &QComboBox::currentIndexChanged, dialog, [](int index) {
-    Theme::instance().setSetting(ThemeSetting(index));
-    QSettings().setValue(QStringLiteral("theme"), QStringList{QStringLiteral("dark"), QStringLiteral("light"), QStringLiteral("system")}[index]);
-  });
-  auto* note = new QLabel(tr("Shortcuts are listed under Help, All shortcuts (?)."));
-  note->setProperty("tone", "3");
-  form->addRow(note);
-  auto* buttons = new QDialogButtonBox(QDialogButtonBox::Close);
-  connect(buttons, &QDialogButtonBox::rejected, dialog, &QDialog::reject);
-  form->addRow(buttons);
-  dialog->open();
+  (new SettingsDialog(*this))->show();
 }
 
 }  // namespace cuescope

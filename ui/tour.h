@@ -47,9 +47,11 @@ class Tour : public QObject {
   };
   int m_trainingSteps;
   void plan();           // tour_steps.cpp
+  void planInspect();    // tour_inspect.cpp
   void planBadFiles();   // tour_files.cpp
   void planTraining();   // tour_training.cpp
   void planExports();
+  void planDesk();       // tour_desk.cpp
   void next();
   void poke();           // something happened: does the awaited state hold?
   void settle();         // state reached or limit passed: assert, picture, on

@@ -115,6 +115,7 @@ void Tour::plan() {
                        inspect->runWhatIf();
                      },
                      [=, this] { return !m_session.asking(); }, [=] { return must(inspect->whatIf()->answerText().contains(QStringLiteral("16 random")) && !inspect->whatIf()->answerText().contains(QStringLiteral("not computed")), "the what if has no answer"); }});
+  planInspect();
   m_steps.push_back({QStringLiteral("drop-image"), tr("a dropped picture is inspected at its own grid; the window says the model has never seen one"), 60000,
                      [this] {
                        m_seen.reset();
@@ -130,6 +131,7 @@ void Tour::plan() {
   m_steps.push_back({QStringLiteral("data"), tr("the demo's held-out rows are listed"), 20000, [this] { m_window.action(QStringLiteral("data.demo"))->trigger(); },
                      [this] { return m_window.dataPage()->model()->rowCount() > 0; }, [this] { return must(m_window.dataPage()->model()->total() >= 1000, "there are fewer than 1,000 rows"); }});
   planTraining();
+  planDesk();
   planExports();
 }
 
