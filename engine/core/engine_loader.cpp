@@ -50,8 +50,12 @@ std::unique_ptr<Engine> open(const fs::path& path, const EngineOptions& options)
   void* module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!module) {
     const char* reason = dlerror();
-    throw Error("The engine cannot be loaded", path.string(), reason ? reason : "unknown reason",
-                "Install Cuescope again, or name another engine in CUESCOPE_ENGINE.");
+    const std::string why = reason ? reason : "unknown reason";
+    // An installed Cuescope gets its LibTorch after the installation (installer/pack.sh).
+    const bool pack = why.find("libtorch") != std::string::npos || why.find("libc10") != std::string::npos || why.find("libarrow") != std::string::npos ||
+                      why.find("libparquet") != std::string::npos || why.find("libcudart") != std::string::npos;
+    throw Error("The engine cannot be loaded", path.string(), why,
+                pack ? "Run cuescope-pack: it links a LibTorch 2.11 of this machine or fetches one." : "Install Cuescope again, or name another engine in CUESCOPE_ENGINE.");
   }
   using Create = Engine* (*)(int, const EngineOptions*);
   const auto create = reinterpret_cast<Create>(dlsym(module, "cuescopeCreateEngine"));
