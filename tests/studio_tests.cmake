@@ -1,5 +1,7 @@
 # Tests of widgets/, ui/ and app/.
 cuescope_test(run_control LINK cuescope_core)
+cuescope_test(own_process LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 600)
+add_dependencies(tst_own_process cuescope-cli)
 cuescope_test(session LINK cuescope_session SOURCES support/fake_engine.cpp)
 cuescope_test(rollout_index LINK cuescope_core)
 cuescope_test(cli LINK cuescope_core)
@@ -9,6 +11,7 @@ cuescope_test(widgets_theme LINK cuescope_widgets)
 cuescope_test(widgets_heatmap LINK cuescope_widgets)
 cuescope_test(widgets_reading LINK cuescope_widgets)
 cuescope_test(widgets_steps LINK cuescope_widgets)
+cuescope_test(curves LINK cuescope_widgets)
 cuescope_test(train_page LINK cuescope_ui SOURCES support/fake_engine.cpp)
 cuescope_test(window_access LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 400)
 cuescope_test(help LINK cuescope_ui)
@@ -16,6 +19,7 @@ cuescope_test(report LINK cuescope_ui SOURCES support/fake_engine.cpp)
 cuescope_test(window LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 120)
 cuescope_test(rollouts_page LINK cuescope_ui SOURCES support/fake_engine.cpp)
 cuescope_test(studio LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 120)
+cuescope_test(inspect_page LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 180)
 
 # The studio drives itself through the whole main job, with the real engine on the demo.
 add_test(NAME tour COMMAND cuescope --tour "${CMAKE_CURRENT_BINARY_DIR}/tour")
