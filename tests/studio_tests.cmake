@@ -18,6 +18,8 @@ cuescope_test(help LINK cuescope_ui)
 cuescope_test(report LINK cuescope_ui SOURCES support/fake_engine.cpp)
 cuescope_test(window LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 120)
 cuescope_test(rollouts_page LINK cuescope_ui SOURCES support/fake_engine.cpp)
+cuescope_test(data_page LINK cuescope_ui SOURCES support/fake_engine.cpp)
+cuescope_test(evaluate_page LINK cuescope_ui SOURCES support/fake_engine.cpp)
 cuescope_test(studio LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 120)
 cuescope_test(inspect_page LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 180)
 

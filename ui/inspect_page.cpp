@@ -1,28 +1,38 @@
 #include "ui/inspect_page.h"
 
-#include <QHBoxLayout>
-#include <QLabel>
-#include <QPushButton>
+#include <QApplication>
+#include <QComboBox>
 #include <QDataStream>
 #include <QFileInfo>
+#include <QHBoxLayout>
+#include <QLabel>
 #include <QLineEdit>
+#include <QPlainTextEdit>
+#include <QPushButton>
 #include <QSplitter>
+#include <QUndoStack>
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
+#include "ui/export.h"
 #include "ui/inspection_view.h"
 #include "ui/panels/alignment_panel.h"
 #include "ui/panels/ask_bar.h"
 #include "ui/panels/distributions_panel.h"
+#include "ui/panels/lens_panel.h"
 #include "ui/panels/map_panel.h"
+#include "ui/panels/model_panel.h"
 #include "ui/panels/panel.h"
+#include "ui/panels/steps_panel.h"
 #include "ui/panels/tokens_panel.h"
 #include "ui/panels/what_if_panel.h"
+#include "ui/undo.h"
 #include "ui/workspace.h"
+#include "widgets/change_bars.h"
 #include "widgets/elided_label.h"
 #include "widgets/error_panel.h"
+#include "widgets/frame_strip.h"
 #include "widgets/icons.h"
 #include "widgets/matrix_view.h"
 
@@ -37,31 +47,58 @@ QSplitter* splitter(Qt::Orientation orientation) {
 }
 
 constexpr int kDemoAnswerTokens = 64;
-
-// The patches with the largest 5 % of a map, at least one.
-std::vector<int> topPatches(const MapSlice& slice, double share) {
-  std::vector<int> order(slice.values.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto n = std::max<std::size_t>(1, std::size_t(std::lround(share * double(order.size()))));
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return slice.values[std::size_t(a)] > slice.values[std::size_t(b)]; });
-  order.resize(std::min(n, order.size()));
-  std::sort(order.begin(), order.end());
-  return order;
-}
+constexpr int kWhatIfHeight = 122;
+// Tabs of the matrix panel and of the distributions panel, in their order.
+const char* const kMatrixTabs[] = {"matrix", "shares", "model", "steps", "recipe"};
+const char* const kDistributionTabs[] = {"distributions", "change", "lens"};
 
 }  // namespace
 
+HeadMaps headMaps(const Inspection& inspection, const SelectionState& selection, int image) {
+  HeadMaps maps;
+  const AttentionStack* stack = stackOf(inspection, selection);
+  const int query = stack ? queryOf(inspection, *stack, selection) : -1;
+  if (query < 0 || image < 0 || image >= int(inspection.images.size())) return maps;
+  const ImageView& view = inspection.images[std::size_t(image)];
+  maps.layers = stack->layers;
+  maps.heads = stack->heads;
+  maps.headsAveraged = stack->headsAveraged;
+  maps.gridRows = view.gridRows;
+  maps.gridCols = view.gridCols;
+  maps.uniform = 1.0 / std::max(1, stack->keys);
+  maps.injection = stack->site == Site::CueRecovery;
+  maps.signedValues = stack->site == Site::GradientAttention || stack->site == Site::Occlusion;
+  const std::size_t patches = std::size_t(view.gridRows) * std::size_t(view.gridCols);
+  maps.values.reserve(stack->layers.size() * std::size_t(stack->heads) * patches);
+  for (std::size_t l = 0; l < stack->layers.size(); ++l)
+    for (int h = 0; h < stack->heads; ++h) {
+      const float* map = stack->map(std::size_t(query), l, std::size_t(h)) + view.firstVisual;
+      maps.values.insert(maps.values.end(), map, map + patches);
+    }
+  return maps;
+}
+
 InspectPage::InspectPage(Session& session, Selection& selection, Workspace& workspace, QWidget* parent)
-    : QWidget(parent), m_session(session), m_selection(selection), m_workspace(workspace) {
+    : QWidget(parent), m_session(session), m_selection(selection), m_workspace(workspace), m_undo(new QUndoStack(this)) {
+  build();
+  resetLayout();
+  connectPanels();
+  connectSession();
+  updateWhatIf();
+  updateSteps();
+}
+
+InspectPage::~InspectPage() = default;
+
+void InspectPage::build() {
   auto* whole = new QVBoxLayout(this);
   whole->setContentsMargins(0, 0, 0, 0);
   whole->setSpacing(0);
-
   auto* top = new QWidget;
   auto* topColumn = new QVBoxLayout(top);
   topColumn->setContentsMargins(0, 0, 0, 0);
   topColumn->setSpacing(0);
-  m_ask = new AskBar(workspace);
+  m_ask = new AskBar(m_workspace);
   m_unseen = new Strip(26, Strip::Ground::Window);
   auto* mark = new QLabel;
   mark->setPixmap(icon(Icon::Caution, colors().caution).pixmap(16, 16));
@@ -71,38 +108,59 @@ InspectPage::InspectPage(Session& session, Selection& selection, Workspace& work
   m_unseen->hide();
   m_error = new ErrorPanel;
   m_error->hide();
-  m_map = new MapPanel(selection);
+  m_map = new MapPanel(m_selection);
   topColumn->addWidget(m_ask);
   topColumn->addWidget(m_unseen);
   topColumn->addWidget(m_error);
   topColumn->addWidget(m_map, 1);
 
   m_whatIf = new WhatIfPanel;
-  m_tokens = new TokensPanel(selection);
+  m_tokens = new TokensPanel(m_selection);
   auto* tokensPanel = new Panel(QStringLiteral("tokens"), tr("Tokens"), m_tokens);
   m_left = splitter(Qt::Vertical);
   m_left->addWidget(top);
   m_left->addWidget(m_whatIf);
   m_left->addWidget(tokensPanel);
   m_left->setStretchFactor(0, 1);
-  m_whatIf->setFixedHeight(98);
+  m_whatIf->setFixedHeight(kWhatIfHeight);
 
   m_matrix = new MatrixView;
   m_matrix->setAccessibleName(tr("Matrix of layers and heads"));
+  m_matrix->setWhatsThis(tr("The same map at every layer and head, on one scale. A click chooses layer and head; a double click brings the map to the canvas."));
   m_matrix->setEmptyText(tr("No maps yet"));
   m_matrixPanel = new Panel(QStringLiteral("matrix"), tr("Matrix"), m_matrix);
-  m_distributions = new DistributionsPanel(selection);
-  auto* distributionsPanel = new Panel(QStringLiteral("distributions"), tr("Distributions"), m_distributions);
+  m_shares = new SharesPanel(m_selection);
+  m_model = new ModelPanel;
+  m_steps = new StepsPanel(m_selection);
+  m_recipe = new QPlainTextEdit;
+  m_recipe->setReadOnly(true);
+  m_recipe->setFont(monoFont(11));
+  m_recipe->setFrameShape(QFrame::NoFrame);
+  m_recipe->setTabChangesFocus(true);
+  m_recipe->setAccessibleName(tr("Recipe of this view"));
+  m_recipe->setWhatsThis(tr("What it takes to make this view again: digests of model and image, step, request, and how it is drawn. It is written beside every exported figure."));
+  m_matrixPanel->addTab(tr("Share by layer"), m_shares);
+  m_matrixPanel->addTab(tr("Model"), m_model);
+  m_matrixPanel->addTab(tr("Steps"), m_steps);
+  m_matrixPanel->addTab(tr("Recipe"), m_recipe);
+  m_distributions = new DistributionsPanel(m_selection);
+  m_distributionsPanel = new Panel(QStringLiteral("distributions"), tr("Distributions"), m_distributions);
+  m_change = new ChangeBars;
+  m_change->setEmptyText(tr("No what if yet"), tr("Its distribution before and after stands here"));
+  m_change->setWhatsThis(tr("The judged token's distribution before and after the last what if."));
+  m_lens = new LensPanel(m_selection);
+  m_distributionsPanel->addTab(tr("Before, after"), m_change);
+  m_distributionsPanel->addTab(tr("Logit lens"), m_lens);
   m_alignment = new AlignmentPanel;
-  auto* alignmentPanel = new Panel(QStringLiteral("alignment"), tr("Alignment"), m_alignment);
+  m_alignmentPanel = new Panel(QStringLiteral("alignment"), tr("Alignment"), m_alignment);
   m_cueScore = new CueScorePanel;
   m_cueScorePanel = new Panel(QStringLiteral("cue-score"), tr("Cue score"), m_cueScore);
-  m_panels = {tokensPanel, m_matrixPanel, distributionsPanel, alignmentPanel, m_cueScorePanel};
+  m_panels = {tokensPanel, m_matrixPanel, m_distributionsPanel, m_alignmentPanel, m_cueScorePanel};
   m_lowerRight = splitter(Qt::Vertical);
-  m_lowerRight->addWidget(alignmentPanel);
+  m_lowerRight->addWidget(m_alignmentPanel);
   m_lowerRight->addWidget(m_cueScorePanel);
   m_lower = splitter(Qt::Horizontal);
-  m_lower->addWidget(distributionsPanel);
+  m_lower->addWidget(m_distributionsPanel);
   m_lower->addWidget(m_lowerRight);
   m_right = splitter(Qt::Vertical);
   m_right->addWidget(m_matrixPanel);
@@ -111,11 +169,14 @@ InspectPage::InspectPage(Session& session, Selection& selection, Workspace& work
   m_columns->addWidget(m_left);
   m_columns->addWidget(m_right);
   whole->addWidget(m_columns);
-  resetLayout();
+}
 
+void InspectPage::connectPanels() {
   connect(m_ask, &AskBar::asked, this, [this] { ask(); });
   connect(m_ask, &AskBar::cancelled, &m_session, &Session::cancel);
   connect(m_ask, &AskBar::openRequested, this, &InspectPage::openRequested);
+  connect(m_ask, &AskBar::addRequested, this, &InspectPage::addPictureDialog);
+  connect(m_ask, &AskBar::besideChanged, this, &InspectPage::lookBeside);
   connect(&m_selection, &Selection::changed, this, &InspectPage::refresh);
   connect(m_matrix, &MatrixView::selected, this, [this](int layer, int head) {
     SelectionState next = m_selection.state();
@@ -123,21 +184,84 @@ InspectPage::InspectPage(Session& session, Selection& selection, Workspace& work
     next.head = head;
     m_selection.set(next);
   });
+  connect(m_matrixPanel, &Panel::tabChanged, this, &InspectPage::refreshHidden);
+  connect(m_distributionsPanel, &Panel::tabChanged, this, &InspectPage::refreshHidden);
   connect(m_map, &MapPanel::computeRequested, this, &InspectPage::computeCausal);
+  connect(m_map, &MapPanel::captureRequested, this, [this] { m_capturing ? cancelLooks() : captureSelected(true); });
   connect(m_map, &MapPanel::regionChanged, this, &InspectPage::updateWhatIf);
+  connect(m_map, &MapPanel::regionDrawn, this, [this](const std::vector<int>& before, const std::vector<int>& after) {
+    pushEdit(this, tr("region of %1 patches").arg(after.size()), [this, after] { m_map->setRegion(after); }, [this, before] { m_map->setRegion(before); }, QStringLiteral("region"));
+  });
+  connect(m_map, &MapPanel::patchesPicked, this, [this] {
+    const int patch = m_map->canvas()->selectedPatch();
+    m_tokens->setPicked(m_map->view().image, patch >= 0 ? std::vector<int>{patch} : std::vector<int>{});
+  });
+  connect(m_map, &MapPanel::regionChanged, this, [this] { m_tokens->setPicked(m_map->view().image, m_map->pickedPatches()); });
+  connect(m_map, &MapPanel::patchActivated, this, [this](int patch) {
+    if (!m_inspection || m_selection.site() != Site::Vision || m_inspection->images.empty()) return;
+    SelectionState next = m_selection.state();
+    const int query = m_inspection->images[std::size_t(m_map->view().image)].firstVisual + patch;
+    next.visionQuery = next.visionQuery == query ? -1 : query;
+    m_selection.set(next);
+  });
+  connect(m_map, &MapPanel::besideEnded, this, [this] {
+    m_besideLook.reset();
+    m_tokens->setBeside({});
+    m_distributions->setBeside({});
+    const QSignalBlocker block(m_ask->besideChooser());
+    m_ask->setBeside({});
+  });
   connect(m_map, &MapPanel::viewChanged, this, [this] {
     m_matrix->setColorMap(m_map->view().map);
+    m_steps->setColorMap(m_map->view().map);
+    if (m_matrixPanel->currentTab() == 4) updateRecipe();
     Q_EMIT viewChanged();
   });
   connect(m_whatIf, &WhatIfPanel::runRequested, this, &InspectPage::runWhatIf);
   connect(m_whatIf, &WhatIfPanel::clearRequested, m_map, &MapPanel::clearRegion);
+  connect(m_distributions, &DistributionsPanel::continueRequested, this, [this](qint64 id, const QString& text) {
+    m_whatIf->resetChoices();
+    m_whatIf->setForced(id, text);
+    runWhatIf();
+  });
+  connect(m_lens, &LensPanel::computeRequested, this, [this] { captureSite(Site::LogitLens, true); });
+  connect(m_steps, &StepsPanel::lookRequested, this, &InspectPage::lookOverSteps);
+  connect(m_steps, &StepsPanel::cancelRequested, this, &InspectPage::cancelLooks);
+  connect(m_steps, &StepsPanel::stepChosen, this, [this](int step) {
+    const auto found = m_steps->looks().find(step);
+    if (found == m_steps->looks().end()) return;
+    m_selection.setStep(step);
+    besideArrived(found->second, tr("step %1").arg(step));
+  });
   connect(m_error, &ErrorPanel::actionChosen, this, [this](int index) {
     m_error->hide();
     if (index == 0) Q_EMIT openRequested();
   });
+}
 
+// The view that has the focus is the one that is exported and copied; floating panels count too.
+void InspectPage::followFocus(QWidget* now) {
+  for (QWidget* at = now; at; at = at->parentWidget()) {
+    if (at == m_map) return setExportView(m_map->frames()->isVisible() && now == m_map->frames() ? QStringLiteral("frames") : QStringLiteral("map"));
+    if (at == m_tokens) return setExportView(QStringLiteral("tokens"));
+    if (at == m_whatIf) return setExportView(QStringLiteral("change"));
+    if (at == m_alignment) return setExportView(QStringLiteral("alignment"));
+    if (at == m_cueScore) return setExportView(QStringLiteral("cue-score"));
+    if (at == m_matrix) return setExportView(QStringLiteral("matrix"));
+    if (at == m_shares) return setExportView(QStringLiteral("shares"));
+    if (at == m_model) return setExportView(QStringLiteral("model"));
+    if (at == m_steps) return setExportView(QStringLiteral("steps"));
+    if (at == m_distributions) return setExportView(QStringLiteral("distributions"));
+    if (at == m_change) return setExportView(QStringLiteral("change"));
+    if (at == m_lens) return setExportView(QStringLiteral("lens"));
+  }
+}
+
+void InspectPage::connectSession() {
+  connect(qApp, &QApplication::focusChanged, this, [this](QWidget*, QWidget* now) { followFocus(now); });
   connect(&m_session, &Session::inspectionStarted, this, [this] {
     m_error->hide();
+    cancelLooks();
     m_ask->setBusy(true);
     m_tokens->beginStreaming();
   });
@@ -158,6 +282,7 @@ InspectPage::InspectPage(Session& session, Selection& selection, Workspace& work
       InspectRequest back = m_ask->request();
       back.images = m_shownRequest.images;
       back.imageBytes = m_shownRequest.imageBytes;
+      back.moreImages = m_shownRequest.moreImages;
       back.imageLabel = m_shownRequest.imageLabel;
       back.sampleId = m_shownRequest.sampleId;
       back.evidence = m_shownRequest.evidence;
@@ -167,7 +292,7 @@ InspectPage::InspectPage(Session& session, Selection& selection, Workspace& work
   });
   connect(&m_session, &Session::whatIfArrived, this, [this](const WhatIfPtr& answer) {
     if (answer->id == m_causalId) m_map->setCausal(causalSentence(*answer, tr("Erase top 5 %")), false);
-    if (answer->id == m_whatIfId) m_whatIf->setAnswer(answer);
+    if (answer->id == m_whatIfId) showAnswer(answer);
     updateWhatIf();
   });
   connect(&m_session, &Session::whatIfFailed, this, [this](qint64 id, const Failure& failure) {
@@ -177,15 +302,28 @@ InspectPage::InspectPage(Session& session, Selection& selection, Workspace& work
   });
   connect(&m_session, &Session::actionsChanged, this, [this] {
     const RunRecord* own = m_session.ownRun();
+    if (own) {
+      std::vector<ConfigIssue> issues;
+      const RunConfig config = parseConfig(own->yaml.toStdString(), own->status.directory, &issues);
+      QString result = QString::fromStdString(resolvePath(config.student.path));
+      for (const CheckpointInfo& checkpoint : own->checkpoints)
+        if (checkpoint.complete) result = QString::fromStdString(checkpoint.folder);
+      m_ask->setRunResult(result, QString::fromStdString(resolvePath(config.teacher.path)));
+    }
     m_ask->setRunAvailable(own && m_session.allowed(RunAction::InspectStudent) ? QString::fromStdString(own->status.run) : QString());
     updateWhatIf();
+    updateSteps();
   });
+  for (auto signal : {&Session::runAdded}) connect(&m_session, signal, this, &InspectPage::updateSteps);
+  connect(&m_session, &Session::checkpointWritten, this, &InspectPage::updateSteps);
   connect(&m_session, &Session::busyChanged, this, &InspectPage::updateWhatIf);
-  updateWhatIf();
 }
 
 void InspectPage::ask() {
-  ask(m_ask->request());
+  InspectRequest request = m_ask->request();
+  request.response.clear();  // the ids of a rollout were that look's; a person asks anew
+  request.responseIds.clear();
+  ask(request);
 }
 
 void InspectPage::ask(const InspectRequest& request) {
@@ -200,6 +338,16 @@ void InspectPage::ask(const InspectRequest& request) {
 void InspectPage::openPicture(const QString& file) {
   m_ask->setPicture(file);
   if (m_ask->questionField()->text().trimmed().isEmpty()) m_ask->questionField()->setText(tr("Describe the image."));
+  m_ask->cueField()->clear();
+  if (m_ask->askButton()->isEnabled()) ask();
+  else m_ask->focusQuestion();
+}
+
+void InspectPage::openPictures(const QStringList& files) {
+  if (files.isEmpty()) return;
+  m_ask->setPicture(files.front());
+  for (qsizetype i = 1; i < files.size(); ++i) m_ask->addPicture(files[i]);
+  if (m_ask->questionField()->text().trimmed().isEmpty()) m_ask->questionField()->setText(tr("Describe the images."));
   m_ask->cueField()->clear();
   if (m_ask->askButton()->isEnabled()) ask();
   else m_ask->focusQuestion();
@@ -232,10 +380,15 @@ void InspectPage::inspectRun(const QString& run) {
 
 void InspectPage::arrived(const InspectionPtr& inspection) {
   const bool sinkIsNew = !inspection->cueRecovery.empty() && (!m_inspection || m_inspection->cueRecovery.empty());
+  cancelLooks();
+  ++m_generation;
+  m_captureKey.clear();
   m_inspection = inspection;
+  m_besideLook.reset();
   m_error->hide();
   if (!m_shownRequest.student.empty()) m_ask->setRequest(m_shownRequest);
   SelectionState first = m_selection.state();
+  first.prompt = first.visionQuery = -1;
   if (sinkIsNew) first.site = Site::CueRecovery;  // the first look at a student with the module shows what the module sees
   if (first.token < 0) {  // nothing chosen yet: where student and teacher differ most
     for (int t = 0; t < int(inspection->distributions.size()); ++t) {
@@ -244,109 +397,106 @@ void InspectPage::arrived(const InspectionPtr& inspection) {
     }
   }
   m_selection.correct(fitted(*inspection, first));
+  m_tokens->setBeside({});
   m_tokens->setInspection(inspection);
   m_map->setInspection(inspection);
   m_distributions->setInspection(inspection);
   m_alignment->setInspection(inspection);
   m_whatIf->clearAnswer();
+  m_whatIf->resetChoices();
+  m_change->setChange({});
   m_causalId = m_whatIfId = 0;
+  m_shares->setInspection(inspection);
+  m_lens->setInspection(inspection);
+  m_steps->clear();
+  m_model->setModel(QString::fromStdString(inspection->student.folder), inspection->student);
   refreshMatrix();
   m_cueScore->setMap(inspection, m_map->slice());
   updateUnseen();
   updateWhatIf();
+  updateCapture();
+  updateSteps();
+  updateRecipe();
+  if (!m_ask->beside().isEmpty()) lookBeside();
   Q_EMIT viewChanged();
 }
 
-// Only values that are here already are sliced: everything follows within a frame.
+// Another site of the same look has arrived: what is chosen stays.
+void InspectPage::extend(const InspectionPtr& inspection) {
+  m_inspection = inspection;
+  m_selection.correct(fitted(*inspection, m_selection.state()));
+  m_map->extendInspection(inspection);
+  m_shares->setInspection(inspection);
+  m_lens->setInspection(inspection);
+  refreshMatrix();
+  m_tokens->refresh();
+  m_cueScore->setMap(inspection, m_map->slice());
+  updateWhatIf();
+  updateCapture();
+  updateRecipe();
+  Q_EMIT viewChanged();
+}
+
+// Only values that are here already are sliced: everything follows within a frame. Panels behind tabs wait until they are seen.
 void InspectPage::refresh(Selection::Parts parts) {
+  if (parts & Selection::Run) updateSteps();
   if (!m_inspection) return;
   const SelectionState fit = fitted(*m_inspection, m_selection.state());
   if (!(fit == m_selection.state())) {
     m_selection.correct(fit);  // comes back here with what exists
     return;
   }
-  m_map->refresh();
-  if (parts & (Selection::Token | Selection::SitePart | Selection::Layer)) m_tokens->refresh();
+  const bool map = parts & (Selection::Token | Selection::SitePart | Selection::Layer | Selection::Head);
+  if (map) m_map->refresh();
+  if (parts & (Selection::Token | Selection::SitePart | Selection::Layer | Selection::Head)) m_tokens->refresh();
   if (parts & Selection::Token) {
     m_distributions->refresh();
     m_whatIf->clearAnswer();
+    m_whatIf->setForced(-1, {});
+    m_change->setChange({});
     m_whatIfId = 0;
   }
-  if ((parts & Selection::SitePart) || ((parts & Selection::Token) && m_selection.site() == Site::SelfAttention)) refreshMatrix();
+  const bool ofToken = m_selection.site() != Site::CueRecovery && m_selection.site() != Site::Vision;
+  if ((parts & Selection::SitePart) || ((parts & Selection::Token) && ofToken)) refreshMatrix();
   m_matrix->setSelection(m_selection.layer(), m_selection.head());
-  m_cueScore->setMap(m_inspection, m_map->slice());
-  // The causal number belongs to one map and one token: another map has not been tried yet.
-  m_causalId = 0;
-  updateWhatIf();
+  if (map) {
+    refreshHidden();
+    m_cueScore->setMap(m_inspection, m_map->slice());
+    // The causal number belongs to one map and one token: another map has not been tried yet.
+    m_causalId = 0;
+    updateWhatIf();
+    updateCapture();
+  }
   Q_EMIT viewChanged();
 }
 
+void InspectPage::refreshHidden() {
+  const int tab = m_matrixPanel->currentTab();
+  if (tab == 1) m_shares->refresh();
+  if (tab == 3) m_steps->refresh();
+  if (tab == 4) updateRecipe();
+  m_matrixPanel->setNote(tab == 0 ? m_matrix->scaleText() : QString());
+  if (m_distributionsPanel->currentTab() == 2) m_lens->refresh();
+}
+
 void InspectPage::refreshMatrix() {
-  HeadMaps maps;
-  const AttentionStack* stack = m_inspection ? stackOf(*m_inspection, m_selection.site()) : nullptr;
-  if (stack && !m_inspection->images.empty()) {
-    const ImageView& view = m_inspection->images[std::size_t(m_map->view().image)];
-    const std::size_t query = m_selection.site() == Site::SelfAttention ? std::size_t(std::max(0, m_selection.token())) : 0;
-    maps.layers = stack->layers;
-    maps.heads = stack->heads;
-    maps.headsAveraged = stack->headsAveraged;
-    maps.gridRows = view.gridRows;
-    maps.gridCols = view.gridCols;
-    maps.uniform = 1.0 / stack->keys;
-    maps.injection = stack->site == Site::CueRecovery;
-    for (std::size_t l = 0; l < stack->layers.size(); ++l)
-      for (int h = 0; h < stack->heads; ++h) {
-        const std::vector<float> values = sliceValues(*stack, view, query, l, h);
-        maps.values.insert(maps.values.end(), values.begin(), values.end());
-      }
-  } else {
-    m_matrix->setEmptyText(m_inspection ? m_map->slice().why : tr("No maps yet. They come with the answer."));
-  }
+  const HeadMaps maps = m_inspection ? headMaps(*m_inspection, m_selection.state(), m_map->view().image) : HeadMaps{};
+  if (maps.empty()) m_matrix->setEmptyText(m_inspection ? m_map->slice().why : tr("No maps yet. They come with the answer."));
   m_matrix->setMaps(maps);
   m_matrix->setSelection(m_selection.layer(), m_selection.head());
-  m_matrixPanel->setNote(m_matrix->scaleText());
+  if (m_matrixPanel->currentTab() == 0) m_matrixPanel->setNote(m_matrix->scaleText());
 }
 
-QString InspectPage::whatIfRefusal() const {
-  if (!m_inspection) return tr("Ask a question first.");
-  if (m_shownRequest.student.empty()) return tr("A capture reopens without its model, so nothing can be tried on it.");
-  if (m_session.inspecting()) return tr("An answer is being computed.");
-  if (m_selection.token() < 0) return tr("Choose a token of the response first.");
-  return {};
+void InspectPage::showTab(const QString& name) {
+  for (int i = 0; i < 5; ++i)
+    if (name == QLatin1String(kMatrixTabs[i])) m_matrixPanel->setCurrentTab(i);
+  for (int i = 0; i < 3; ++i)
+    if (name == QLatin1String(kDistributionTabs[i])) m_distributionsPanel->setCurrentTab(i);
+  refreshHidden();
 }
 
-void InspectPage::updateWhatIf() {
-  const QString token = m_inspection && m_selection.token() >= 0 && m_selection.token() < int(m_inspection->response.size())
-                            ? tokenWords(m_inspection->response[std::size_t(m_selection.token())])
-                            : QString();
-  const QString refusal = whatIfRefusal();
-  m_whatIf->setState(int(m_map->region().size()), token, m_session.asking(), refusal);
-  if (m_causalId == 0) m_map->setCausal({}, false, refusal);
-}
-
-void InspectPage::runWhatIf() {
-  if (!whatIfRefusal().isEmpty() || m_map->region().empty()) return;
-  WhatIfRequest request;
-  request.base = m_shownRequest;
-  for (const Token& token : m_inspection->response) request.base.responseIds.push_back(token.id);
-  request.change = m_whatIf->change();
-  const int first = m_inspection->images.empty() ? 0 : m_inspection->images[std::size_t(m_map->view().image)].firstVisual;
-  for (int patch : m_map->region()) request.visualTokens.push_back(first + patch);
-  request.token = m_selection.token();
-  m_whatIfId = m_session.whatIf(request);
-}
-
-void InspectPage::computeCausal() {
-  if (!whatIfRefusal().isEmpty() || !m_map->slice().exists()) return;
-  WhatIfRequest request;
-  request.base = m_shownRequest;
-  for (const Token& token : m_inspection->response) request.base.responseIds.push_back(token.id);
-  const int first = m_inspection->images[std::size_t(m_map->view().image)].firstVisual;
-  for (int patch : topPatches(m_map->slice(), 0.05)) request.visualTokens.push_back(first + patch);
-  request.token = m_selection.token();
-  request.regenerate = false;
-  m_causalId = m_session.whatIf(request);
-  m_map->setCausal({}, true);
+QString InspectPage::recipeText() const {
+  return m_recipe->toPlainText();
 }
 
 void InspectPage::showFailure(const Failure& failure) {
@@ -367,15 +517,15 @@ void InspectPage::updateUnseen() {
 }
 
 void InspectPage::stepLayer(int by) {
-  const AttentionStack* stack = m_inspection ? stackOf(*m_inspection, m_selection.site()) : nullptr;
+  const AttentionStack* stack = m_inspection ? stackOf(*m_inspection, m_selection.state()) : nullptr;
   if (!stack) return;
   const auto at = std::find(stack->layers.begin(), stack->layers.end(), m_selection.layer()) - stack->layers.begin();
   m_selection.setLayer(stack->layers[std::size_t(std::clamp<std::ptrdiff_t>(at + by, 0, std::ptrdiff_t(stack->layers.size()) - 1))]);
 }
 
 void InspectPage::stepHead(int by) {
-  const AttentionStack* stack = m_inspection ? stackOf(*m_inspection, m_selection.site()) : nullptr;
-  if (!stack || stack->headsAveraged) return;
+  const AttentionStack* stack = m_inspection ? stackOf(*m_inspection, m_selection.state()) : nullptr;
+  if (!stack || stack->headsAveraged || stack->heads <= 1) return;
   m_selection.setHead(std::clamp(m_selection.head() + by, kHeadMean, stack->heads - 1));
 }
 
@@ -408,7 +558,7 @@ void InspectPage::resetLayout() {
     panel->show();
   }
   m_columns->setSizes({716, 667});
-  m_left->setSizes({600, 98, 170});
+  m_left->setSizes({580, kWhatIfHeight, 166});
   m_right->setSizes({210, 620});
   m_lower->setSizes({334, 333});
   m_lowerRight->setSizes({480, 100});
@@ -426,14 +576,13 @@ void InspectPage::resizeEvent(QResizeEvent* event) {
   const bool narrow = width() < 1300;
   if (narrow == m_narrow) return;
   m_narrow = narrow;
-  Panel* alignmentPanel = m_panels[3];
   if (narrow) {
     m_matrixPanel->addTab(tr("Alignment"), m_alignment);
     m_matrixPanel->addTab(tr("Cue score"), m_cueScore);
   } else {
     m_matrixPanel->removeLastTab();
     m_matrixPanel->removeLastTab();
-    alignmentPanel->adopt(m_alignment);
+    m_alignmentPanel->adopt(m_alignment);
     m_cueScorePanel->adopt(m_cueScore);
   }
   m_lowerRight->setVisible(!narrow);

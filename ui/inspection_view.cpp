@@ -10,14 +10,6 @@
 namespace cuescope {
 namespace {
 
-// Index of `layer` in the stack, or of the nearest one.
-std::size_t layerIndex(const AttentionStack& stack, int layer) {
-  std::size_t best = 0;
-  for (std::size_t i = 1; i < stack.layers.size(); ++i)
-    if (std::abs(stack.layers[i] - layer) < std::abs(stack.layers[best] - layer)) best = i;
-  return best;
-}
-
 std::vector<float> reduced(const AttentionStack& stack, std::size_t query, std::size_t layer, int head) {
   std::vector<float> values(static_cast<std::size_t>(stack.keys), 0.f);
   if (head >= 0) {
@@ -44,18 +36,52 @@ float meanShare(const std::vector<float>& shares, const AttentionStack& stack, s
 
 }  // namespace
 
+std::size_t layerPlace(const AttentionStack& stack, int layer) {
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < stack.layers.size(); ++i)
+    if (std::abs(stack.layers[i] - layer) < std::abs(stack.layers[best] - layer)) best = i;
+  return best;
+}
+
 const AttentionStack* stackOf(const Inspection& inspection, Site site) {
-  const AttentionStack* stack = site == Site::CueRecovery     ? &inspection.cueRecovery
-                                : site == Site::SelfAttention ? &inspection.selfAttention
-                                                              : nullptr;
-  return stack && !stack->empty() ? stack : nullptr;
+  const AttentionStack& stack = inspection.stack(site);
+  return stack.empty() ? nullptr : &stack;
+}
+
+const AttentionStack* stackOf(const Inspection& inspection, const SelectionState& selection) {
+  if (selection.site == Site::SelfAttention && selection.prompt >= 0)
+    return inspection.promptAttention.empty() ? nullptr : &inspection.promptAttention;
+  return stackOf(inspection, selection.site);
 }
 
 std::vector<Site> sitesOf(const Inspection& inspection) {
   std::vector<Site> sites;
-  for (Site site : {Site::CueRecovery, Site::SelfAttention})
-    if (stackOf(inspection, site)) sites.push_back(site);
+  for (int s = 0; s < kSites; ++s)
+    if (stackOf(inspection, Site(s))) sites.push_back(Site(s));
   return sites;
+}
+
+bool siteExists(const Inspection& inspection, Site site) {
+  if (stackOf(inspection, site)) return true;
+  if (inspection.images.empty() || inspection.response.empty()) return false;
+  return site != Site::CueRecovery || !inspection.student.injectionLayers.empty();
+}
+
+bool siteHasHeads(Site site) {
+  return site != Site::Rollout && site != Site::LogitLens && site != Site::Occlusion;
+}
+
+int queryOf(const Inspection& inspection, const AttentionStack& stack, const SelectionState& selection) {
+  if (stack.queries.empty()) return -1;
+  switch (stack.site) {
+    case Site::CueRecovery: return 0;
+    case Site::Vision: return stack.queryAt(selection.visionQuery);
+    default: break;
+  }
+  if (stack.site == Site::SelfAttention && selection.prompt >= 0 && &stack == &inspection.promptAttention) return stack.queryAt(selection.prompt);
+  if (selection.token < 0 || selection.token >= int(inspection.response.size())) return -1;
+  if (stack.queries.size() == inspection.response.size()) return selection.token;  // every response token, in order
+  return stack.queryAt(inspection.predicting(selection.token));
 }
 
 std::vector<float> sliceValues(const AttentionStack& stack, const ImageView& image, std::size_t query, std::size_t layer, int head) {
@@ -63,6 +89,89 @@ std::vector<float> sliceValues(const AttentionStack& stack, const ImageView& ima
   const auto first = std::min<std::size_t>(std::size_t(image.firstVisual), all.size());
   const auto count = std::min<std::size_t>(std::size_t(image.gridRows) * std::size_t(image.gridCols), all.size() - first);
   return {all.begin() + std::ptrdiff_t(first), all.begin() + std::ptrdiff_t(first + count)};
+}
+
+namespace {
+
+// What a slice of a stack says of itself.
+void tell(MapSlice& slice, const Inspection& inspection, const AttentionStack& stack, const SelectionState& selection, std::size_t layer, int head) {
+  const QString heads = head == kHeadMean  ? (stack.headsAveraged ? QStringLiteral("mean of heads")
+                                                                  : QStringLiteral("mean of %1 heads").arg(stack.heads))
+                        : head == kHeadMax ? QStringLiteral("max of %1 heads").arg(stack.heads)
+                                           : QStringLiteral("head %1").arg(std::min(head, stack.heads - 1));
+  const int number0 = stack.layers.empty() ? 0 : stack.layers[layer];
+  const QString where = QStringLiteral("layer %1, %2").arg(number0).arg(heads);
+  const bool ofToken = selection.token >= 0 && selection.token < int(inspection.response.size());
+  const QString token = ofToken ? QStringLiteral("token %1 “%2”").arg(selection.token).arg(tokenWords(inspection.response[std::size_t(selection.token)])) : QString();
+  switch (stack.site) {
+    case Site::CueRecovery:
+      slice.claim = QStringLiteral("Sink to %1 visual tokens, %2").arg(stack.keys).arg(where);
+      slice.depends = QStringLiteral("same for every response token");
+      break;
+    case Site::SelfAttention: {
+      const bool prompt = selection.prompt >= 0 && selection.prompt < int(inspection.studentPrompt.tokens.size());
+      slice.claim = prompt ? QStringLiteral("Prompt token %1 “%2” to %3 visual tokens, %4")
+                                 .arg(selection.prompt)
+                                 .arg(tokenWords(inspection.studentPrompt.tokens[std::size_t(selection.prompt)]))
+                                 .arg(stack.keys)
+                                 .arg(where)
+                           : QStringLiteral("T%1 to %2 visual tokens, %3").arg(token.mid(1)).arg(stack.keys).arg(where);
+      slice.depends = head == kHeadMax ? QStringLiteral("this token alone") : QStringLiteral("image share %1").arg(number(double(slice.imageShare), 2));
+      break;
+    }
+    case Site::Vision:
+      slice.claim = selection.visionQuery < 0 ? QStringLiteral("Vision tower, block %1, %2: what each token receives").arg(number0).arg(heads)
+                                              : QStringLiteral("Vision tower, block %1, %2: what visual token %3 reads").arg(number0).arg(heads).arg(selection.visionQuery);
+      slice.depends = QStringLiteral("before the question, same for every response token");
+      break;
+    case Site::Rollout:
+      slice.claim = QStringLiteral("Rollout of %1 through layers 0 to %2").arg(token).arg(number0);
+      slice.depends = QStringLiteral("image share %1").arg(number(double(slice.imageShare), 2));
+      break;
+    case Site::GradientAttention:
+      slice.claim = QStringLiteral("Gradient × attention of %1, %2").arg(token, where);
+      slice.depends = QStringLiteral("orange speaks for the token");
+      slice.quantity = QStringLiteral("gradient × attention, nats");
+      break;
+    case Site::LogitLens:
+      slice.claim = QStringLiteral("p(%1) read from each visual token after layer %2").arg(token).arg(number0);
+      slice.depends = QStringLiteral("logit lens");
+      slice.quantity = QStringLiteral("probability");
+      break;
+    case Site::Occlusion:
+      slice.claim = QStringLiteral("log p(%1) before − after a cell is erased").arg(token);
+      slice.depends = QStringLiteral("causal; cells of %1 × %1, %2 passes").arg(inspection.occlusionInfo.cell).arg(inspection.occlusionInfo.passes);
+      slice.quantity = QStringLiteral("lost log p, nats");
+      break;
+  }
+}
+
+}  // namespace
+
+MapSlice sliceStack(const Inspection& inspection, const AttentionStack& stack, const SelectionState& selection, int image) {
+  MapSlice slice;
+  slice.image = image;
+  if (image < 0 || image >= int(inspection.images.size()) || stack.empty()) return slice;
+  const ImageView& view = inspection.images[std::size_t(image)];
+  slice.rows = view.gridRows;
+  slice.cols = view.gridCols;
+  const int query = stack.queries.size() == 1 ? 0 : queryOf(inspection, stack, selection);
+  if (query < 0) return slice;
+  const std::size_t layer = layerPlace(stack, selection.layer);
+  const int head = stack.headsAveraged ? kHeadMean : stack.heads == 1 ? 0 : selection.head;
+  const std::vector<float> all = reduced(stack, std::size_t(query), layer, head);
+  slice.values = sliceValues(stack, view, std::size_t(query), layer, head);
+  slice.visualTokens = stack.keys;
+  slice.imageShare = std::accumulate(all.begin(), all.end(), 0.f);
+  slice.textShare = meanShare(stack.textShare, stack, std::size_t(query), layer, head);
+  slice.sinkShare = meanShare(stack.sinkShare, stack, std::size_t(query), layer, head);
+  slice.signedValues = stack.site == Site::GradientAttention || stack.site == Site::Occlusion;
+  const bool shares = stack.site == Site::SelfAttention || stack.site == Site::Rollout;
+  if (slice.signedValues || stack.site == Site::LogitLens) slice.uniform = 0;
+  else if (stack.site == Site::Vision) slice.uniform = 1.f / float(std::max(1, view.gridRows * view.gridCols));
+  else slice.uniform = (shares && head != kHeadMax ? slice.imageShare : 1.f) / float(stack.keys);
+  tell(slice, inspection, stack, selection, layer, stack.heads == 1 && !stack.headsAveraged && selection.head < 0 && siteHasHeads(stack.site) ? kHeadMean : head);
+  return slice;
 }
 
 MapSlice sliceMap(const Inspection& inspection, const SelectionState& selection, int image) {
@@ -75,57 +184,98 @@ MapSlice sliceMap(const Inspection& inspection, const SelectionState& selection,
   const ImageView& view = inspection.images[std::size_t(image)];
   slice.rows = view.gridRows;
   slice.cols = view.gridCols;
-  const AttentionStack* stack = stackOf(inspection, selection.site);
-  if (!stack) {
-    slice.why = selection.site == Site::CueRecovery
-                    ? QStringLiteral("%1 has no cue recovery module. Choose another student, or the site Self-attention.")
-                          .arg(QString::fromStdString(inspection.student.name))
-                    : QStringLiteral("%1 was not computed for this image.").arg(siteTitle(selection.site));
+  if (selection.site == Site::CueRecovery && !siteExists(inspection, Site::CueRecovery)) {
+    slice.why = QStringLiteral("%1 has no cue recovery module. Choose another student, or the site Self-attention.").arg(QString::fromStdString(inspection.student.name));
     return slice;
   }
-  const bool self = selection.site == Site::SelfAttention;
-  std::size_t query = 0;
-  if (self) {
-    if (selection.token < 0 || selection.token >= int(stack->queries.size())) {
-      slice.why = QStringLiteral("Self-attention belongs to one token. Click a token of the response.");
-      return slice;
-    }
-    query = std::size_t(selection.token);
+  const bool needsToken = selection.site != Site::CueRecovery && selection.site != Site::Vision && selection.prompt < 0;
+  if (needsToken && (selection.token < 0 || selection.token >= int(inspection.response.size()))) {
+    slice.why = QStringLiteral("%1 belongs to one token. Click a token of the response.").arg(siteTitle(selection.site));
+    return slice;
   }
-  const std::size_t layer = layerIndex(*stack, selection.layer);
-  const int head = stack->headsAveraged ? kHeadMean : selection.head;
-  const std::vector<float> all = reduced(*stack, query, layer, head);
-  slice.values = sliceValues(*stack, view, query, layer, head);
-  slice.visualTokens = stack->keys;
-  slice.imageShare = std::accumulate(all.begin(), all.end(), 0.f);
-  slice.textShare = meanShare(stack->textShare, *stack, query, layer, head);
-  slice.sinkShare = meanShare(stack->sinkShare, *stack, query, layer, head);
-  slice.uniform = (self && head != kHeadMax ? slice.imageShare : 1.f) / float(stack->keys);
-  const QString heads = head == kHeadMean  ? (stack->headsAveraged ? QStringLiteral("mean of heads")
-                                                                   : QStringLiteral("mean of %1 heads").arg(stack->heads))
-                        : head == kHeadMax ? QStringLiteral("max of %1 heads").arg(stack->heads)
-                                           : QStringLiteral("head %1").arg(std::min(head, stack->heads - 1));
-  const QString where = QStringLiteral("layer %1, %2").arg(stack->layers[layer]).arg(heads);
-  if (self) {
-    slice.claim = QStringLiteral("Token %1 “%2” to %3 visual tokens, %4")
-                      .arg(selection.token)
-                      .arg(tokenWords(inspection.response[query]))
-                      .arg(stack->keys)
-                      .arg(where);
-    slice.depends = head == kHeadMax ? QStringLiteral("this token alone")
-                                     : QStringLiteral("image share %1").arg(number(slice.imageShare, 2));
-  } else {
-    slice.claim = QStringLiteral("Sink to %1 visual tokens, %2").arg(stack->keys).arg(where);
-    slice.depends = QStringLiteral("same for every response token");
+  const AttentionStack* stack = stackOf(inspection, selection);
+  if (!stack || queryOf(inspection, *stack, selection) < 0) {
+    slice.missing = true;
+    slice.why = QStringLiteral("%1: not computed%2.").arg(siteTitle(selection.site), stack ? QStringLiteral(" for this token") : QString());
+    return slice;
   }
+  return sliceStack(inspection, *stack, selection, image);
+}
+
+MapSlice mapDifference(const MapSlice& a, const MapSlice& b) {
+  MapSlice slice;
+  if (!a.exists() || a.rows != b.rows || a.cols != b.cols || a.values.size() != b.values.size()) return slice;
+  slice = a;
+  for (std::size_t i = 0; i < slice.values.size(); ++i) slice.values[i] -= b.values[i];
+  slice.signedValues = true;
+  slice.uniform = 0;
+  slice.quantity = a.quantity + QStringLiteral(", A − B");
+  slice.claim = QStringLiteral("A − B: ") + a.claim;
+  slice.depends = QStringLiteral("B: ") + b.claim;
   return slice;
 }
 
+namespace {
+
+float shareAt(const Inspection& inspection, int token, int layer, std::vector<float> AttentionStack::*member) {
+  const AttentionStack* stack = stackOf(inspection, Site::SelfAttention);
+  if (!stack) return kNotComputed;
+  SelectionState at;
+  at.site = Site::SelfAttention;
+  at.token = token;
+  const int query = queryOf(inspection, *stack, at);
+  return query < 0 ? kNotComputed : meanShare(stack->*member, *stack, std::size_t(query), layerPlace(*stack, layer), kHeadMean);
+}
+
+}  // namespace
+
 float imageShare(const Inspection& inspection, int token, int layer) {
   const AttentionStack* stack = stackOf(inspection, Site::SelfAttention);
-  if (!stack || token < 0 || token >= int(stack->queries.size())) return kNotComputed;
-  const std::vector<float> all = reduced(*stack, std::size_t(token), layerIndex(*stack, layer), kHeadMean);
-  return std::accumulate(all.begin(), all.end(), 0.f);
+  if (!stack) return kNotComputed;
+  SelectionState at;
+  at.site = Site::SelfAttention;
+  at.token = token;
+  const int query = queryOf(inspection, *stack, at);
+  if (query < 0) return kNotComputed;
+  // The mean over heads of the sum over keys: one pass over the numbers, no copy.
+  const float* first = stack->map(std::size_t(query), layerPlace(*stack, layer), 0);
+  return std::accumulate(first, first + std::size_t(stack->heads) * std::size_t(stack->keys), 0.f) / float(stack->heads);
+}
+
+float textShare(const Inspection& inspection, int token, int layer) {
+  return shareAt(inspection, token, layer, &AttentionStack::textShare);
+}
+float sinkShare(const Inspection& inspection, int token, int layer) {
+  return shareAt(inspection, token, layer, &AttentionStack::sinkShare);
+}
+
+std::vector<double> patchAttention(const Inspection& inspection, const SelectionState& selection, int image, const std::vector<int>& patches) {
+  std::vector<double> out(inspection.response.size(), std::nan(""));
+  const AttentionStack* stack = stackOf(inspection, Site::SelfAttention);
+  if (!stack || image < 0 || image >= int(inspection.images.size())) return out;
+  const std::size_t layer = layerPlace(*stack, selection.layer);
+  const int head = stack->headsAveraged || selection.head < 0 ? selection.head == kHeadMax && !stack->headsAveraged ? kHeadMax : kHeadMean : selection.head;
+  SelectionState at;
+  at.site = Site::SelfAttention;
+  for (int t = 0; t < int(out.size()); ++t) {
+    at.token = t;
+    const int query = queryOf(inspection, *stack, at);
+    if (query < 0) continue;
+    const std::vector<float> values = sliceValues(*stack, inspection.images[std::size_t(image)], std::size_t(query), layer, head);
+    double sum = 0;
+    for (const int p : patches)
+      if (p >= 0 && p < int(values.size())) sum += double(values[std::size_t(p)]);
+    out[std::size_t(t)] = sum;
+  }
+  return out;
+}
+
+int rankOf(const TokenDistributions& d, std::int64_t id, Condition condition) {
+  const std::vector<float>& lp = d.logProbs[int(condition)];
+  const auto found = std::find(d.ids.begin(), d.ids.end(), id);
+  if (found == d.ids.end() || lp.empty()) return 0;
+  const float own = lp[std::size_t(found - d.ids.begin())];
+  return 1 + int(std::count_if(lp.begin(), lp.end(), [&](float v) { return v > own; }));
 }
 
 SelectionState fitted(const Inspection& inspection, SelectionState selection) {
@@ -133,11 +283,12 @@ SelectionState fitted(const Inspection& inspection, SelectionState selection) {
   selection.sample = QString::fromStdString(inspection.sampleId);
   selection.step = inspection.step >= 0 ? inspection.step : selection.step;
   selection.token = tokens == 0 ? -1 : std::clamp(selection.token, 0, tokens - 1);
+  if (selection.prompt >= int(inspection.studentPrompt.tokens.size())) selection.prompt = -1;
   const std::vector<Site> sites = sitesOf(inspection);
-  if (!sites.empty() && std::find(sites.begin(), sites.end(), selection.site) == sites.end()) selection.site = sites.front();
-  if (const AttentionStack* stack = stackOf(inspection, selection.site)) {
+  if (!sites.empty() && !siteExists(inspection, selection.site)) selection.site = sites.front();
+  if (const AttentionStack* stack = stackOf(inspection, selection)) {
     // Nothing chosen yet: the last layer, where the answer is nearest.
-    selection.layer = selection.layer < 0 ? stack->layers.back() : stack->layers[layerIndex(*stack, selection.layer)];
+    selection.layer = selection.layer < 0 ? stack->layers.back() : stack->layers[layerPlace(*stack, selection.layer)];
     if (stack->headsAveraged) selection.head = kHeadMean;
     if (selection.head >= stack->heads) selection.head = stack->heads - 1;
   }
@@ -180,14 +331,16 @@ std::optional<CueScore> cueScore(const Inspection& inspection, const MapSlice& m
   CueScore score;
   for (const PixelBox& box : inspection.evidence) score.boxes += box.image == map.image;
   score.patches = int(patches.size());
-  const float total = std::accumulate(map.values.begin(), map.values.end(), 0.f);
+  const auto positive = [&](std::size_t p) { return std::max(0.f, map.values[p]); };  // what speaks against the token is no mass
+  float total = 0;
+  for (std::size_t p = 0; p < map.values.size(); ++p) total += positive(p);
   std::vector<bool> inside(map.values.size());
   for (int p : patches) inside[std::size_t(p)] = true;
   // A patch counts as far as the boxes cover it, as in the run's evidence mass.
   const std::vector<float> cover = evidenceCover(inspection, map.image);
   float mass = 0, covered = 0;
   for (std::size_t p = 0; p < map.values.size() && p < cover.size(); ++p) {
-    mass += cover[p] * map.values[p];
+    mass += cover[p] * positive(p);
     covered += cover[p];
   }
   const float n = float(map.values.size()), e = float(patches.size());
@@ -239,7 +392,26 @@ Alignment alignmentOf(const Inspection& inspection) {
   if (alignment.aligned) {
     alignment.verdict = two ? QStringLiteral("Aligned") : QStringLiteral("One model");
   } else {
-    alignment.verdict = QStringLiteral("Not aligned");
+    QStringList wrong;
+    for (const AlignmentRow& r : alignment.rows)
+      if (!r.ok) wrong << r.check.left(1).toLower() + r.check.mid(1);
+    alignment.verdict = QStringLiteral("Not aligned: %1").arg(wrong.join(QStringLiteral(", ")));
+  }
+  // The rows around the boundary: the last three of each prompt, the first two of the response.
+  const int firstS = inspection.studentPrompt.responseBegin(), firstT = inspection.teacherPrompt.responseBegin();
+  for (int offset = -3; offset < std::min(2, int(inspection.response.size())); ++offset) {
+    BoundaryRow line;
+    line.offset = offset;
+    const auto at = [&](const RenderedPrompt& prompt, int begin, int& position, std::int64_t& id, QString& text) {
+      if (begin + offset < 0 || (offset >= 0 && offset >= int(inspection.response.size()))) return;
+      const Token& token = offset < 0 ? prompt.tokens[std::size_t(begin + offset)] : inspection.response[std::size_t(offset)];
+      position = begin + offset;
+      id = token.id;
+      text = tokenWords(token);
+    };
+    at(inspection.studentPrompt, firstS, line.studentPosition, line.studentId, line.studentText);
+    if (two) at(inspection.teacherPrompt, firstT, line.teacherPosition, line.teacherId, line.teacherText);
+    alignment.boundary.push_back(line);
   }
   return alignment;
 }

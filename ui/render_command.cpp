@@ -26,15 +26,17 @@ int renderCommand(const QStringList& arguments) {
   const auto option = [&](const char* name, const char* words, const char* value, const char* standard = "") {
     parser.addOption({QString::fromLatin1(name), QString::fromUtf8(words), QString::fromLatin1(value), QString::fromLatin1(standard)});
   };
-  option("format", "png, svg, pdf or csv; left out: by the ending of the output.", "format");
+  option("format", "png, svg, pdf, csv or npz; left out: by the ending of the output.", "format");
   option("output", "File to write.", "file");
-  option("what", "map, tokens or distributions.", "what");
-  option("site", "cue_recovery or self_attention.", "site");
+  option("what", "map, tokens, distributions, matrix, shares, lens, frames, alignment, cue-score, change, steps or model.", "what");
+  option("site", "cue_recovery, self_attention, vision, rollout, gradient_attention, logit_lens or occlusion.", "site");
   option("layer", "Layer of the model.", "layer");
   option("head", "A head's number, mean or max.", "head");
   option("token", "Position in the response.", "token");
   option("theme", "dark or light.", "theme");
   option("map", "inferno, viridis or cividis.", "map");
+  option("scale", "Device pixels a pixel of a PNG, 0.25 to 8; 2 without it.", "scale");
+  option("beside", "Capture of another student's look, for a figure that compares with one.", "capture");
   option("recipe", "Recipe that was exported beside a figure; the other choices replace its parts.", "file");
   if (!parser.parse(arguments)) return refuse(parser.errorText());
   if (parser.isSet(QStringLiteral("help"))) {
@@ -46,7 +48,7 @@ int renderCommand(const QStringList& arguments) {
   if (output.isEmpty()) return refuse(QStringLiteral("name the file to write with --output"));
   QString format = parser.value(QStringLiteral("format")).toLower();
   if (format.isEmpty()) format = QFileInfo(output).suffix().toLower();
-  if (format != u"csv" && !figureFormats().contains(format)) return refuse(QStringLiteral("--format is png, svg, pdf or csv, not «%1»").arg(format));
+  if (format != u"csv" && format != u"npz" && !figureFormats().contains(format)) return refuse(QStringLiteral("--format is png, svg, pdf, csv or npz, not «%1»").arg(format));
 
   QJsonObject choice;
   if (parser.isSet(QStringLiteral("recipe"))) {
@@ -56,8 +58,10 @@ int renderCommand(const QStringList& arguments) {
     if (!document.object().contains("choice")) return refuse(QStringLiteral("%1 is no recipe").arg(file.fileName()));
     choice = document.object().value("choice").toObject();
   }
-  const std::pair<const char*, QStringList> words[] = {{"what", {"map", "tokens", "distributions"}},
-                                                       {"site", {siteName(Site::CueRecovery), siteName(Site::SelfAttention)}},
+  QStringList sites;
+  for (int i = 0; i < kSites; ++i) sites << QLatin1String(siteName(Site(i)));
+  const std::pair<const char*, QStringList> words[] = {{"what", exportViewNames()},
+                                                       {"site", sites},
                                                        {"theme", {"dark", "light"}}};
   for (const auto& [name, allowed] : words) {
     const QString key = QString::fromLatin1(name);
@@ -76,6 +80,12 @@ int renderCommand(const QStringList& arguments) {
     const int value = parser.value(key).toInt(&ok);
     if (!ok || value < 0) return refuse(QStringLiteral("--%1 is a number from 0").arg(key));
     choice.insert(key, value);
+  }
+  if (parser.isSet(QStringLiteral("scale"))) {
+    bool ok = false;
+    const double scale = parser.value(QStringLiteral("scale")).toDouble(&ok);
+    if (!ok || !(scale >= 0.25 && scale <= 8)) return refuse(QStringLiteral("--scale is a number from 0.25 to 8"));
+    choice.insert("scale", scale);
   }
   if (parser.isSet(QStringLiteral("head"))) {
     const QString head = parser.value(QStringLiteral("head"));
@@ -101,7 +111,10 @@ int renderCommand(const QStringList& arguments) {
     if (choice.contains("token") && wanted.selection.token >= int(inspection.response.size()))
       throw Error("There is no such token", "token " + std::to_string(wanted.selection.token),
                   "the response has " + std::to_string(inspection.response.size()), "Choose a smaller number.");
-    writeBytes(output, format == u"csv" ? csvOf(inspection, wanted) : figureBytes(figureOf(inspection, wanted), format));
+    const InspectionPtr beside = parser.isSet(QStringLiteral("beside")) ? readCapture(parser.value(QStringLiteral("beside")).toStdString()).inspection : InspectionPtr();
+    writeBytes(output, format == u"csv"   ? csvOf(inspection, wanted)
+                       : format == u"npz" ? npzOf(inspection, wanted)
+                                          : figureBytes(figureOf(inspection, wanted, beside.get()), format, wanted.scale));
     return 0;
   } catch (...) {
     std::fprintf(stderr, "%s\n", currentFailure("render").text().c_str());

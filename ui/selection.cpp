@@ -25,6 +25,7 @@ void Selection::setSample(const QString& sample) {
 void Selection::setToken(int token) {
   SelectionState next = m_state;
   next.token = token;
+  next.prompt = -1;
   set(next);
 }
 void Selection::setSite(Site site) {
@@ -40,6 +41,13 @@ void Selection::setLayer(int layer) {
 void Selection::setHead(int head) {
   SelectionState next = m_state;
   next.head = head;
+  set(next);
+}
+
+void Selection::setPrompt(int position) {
+  SelectionState next = m_state;
+  next.prompt = position;
+  if (position >= 0) next.site = Site::SelfAttention;
   set(next);
 }
 
@@ -71,8 +79,8 @@ void Selection::apply(const SelectionState& state) {
   parts.setFlag(Run, state.run != m_state.run);
   parts.setFlag(Step, state.step != m_state.step);
   parts.setFlag(Sample, state.sample != m_state.sample);
-  parts.setFlag(Token, state.token != m_state.token);
-  parts.setFlag(SitePart, state.site != m_state.site);
+  parts.setFlag(Token, state.token != m_state.token || state.prompt != m_state.prompt);
+  parts.setFlag(SitePart, state.site != m_state.site || state.visionQuery != m_state.visionQuery);
   parts.setFlag(Layer, state.layer != m_state.layer);
   parts.setFlag(Head, state.head != m_state.head);
   m_state = state;
@@ -94,6 +102,31 @@ QString siteTitle(Site site) {
     case Site::GradientAttention: return QStringLiteral("Gradient × attention");
     case Site::LogitLens: return QStringLiteral("Logit lens");
     case Site::Occlusion: return QStringLiteral("Occlusion");
+  }
+  return {};
+}
+
+QString siteExplanation(Site site) {
+  switch (site) {
+    case Site::CueRecovery:
+      return QStringLiteral("The cue recovery module lets the sink, the first token, read the visual tokens at its injection layers. This is how its attention is shared out "
+                            "among them. It is the same for every response token. Attention is not a cause.");
+    case Site::SelfAttention:
+      return QStringLiteral("The decoder's own attention: what the position that predicts the chosen token reads of the image, at one layer and head. The rest of its "
+                            "attention goes to text and to the sink. Click a token of the prompt to see its own. Attention is not a cause.");
+    case Site::Vision:
+      return QStringLiteral("Attention inside the vision tower, before the decoder: what each visual token receives from all others, or, after a double click on a patch, "
+                            "what that patch reads. It knows nothing of the question.");
+    case Site::Rollout:
+      return QStringLiteral("Attention rollout (Abnar & Zuidema 2020): attention of all layers up to this one multiplied through, half of each step kept for the state itself. "
+                            "It follows where information could have come from. Attention is not a cause.");
+    case Site::GradientAttention:
+      return QStringLiteral("Attention times the slope of the chosen token's log-probability by that attention. Orange speaks for the token, blue against it, to first order.");
+    case Site::LogitLens:
+      return QStringLiteral("The probability of the chosen token when the final norm and the language head read each visual token's own state after a layer.");
+    case Site::Occlusion:
+      return QStringLiteral("Each cell of the image is erased in turn and the student is scored again: log p of the chosen token before minus after. Orange cells were needed. "
+                            "This map is causal; it costs one forward pass a cell.");
   }
   return {};
 }

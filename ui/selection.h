@@ -24,6 +24,8 @@ struct SelectionState {
   Site site = Site::CueRecovery;
   int layer = -1;  // decoder layer, not its place in the stack
   int head = kHeadMean;
+  int prompt = -1;       // position of the student's prompt whose own attention is shown; -1: that of the response token
+  int visionQuery = -1;  // visual token whose attention inside the vision tower is shown; -1: what each token receives
 
   bool operator==(const SelectionState&) const = default;
 };
@@ -52,6 +54,7 @@ class Selection : public QObject {
   void setSite(Site site);
   void setLayer(int layer);
   void setHead(int head);
+  void setPrompt(int position);
   /// Several parts as one step of the history.
   void set(const SelectionState& state);
   /// Corrects a part that no longer exists (another model, a shorter answer) without a step in the history.
@@ -78,5 +81,7 @@ Q_DECLARE_OPERATORS_FOR_FLAGS(Selection::Parts)
 QString headName(int head);
 /// «Cue recovery», «Self-attention», ...: the words of the window.
 QString siteTitle(Site site);
+/// «What is this?» of a site: where the numbers come from and what they do not say.
+QString siteExplanation(Site site);
 
 }  // namespace cuescope

@@ -5,11 +5,16 @@
 #include <qcustomplot.h>
 
 #include <QKeyEvent>
+#include <QHelpEvent>
+#include <QToolTip>
 #include <QTimer>
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
+#include <set>
 
+#include "widgets/curve_line.h"
 #include "widgets/curve_math.h"
 #include "widgets/curve_overlay.h"
 #include "widgets/empty_panel.h"
@@ -24,6 +29,7 @@ struct PanelItems {
   QCPAxis *x = nullptr, *y = nullptr;
   std::vector<QCPGraph*> raw, line;
   std::vector<QCPErrorBars*> whiskers;
+  std::vector<CurveLine> ready;  // a series' values, ready to be drawn at any zoom
   int omitted = 0;               // points that a log axis cannot show
   bool zoomed = false;           // y range is the person's
 };
@@ -42,6 +48,7 @@ struct CurveGrid::Private {
   int columns = 3, current = 0;
   double cursor = std::numeric_limits<double>::quiet_NaN(), smoothing = 0.85;
   CurveX x = CurveX::Step;
+  std::set<QString> flipped;  // panels whose axis the person has turned to log or back
   bool zoomedX = false, stale = true, rebuild = true;
   QString empty;
   enum class Drag { None, Pan, Zoom } drag = Drag::None;
@@ -52,6 +59,7 @@ struct CurveGrid::Private {
   void schedule(bool newLayout);
   void refresh();
   void build();
+  void prepare();
   void fill();
   void ranges();
   void restyle();
@@ -133,8 +141,9 @@ void CurveGrid::Private::refresh() {
   stale = false;
   if (rebuild) build();
   rebuild = false;
-  fill();
+  prepare();
   ranges();
+  fill();
   restyle();
   plot->replot(QCustomPlot::rpImmediateRefresh);
 }
@@ -174,7 +183,7 @@ void CurveGrid::Private::build() {
       for (std::size_t s = panels[i].series.size(); s-- > 0;) {
         auto& slot = pass == 0 ? item.raw[s] : item.line[s];
         slot = plot->addGraph(item.x, item.y);
-        slot->setAdaptiveSampling(true);
+        slot->setAdaptiveSampling(false);  // fill() gives it no more than a few points a column
         slot->setAntialiased(true);
       }
     for (std::size_t s = 0; s < panels[i].series.size(); ++s)
@@ -187,35 +196,50 @@ void CurveGrid::Private::build() {
   }
 }
 
-void CurveGrid::Private::fill() {
+// What has been added since the last time, smoothed and summed up in blocks.
+void CurveGrid::Private::prepare() {
   for (std::size_t i = 0; i < panels.size(); ++i) {
     PanelItems& item = items[i];
     item.omitted = 0;
+    item.ready.resize(panels[i].series.size());
+    for (std::size_t s = 0; s < panels[i].series.size(); ++s) {
+      const CurveSeries& series = panels[i].series[s];
+      item.ready[s].update(series.y, smoothing, !series.smoothed, panels[i].log);
+      item.omitted += item.ready[s].omitted();
+    }
+  }
+}
+
+// What the shown range needs: a few points a pixel column.
+void CurveGrid::Private::fill() {
+  for (std::size_t i = 0; i < panels.size(); ++i) {
+    PanelItems& item = items[i];
+    const QCPRange shown = item.x->range();
+    const int pixels = std::max(80, item.axes->width());
     for (std::size_t s = 0; s < panels[i].series.size(); ++s) {
       const CurveSeries& series = panels[i].series[s];
       QVector<QCPGraphData> raw, line;
       QVector<double> minus, plus;
       if (std::size_t(series.run) < runs.size()) {
         const std::vector<double>& xs = curves::xValues(runs[std::size_t(series.run)], x);
-        const std::size_t n = std::min(xs.size(), series.y.size());
         const bool smooth = series.smoothed && smoothing > 0;
-        const std::vector<double> values = smooth ? smoothed(series.y, smoothing) : std::vector<double>();
-        raw.reserve(smooth ? qsizetype(n) : 0);
-        line.reserve(qsizetype(n));
-        for (std::size_t k = 0; k < n; ++k) {
-          double y = series.y[k];
-          if (!series.smoothed && std::isnan(y)) continue;  // exists only every n-th step: the line goes on
-          if (panels[i].log && std::isfinite(y) && y <= 0) ++item.omitted;
-          const auto shown = [&](double v) { return std::isinf(v) || (panels[i].log && !(v > 0)) ? std::nan("") : v; };
-          if (smooth) raw.append({xs[k], shown(y)});
-          line.append({xs[k], shown(smooth ? values[k] : y)});
-          if (k < series.low.size() && k < series.high.size()) minus.append(y - series.low[k]), plus.append(series.high[k] - y);
+        const CurveLine& ready = item.ready[s];
+        const auto take = [](const std::vector<CurvePoint>& points, QVector<QCPGraphData>& into) {
+          into.reserve(qsizetype(points.size()));
+          for (const CurvePoint& point : points) into.append({point.x, point.y});
+        };
+        if (item.whiskers[s]) {  // few, and each with its interval
+          for (std::size_t k = 0; k < std::min({xs.size(), series.y.size(), series.low.size(), series.high.size()}); ++k)
+            if (!std::isnan(series.y[k])) line.append({xs[k], series.y[k]}), minus.append(series.y[k] - series.low[k]), plus.append(series.high[k] - series.y[k]);
+        } else {
+          if (smooth) take(ready.points(xs, shown.lower, shown.upper, pixels, false), raw);
+          take(ready.points(xs, shown.lower, shown.upper, pixels, smooth), line);
         }
       }
       item.raw[s]->data()->set(raw, true);
       item.line[s]->data()->set(line, true);
       // One value is no line yet: a dot, or it could not be seen.
-      item.line[s]->setScatterStyle(line.size() == 1 ? QCPScatterStyle(QCPScatterStyle::ssDisc, 5) : QCPScatterStyle());
+      item.line[s]->setScatterStyle(item.ready[s].valueCount() == 1 ? QCPScatterStyle(QCPScatterStyle::ssDisc, 5) : QCPScatterStyle());
       if (item.whiskers[s]) item.whiskers[s]->setData(minus, plus);
     }
   }
@@ -235,8 +259,10 @@ void CurveGrid::Private::ranges() {
     const auto take = [&](double v) {
       if (std::isfinite(v) && (!panels[i].log || v > 0)) low = std::min(low, v), high = std::max(high, v);
     };
-    for (const CurveSeries& series : panels[i].series) {
-      for (const double v : series.y) take(v);
+    for (std::size_t k = 0; k < panels[i].series.size(); ++k) {
+      const CurveSeries& series = panels[i].series[k];
+      const auto [least, most] = item.ready[k].extent();
+      take(least), take(most);
       for (const double v : series.low) take(v);
       for (const double v : series.high) take(v);
     }
@@ -310,7 +336,16 @@ void CurveGrid::setData(std::vector<CurveRun> runs, std::vector<CurvePanel> pane
       if (a.series[s].kind != b.series[s].kind || a.series[s].low.empty() != b.series[s].low.empty()) return false;
     return true;
   };
+  for (CurvePanel& panel : panels)
+    if (d->flipped.count(panel.id)) panel.log = !panel.log;
   const bool same = panels.size() == d->panels.size() && std::equal(panels.begin(), panels.end(), d->panels.begin(), sameShape);
+  // A series that begins with what it was keeps what was made of it; any other is made anew.
+  for (std::size_t i = 0; i < panels.size() && i < d->items.size() && same; ++i)
+    for (std::size_t s = 0; s < panels[i].series.size() && s < d->items[i].ready.size(); ++s) {
+      const std::vector<double>&now = panels[i].series[s].y, &before = d->panels[i].series[s].y;
+      const bool grown = before.size() <= now.size() && d->items[i].ready[s].size() == before.size() && (before.empty() || !std::memcmp(before.data(), now.data(), before.size() * sizeof(double)));
+      if (!grown) d->items[i].ready[s].clear();
+    }
   d->runs = std::move(runs);
   d->panels = std::move(panels);
   if (!same) d->zoomedX = false;
@@ -415,7 +450,10 @@ QString CurveGrid::csv(int panel) const {
   return out;
 }
 
-void CurveGrid::resizeEvent(QResizeEvent*) { d->plot->setGeometry(rect()); }
+void CurveGrid::resizeEvent(QResizeEvent*) {
+  d->plot->setGeometry(rect());
+  d->schedule(false);  // more or fewer pixel columns
+}
 void CurveGrid::changeEvent(QEvent* event) { QWidget::changeEvent(event); }
 
 bool CurveGrid::eventFilter(QObject* watched, QEvent* event) {
@@ -424,6 +462,7 @@ bool CurveGrid::eventFilter(QObject* watched, QEvent* event) {
     if (!(high - low > 1e-9)) return;
     d->zoomedX = true;
     for (PanelItems& item : d->items) item.x->setRange(low, high);
+    if (!d->stale) d->fill();  // other points are worth drawing
   };
   switch (event->type()) {
     case QEvent::Wheel: {
@@ -486,6 +525,9 @@ bool CurveGrid::eventFilter(QObject* watched, QEvent* event) {
         item.zoomed = true;
         d->rubber = {};
         d->plot->replot(QCustomPlot::rpQueuedReplot);
+      } else if (click && mouse->button() == Qt::RightButton && d->dragPanel >= 0) {
+        d->current = d->dragPanel;
+        Q_EMIT menuRequested(d->dragPanel, mouse->globalPosition().toPoint());
       } else if (click && mouse->button() == Qt::LeftButton && d->dragPanel >= 0 && !d->runs.empty() && !d->runs.front().steps.empty()) {
         double step = 0;
         d->current = panelAt(mouse->position(), &step);
@@ -501,13 +543,53 @@ bool CurveGrid::eventFilter(QObject* watched, QEvent* event) {
       if (panel >= 0) Q_EMIT panelActivated(panel);
       return true;
     }
+    case QEvent::ToolTip: {
+      auto* help = static_cast<QHelpEvent*>(event);
+      const int panel = panelAt(help->pos());
+      if (panel < 0) return false;
+      const CurvePanel& p = d->panels[std::size_t(panel)];
+      QStringList lines{p.help.isEmpty() ? p.title : p.help};
+      for (int s = 0; s < int(p.series.size()) && s < 8; ++s) lines << summary(panel, s);
+      QToolTip::showText(help->globalPos(), lines.join(QLatin1Char('\n')), this, axesRect(panel).toRect());
+      return true;
+    }
     default: return QWidget::eventFilter(watched, event);
   }
+}
+
+void CurveGrid::toggleLog(int panel) {
+  if (panel < 0 || std::size_t(panel) >= d->panels.size()) return;
+  CurvePanel& p = d->panels[std::size_t(panel)];
+  p.log = !p.log;
+  if (!d->flipped.insert(p.id).second) d->flipped.erase(p.id);
+  if (std::size_t(panel) < d->items.size()) d->items[std::size_t(panel)].zoomed = false;
+  d->schedule(true);
+}
+
+QString CurveGrid::summary(int panel, int series) const {
+  if (panel < 0 || std::size_t(panel) >= d->panels.size() || series < 0 || std::size_t(series) >= d->panels[std::size_t(panel)].series.size()) return {};
+  const CurvePanel& p = d->panels[std::size_t(panel)];
+  const CurveSeries& s = p.series[std::size_t(series)];
+  if (std::size_t(s.run) >= d->runs.size()) return {};
+  const CurveRun& run = d->runs[std::size_t(s.run)];
+  long last = -1, low = -1, high = -1;
+  for (long k = 0; k < long(std::min(s.y.size(), run.steps.size())); ++k) {
+    if (!std::isfinite(s.y[std::size_t(k)])) continue;
+    last = k;
+    if (low < 0 || s.y[std::size_t(k)] < s.y[std::size_t(low)]) low = k;
+    if (high < 0 || s.y[std::size_t(k)] > s.y[std::size_t(high)]) high = k;
+  }
+  const QString who = s.label.isEmpty() ? run.name : s.label;
+  if (last < 0) return tr("%1: not computed").arg(who);
+  const auto at = [&](long k) { return tr("%1 at step %2").arg(number(s.y[std::size_t(k)], p.decimals), QString::number(run.steps[std::size_t(k)], 'f', 0)); };
+  return tr("%1: last %2, lowest %3, highest %4").arg(who, at(last), at(low), at(high));
 }
 
 void CurveGrid::keyPressEvent(QKeyEvent* event) {
   const int direction = event->key() == Qt::Key_Left ? -1 : event->key() == Qt::Key_Right ? 1 : 0;
   if (event->key() == Qt::Key_F) return fit();
+  if (event->key() == Qt::Key_L) return toggleLog(d->current);
+  if (event->key() == Qt::Key_Menu) return Q_EMIT menuRequested(d->current, mapToGlobal(axesRect(d->current).center().toPoint()));
   if ((event->key() == Qt::Key_Up || event->key() == Qt::Key_Down) && !d->panels.empty()) {
     d->current = std::clamp(d->current + (event->key() == Qt::Key_Down ? 1 : -1), 0, int(d->panels.size()) - 1);
     announceCell(this);

@@ -1,6 +1,6 @@
 // CurveGrid: small plots of a run's metrics over step, tokens or time: raw under smoothed, several runs overlaid, one cursor
 // in all plots, ordinal series named at their ends, whiskers, log axes, health marks. QCustomPlot lives in the .cpp alone.
-// Adaptive sampling keeps a million points a series fluid. UI thread.
+// A million points a series stay fluid: only what a pixel column can show is drawn (curve_line.h). UI thread.
 #pragma once
 
 #include <QWidget>
@@ -43,6 +43,7 @@ struct CurveMark {
 struct CurvePanel {
   QString id;                   // metric key, kept for order and menus
   QString title, unit;          // «Distillation loss», «token-mean, nats»
+  QString help;                 // what it is, in a sentence: tooltip and «What is this?»
   int decimals = 3;
   bool log = false;
   double low = std::numeric_limits<double>::quiet_NaN(), high = std::numeric_limits<double>::quiet_NaN();  // NaN: from the data
@@ -75,6 +76,10 @@ class CurveGrid : public QWidget, public CellSource {
   CurveX x() const;
   void fit();                        // forget zoom
   void setEmptyText(const QString& text);
+  /// Turns a panel's axis from linear to logarithmic or back; kept by the panel's id while the grid lives.
+  void toggleLog(int panel);
+  /// Last, lowest and highest value of a series with their steps, in words; «not computed» without values.
+  QString summary(int panel, int series) const;
 
   /// Panel and step under a position; panel -1 outside.
   int panelAt(const QPointF& position, double* step = nullptr) const;
@@ -98,6 +103,7 @@ class CurveGrid : public QWidget, public CellSource {
   void stepPicked(int step);
   void stepHovered(double step);
   void panelActivated(int panel);  // double click: after fit
+  void menuRequested(int panel, const QPoint& globalPosition);  // right click without a drag, or the menu key
 
  protected:
   void resizeEvent(QResizeEvent* event) override;

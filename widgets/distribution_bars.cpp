@@ -118,8 +118,11 @@ void DistributionBars::setDistributions(const DistributionSet& set) {
   m_set = set;
   m_hover = -1;
   if (m_current > int(set.rows.size())) m_current = -1;
-  setMinimumHeight(set.rows.empty() ? 60 : int(std::ceil(heightFor(set, m_legend))));
-  updateGeometry();
+  const int least = set.rows.empty() ? 60 : int(std::ceil(heightFor(set, m_legend)));
+  if (least != minimumHeight()) {
+    setMinimumHeight(least);
+    updateGeometry();
+  }
   update();
 }
 void DistributionBars::setLegendShown(bool shown) {

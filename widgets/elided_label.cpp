@@ -19,7 +19,8 @@ void ElidedLabel::setText(const QString& text, const QString& dim) {
   m_text = text, m_dim = dim;
   setAccessibleName(dim.isEmpty() ? text : text + QLatin1Char(' ') + dim);
   setToolTip(isElided() ? accessibleName() : QString());
-  updateGeometry();
+  // A label that takes the room it is given (policy Ignored) never makes its page lay out anew.
+  if (sizePolicy().horizontalPolicy() != QSizePolicy::Ignored) updateGeometry();
   update();
 }
 void ElidedLabel::setElide(Qt::TextElideMode mode) { m_mode = mode, update(); }

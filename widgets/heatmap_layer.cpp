@@ -2,6 +2,7 @@
 
 #include <QPainter>
 #include <algorithm>
+#include <array>
 
 namespace cuescope {
 namespace {
@@ -122,38 +123,76 @@ QRectF patchPixels(const HeatmapScene& scene, int patch) {
   return {(patch % map.cols) * w, (patch / map.cols) * h, w, h};
 }
 
+QImage heatmapGround(const QImage& picture, const QRectF& source, const QSize& size) {
+  return resampled(picture, source, size);
+}
+
 QImage renderHeatmap(const HeatmapScene& scene, const QRectF& source, const QSize& size, const Colors& colors) {
-  QImage image = resampled(scene.picture, source, size);
+  return shadedHeatmap(scene, heatmapGround(scene.picture, source, size), source, colors);
+}
+
+QImage shadedHeatmap(const HeatmapScene& scene, const QImage& ground, const QRectF& source, const Colors& colors) {
+  QImage image = ground;
   if (!scene.showMap || !usable(scene.map)) return image;
+  const QSize size = ground.size();
   const HeatmapStyle& style = scene.style;
   const MapRange range = resolveRange(scene.map, style);
   const int paper = paperLevel(scene.picture);
-  const double dim = colors.dark ? 0.84 : 1.0;
-  std::vector<Painted> patches;
-  patches.reserve(scene.map.values.size());
-  for (const float v : scene.map.values) patches.push_back(painted(valueColor(v, scene.map.uniform, range, style, colors), style.opacity));
+  const float dim = colors.dark ? 0.84f : 1.0f;
+  std::array<float, 256> inkOf{};
+  for (int g = 0; g < 256; ++g) inkOf[std::size_t(g)] = float(std::clamp(double(g) / paper, kInkFloor, 1.0));
+  const auto shade = [&](const Painted& p, int gray) {
+    const float alpha = float(p.alpha), base = float(gray) * dim * (1 - alpha) + 0.5f, over = inkOf[std::size_t(gray)] * alpha;
+    return qRgb(int(base + float(p.r) * over), int(base + float(p.g) * over), int(base + float(p.b) * over));
+  };
+  const auto of = [&](double value) { return painted(valueColor(value, scene.map.uniform, range, style, colors), style.opacity); };
 
   const double width = scene.picture.width(), height = scene.picture.height();
-  std::vector<double> colAt(std::size_t(size.width()));
-  for (int x = 0; x < size.width(); ++x) colAt[std::size_t(x)] = (source.x() + (x + 0.5) * source.width() / size.width()) * scene.map.cols / width;
-  std::array<double, 256> inkOf{};
-  for (int g = 0; g < 256; ++g) inkOf[std::size_t(g)] = std::clamp(double(g) / paper, kInkFloor, 1.0);
-
+  std::vector<double> colAt(static_cast<std::size_t>(size.width()));
+  std::vector<int> colOf(static_cast<std::size_t>(size.width()));
+  for (int x = 0; x < size.width(); ++x) {
+    colAt[std::size_t(x)] = (source.x() + (x + 0.5) * source.width() / size.width()) * scene.map.cols / width;
+    colOf[std::size_t(x)] = std::clamp(int(colAt[std::size_t(x)]), 0, scene.map.cols - 1);
+  }
+  // Smooth: colours of a fine ramp of values, so that no pixel asks the colour map itself.
+  constexpr int kRamp = 1024;
+  std::vector<Painted> patches, ramp;
+  std::vector<QRgb> rows;  // nearest: what each grey of each patch of the current row of patches becomes
+  double rampLow = 0, rampStep = 1;
+  if (style.smooth) {
+    double most = -std::numeric_limits<double>::infinity();
+    rampLow = std::numeric_limits<double>::infinity();
+    for (const float v : scene.map.values)
+      if (std::isfinite(v)) rampLow = std::min(rampLow, double(v)), most = std::max(most, double(v));
+    if (!(most >= rampLow)) rampLow = most = 0;
+    rampStep = std::max(1e-12, (most - rampLow) / (kRamp - 1));
+    for (int i = 0; i < kRamp; ++i) ramp.push_back(of(rampLow + i * rampStep));
+  } else {
+    for (const float v : scene.map.values) patches.push_back(of(double(v)));
+  }
+  const bool tables = !style.smooth && size.height() / std::max(1, scene.map.rows) * std::max(1, size.width() / scene.map.cols) > 512;
+  int tableRow = -1;
   for (int y = 0; y < size.height(); ++y) {
     auto* line = reinterpret_cast<QRgb*>(image.scanLine(y));
     const double rowAt = (source.y() + (y + 0.5) * source.height() / size.height()) * scene.map.rows / height;
     const int row = std::clamp(int(rowAt), 0, scene.map.rows - 1);
-    for (int x = 0; x < size.width(); ++x) {
-      const int gray = qGray(line[x]);
-      const double base = gray * dim;
-      Painted p;
-      if (style.smooth)
-        p = painted(valueColor(bilinear(scene.map, rowAt - 0.5, colAt[std::size_t(x)] - 0.5), scene.map.uniform, range, style, colors), style.opacity);
-      else
-        p = patches[std::size_t(row * scene.map.cols + std::clamp(int(colAt[std::size_t(x)]), 0, scene.map.cols - 1))];
-      const double ink = inkOf[std::size_t(gray)];
-      const auto mix = [&](int over) { return int(std::lround(base * (1 - p.alpha) + over * ink * p.alpha)); };
-      line[x] = qRgb(mix(p.r), mix(p.g), mix(p.b));
+    if (tables && row != tableRow) {
+      tableRow = row;
+      rows.resize(std::size_t(scene.map.cols) * 256);
+      for (int col = 0; col < scene.map.cols; ++col)
+        for (int gray = 0; gray < 256; ++gray)
+          rows[std::size_t(col * 256 + gray)] = shade(patches[std::size_t(row * scene.map.cols + col)], gray);
+    }
+    if (tables) {
+      for (int x = 0; x < size.width(); ++x) line[x] = rows[std::size_t(colOf[std::size_t(x)] * 256 + qGray(line[x]))];
+    } else if (style.smooth) {
+      for (int x = 0; x < size.width(); ++x) {
+        const double value = bilinear(scene.map, rowAt - 0.5, colAt[std::size_t(x)] - 0.5);
+        const Painted p = std::isfinite(value) ? ramp[std::size_t(std::clamp((value - rampLow) / rampStep + 0.5, 0.0, kRamp - 1.0))] : Painted{};
+        line[x] = shade(p, qGray(line[x]));
+      }
+    } else {
+      for (int x = 0; x < size.width(); ++x) line[x] = shade(patches[std::size_t(row * scene.map.cols + colOf[std::size_t(x)])], qGray(line[x]));
     }
   }
   return image;

@@ -79,6 +79,10 @@ int patchAt(const HeatmapScene& scene, const QPointF& pixel);
 /// The pixels that a patch covers.
 QRectF patchPixels(const HeatmapScene& scene, int patch);
 
+/// The picture alone: the part `source` at `size` device pixels. Canvases keep it while maps change over it.
+QImage heatmapGround(const QImage& picture, const QRectF& source, const QSize& size);
+/// The map over a ground that heatmapGround() made of the same part of the scene's picture.
+QImage shadedHeatmap(const HeatmapScene& scene, const QImage& ground, const QRectF& source, const Colors& colors);
 /// The part `source` (picture pixels) at `size` device pixels, all layers except outlines.
 QImage renderHeatmap(const HeatmapScene& scene, const QRectF& source, const QSize& size, const Colors& colors);
 /// The whole picture with map and outlines into `target`.

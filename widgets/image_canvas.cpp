@@ -30,7 +30,32 @@ ImageCanvas::ImageCanvas(QWidget* parent) : QWidget(parent) {
   connect(&Theme::instance(), &Theme::changed, this, [this] { invalidate(); });
 }
 
+namespace {
+
+bool sameMap(const HeatmapScene& a, const HeatmapScene& b) {
+  const auto number = [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); };
+  const HeatmapStyle &s = a.style, &t = b.style;
+  const bool style = s.map == t.map && s.opacity == t.opacity && s.smooth == t.smooth && s.fade == t.fade && s.logScale == t.logScale && s.signedValues == t.signedValues &&
+                     s.maskOutliers == t.maskOutliers && number(s.low, t.low) && number(s.high, t.high) && s.quantity == t.quantity;
+  return style && a.picture.cacheKey() == b.picture.cacheKey() && a.showMap == b.showMap && a.showGrid == b.showGrid && a.map.rows == b.map.rows && a.map.cols == b.map.cols &&
+         a.map.uniform == b.map.uniform &&
+         std::equal(a.map.values.begin(), a.map.values.end(), b.map.values.begin(), b.map.values.end(), [](float x, float y) { return x == y || (std::isnan(x) && std::isnan(y)); });
+}
+
+bool sameBoxes(const HeatmapScene& a, const HeatmapScene& b) {
+  return std::equal(a.boxes.begin(), a.boxes.end(), b.boxes.begin(), b.boxes.end(),
+                    [](const RegionBox& x, const RegionBox& y) { return x.pixels == y.pixels && x.label == y.label && x.dashed == y.dashed; });
+}
+
+}  // namespace
+
 void ImageCanvas::setScene(const HeatmapScene& scene) {
+  if (!m_a.picture.isNull() && sameMap(m_a, scene)) {
+    const bool outlines = !sameBoxes(m_a, scene) || m_a.chosenPatches != scene.chosenPatches || m_a.selectedPatch != scene.selectedPatch;
+    m_a = scene;
+    if (outlines) update();
+    return;
+  }
   const bool otherPicture = scene.picture.size() != m_a.picture.size();
   m_a = scene;
   if (otherPicture) m_fit = true, m_pan = {};
@@ -41,6 +66,7 @@ void ImageCanvas::setScene(const HeatmapScene& scene) {
 }
 
 void ImageCanvas::setSecond(std::optional<HeatmapScene> scene, const QString& labelA, const QString& labelB) {
+  if (m_b.has_value() == scene.has_value() && (!scene || (sameMap(*m_b, *scene) && m_labelA == labelA && m_labelB == labelB))) return;
   m_b = std::move(scene);
   m_labelA = labelA, m_labelB = labelB;
   if (!m_b && m_compare != Compare::Single) {
@@ -163,7 +189,7 @@ PatchReadout ImageCanvas::readout(int patch, bool second) const {
 }
 
 void ImageCanvas::invalidate() {
-  m_cache[0] = m_cache[1] = {};
+  for (Cache& cache : m_cache) cache.image = {};
   update();
 }
 
@@ -181,8 +207,9 @@ void ImageCanvas::paintScene(QPainter& painter, bool second, const QRectF& clip)
                       full.width() / z * scene.picture.width() / m_a.picture.width(), full.height() / z * scene.picture.height() / m_a.picture.height());
   const QSize size(std::max(1, int(std::lround(full.width() * ratio))), std::max(1, int(std::lround(full.height() * ratio))));
   Cache& cache = m_cache[second];
-  if (cache.image.isNull() || cache.source != source || cache.size != size)
-    cache = {renderHeatmap(scene, source, size, colors()), source, size};
+  const bool other = cache.source != source || cache.size != size || cache.picture != scene.picture.cacheKey();
+  if (other) cache = {{}, heatmapGround(scene.picture, source, size), source, size, scene.picture.cacheKey()};
+  if (cache.image.isNull()) cache.image = shadedHeatmap(scene, cache.ground, source, colors());
   painter.drawImage(full, cache.image);
   paintHeatmapOutlines(painter, whole, scene, colors(), m_hoverSecond == second || m_compare != Compare::Single ? m_hover : -1);
   painter.restore();

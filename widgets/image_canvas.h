@@ -105,16 +105,17 @@ class ImageCanvas : public QWidget, public CellSource {
 
  private:
   struct Cache {
-    QImage image;
+    QImage image, ground;
     QRectF source;
     QSize size;
+    qint64 picture = 0;  // of the ground
   };
   QRectF canvasArea() const;                 // without the legend
   QRectF viewArea(bool second) const;        // side by side: halves
   QRectF pictureRect(bool second) const;     // where the whole picture lies
   QPointF pictureAt(const QPointF& position, bool* second) const;
   void paintScene(QPainter& painter, bool second, const QRectF& clip);
-  void invalidate();
+  void invalidate();       // the map's pixels; the picture under it stays
   void hoverAt(const QPointF& position);
   void clampPan();
   void walkTo(int patch);

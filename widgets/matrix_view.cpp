@@ -43,7 +43,7 @@ MatrixView::MatrixView(QWidget* parent) : QWidget(parent) {
   setFocusPolicy(Qt::StrongFocus);
   setMouseTracking(true);
   setAccessibleName(tr("Matrix of layers and heads"));
-  connect(&Theme::instance(), &Theme::changed, this, qOverload<>(&QWidget::update));
+  connect(&Theme::instance(), &Theme::changed, this, [this] { m_maps.signedValues ? rebuild() : update(); });
 }
 
 void MatrixView::setMaps(const HeadMaps& maps) {
@@ -92,7 +92,7 @@ void MatrixView::rebuild() {
     std::vector<float> finite;
     finite.reserve(m_maps.values.size());
     for (const float v : m_maps.values)
-      if (std::isfinite(v)) finite.push_back(v);
+      if (std::isfinite(v)) finite.push_back(m_maps.signedValues ? std::abs(v) : v);
     if (!finite.empty()) {
       const std::size_t at = std::min(finite.size() - 1, std::size_t(double(finite.size()) * 0.999));
       std::nth_element(finite.begin(), finite.begin() + long(at), finite.end());
@@ -107,13 +107,17 @@ void MatrixView::rebuild() {
         double high = m_high;
         if (!m_shared) {
           high = 1e-9;
-          for (const float v : values) high = std::max(high, double(v));
+          for (const float v : values) high = std::max(high, m_maps.signedValues ? std::abs(double(v)) : double(v));
         }
         QImage thumb(m_maps.gridCols, m_maps.gridRows, QImage::Format_RGB32);
         for (int r = 0; r < m_maps.gridRows; ++r) {
           auto* line = reinterpret_cast<QRgb*>(thumb.scanLine(r));
           for (int x = 0; x < m_maps.gridCols; ++x) {
             const double v = values[std::size_t(r * m_maps.gridCols + x)];
+            if (m_maps.signedValues) {
+              line[x] = gapColor(colors(), v, high).rgb();
+              continue;
+            }
             line[x] = table[std::size_t(std::isfinite(v) ? std::clamp(int(std::lround(v / high * 255)), 0, 255) : 0)];
           }
         }
@@ -163,7 +167,7 @@ QString MatrixView::scaleText() const {
   const QString layers = QStringLiteral("%1 %2%3").arg(m_maps.layers.size()).arg(m_maps.injection ? QStringLiteral("injection layer") : QStringLiteral("layer"),
                                                                                m_maps.layers.size() == 1 ? QString() : QStringLiteral("s"));
   const QString heads = m_maps.headsAveraged ? QStringLiteral("mean of heads") : QStringLiteral("%1 heads").arg(m_maps.heads);
-  const QString scale = m_shared ? QStringLiteral("one scale 0 to %1%2").arg(shareText(m_high, m_high < 0.01 ? 4 : 3), m_clippedShare > 0 ? QStringLiteral(", rest clipped") : QString())
+  const QString scale = m_shared ? QStringLiteral("one scale %1 to %2%3").arg(m_maps.signedValues ? QStringLiteral("±0") : QStringLiteral("0"), shareText(m_high, m_high < 0.01 ? 4 : 3), m_clippedShare > 0 ? QStringLiteral(", rest clipped") : QString())
                                  : QStringLiteral("each to its own scale");
   return (m_maps.layers.size() >= std::size_t(columns()) ? heads + QStringLiteral(" × ") + layers : layers + QStringLiteral(" × ") + heads) + QStringLiteral(", ") + scale;
 }

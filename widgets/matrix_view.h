@@ -25,6 +25,7 @@ struct HeadMaps {
   std::vector<float> values;
   double uniform = 0;
   bool injection = false;    // layers are written L0, L5, ...
+  bool signedValues = false; // the diverging ramp, both signs on one scale
 
   bool empty() const { return values.empty(); }
   int patches() const { return gridRows * gridCols; }

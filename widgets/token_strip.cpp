@@ -40,10 +40,15 @@ void TokenStrip::appendResponse(const StripToken& token) {
 }
 
 void TokenStrip::setColoring(const TokenColoring& coloring, const std::vector<double>& values) {
+  const auto same = [](const std::vector<double>& a, const std::vector<double>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); });
+  };
+  if (coloring == m_coloring && same(values, m_values)) return;
   m_coloring = coloring, m_values = values;
   viewport()->update();
 }
 void TokenStrip::setImageShares(const std::vector<double>& shares) {
+  if (shares == m_shares) return;
   m_shares = shares;
   viewport()->update();
 }
@@ -67,9 +72,20 @@ void TokenStrip::setEmptyText(const QString& text) {
 void TokenStrip::setSelection(int first, int last) {
   if (last < 0) last = first;
   if (first >= int(m_response.size())) first = last = -1;
-  m_first = first, m_last = std::min(last, int(m_response.size()) - 1), m_anchor = first;
+  last = std::min(last, int(m_response.size()) - 1);
+  if (first == m_first && last == m_last) return;
+  updateTokens(m_first, m_last);
+  m_first = first, m_last = last, m_anchor = first;
   if (first >= 0) ensureVisible(first);
-  viewport()->update();
+  updateTokens(m_first, m_last);
+}
+
+// The ground under some tokens and the outline around them.
+void TokenStrip::updateTokens(int first, int last) {
+  for (int t = std::max(0, first); t <= last; ++t) {
+    const QRectF rect = tokenRect(t);
+    if (!rect.isNull()) viewport()->update(rect.adjusted(-3, -4, 3, 7).toAlignedRect());
+  }
 }
 
 void TokenStrip::relayout() {
@@ -128,9 +144,10 @@ void TokenStrip::ensureVisible(int token) {
 
 void TokenStrip::select(int first, int last, bool announce) {
   if (first == m_first && last == m_last) return;
+  updateTokens(m_first, m_last);
   m_first = first, m_last = last;
   ensureVisible(last == first ? first : last);
-  viewport()->update();
+  updateTokens(m_first, m_last);
   if (!announce) return;
   announceCell(this);
   if (first == last)
@@ -139,8 +156,19 @@ void TokenStrip::select(int first, int last, bool announce) {
     Q_EMIT spanSelected(first, last);
 }
 
+void TokenStrip::setPromptSelection(int token) {
+  if (token == m_promptChosen) return;
+  m_promptChosen = token;
+  viewport()->update();
+}
+
 void TokenStrip::mousePressEvent(QMouseEvent* event) {
   const int token = tokenAt(event->position());
+  if (event->button() == Qt::LeftButton && token < 0) {
+    const QPointF at = event->position() + QPointF(horizontalScrollBar()->value(), verticalScrollBar()->value());
+    for (const Piece& piece : m_pieces)
+      if (piece.row == Row::Prompt && !piece.chip && piece.rect.contains(at)) return Q_EMIT promptTokenSelected(piece.token);
+  }
   if (event->button() != Qt::LeftButton || token < 0) return;
   m_anchor = event->modifiers() & Qt::ShiftModifier && m_first >= 0 ? m_first : token;
   select(std::min(m_anchor, token), std::max(m_anchor, token), true);
@@ -153,8 +181,9 @@ void TokenStrip::mouseMoveEvent(QMouseEvent* event) {
     return;
   }
   if (token == m_hover) return;
+  updateTokens(m_hover, m_hover);
   m_hover = token;
-  viewport()->update();
+  updateTokens(m_hover, m_hover);
   Q_EMIT tokenHovered(token, event->globalPosition().toPoint());
   if (token >= 0) return;
   const QPointF at = event->position() + QPointF(horizontalScrollBar()->value(), verticalScrollBar()->value());
@@ -173,8 +202,8 @@ void TokenStrip::mouseDoubleClickEvent(QMouseEvent* event) {
 }
 
 void TokenStrip::leaveEvent(QEvent*) {
+  updateTokens(m_hover, m_hover);
   m_hover = -1;
-  viewport()->update();
   Q_EMIT tokenHovered(-1, {});
 }
 

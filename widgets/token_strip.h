@@ -35,6 +35,8 @@ struct TokenColoring {
   QString name;              // «gap», «student log p», «entropy»
   QString unit;              // «nats»
   ColorMap map = ColorMap::Viridis;
+
+  bool operator==(const TokenColoring&) const = default;
 };
 
 class TokenStrip : public QAbstractScrollArea, public CellSource {
@@ -60,6 +62,9 @@ class TokenStrip : public QAbstractScrollArea, public CellSource {
   void setSelection(int first, int last = -1);  // of the response; -1: none
   int selectedFirst() const { return m_first; }
   int selectedLast() const { return m_last; }
+  /// A chosen prompt token; -1: none.
+  void setPromptSelection(int token);
+  int promptSelection() const { return m_promptChosen; }
   void setLargeGap(double nats) { m_largeGap = nats; }
 
   /// Paints all rows at a width; returns the height used. For export.
@@ -81,6 +86,7 @@ class TokenStrip : public QAbstractScrollArea, public CellSource {
   void tokenHovered(int token, const QPoint& global);  // -1: left
   void tokenActivated(int token);              // double click or Enter
   void promptTokenHovered(int token);
+  void promptTokenSelected(int token);
 
  protected:
   void paintEvent(QPaintEvent* event) override;
@@ -108,6 +114,7 @@ class TokenStrip : public QAbstractScrollArea, public CellSource {
   void paintPieces(QPainter& painter, const std::vector<Piece>& pieces, const Colors& colors, const QRectF& clip, bool interactive) const;
   void select(int first, int last, bool announce);
   void ensureVisible(int token);
+  void updateTokens(int first, int last);
 
   std::vector<StripToken> m_prompt, m_response;
   TokenColoring m_coloring;
@@ -116,7 +123,7 @@ class TokenStrip : public QAbstractScrollArea, public CellSource {
   std::vector<int> m_pieceOf;  // response token -> piece
   double m_height = 0;
   bool m_promptShown = true, m_specialShown = true, m_wrap = true;
-  int m_first = -1, m_last = -1, m_anchor = -1, m_hover = -1;
+  int m_first = -1, m_last = -1, m_anchor = -1, m_hover = -1, m_promptChosen = -1;
   double m_largeGap = 1.0;
   QString m_empty;
 };

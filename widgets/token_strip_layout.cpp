@@ -114,7 +114,7 @@ void TokenStrip::paintPieces(QPainter& painter, const std::vector<Piece>& pieces
       painter.drawText(QRectF(8, piece.rect.top(), kLabel - 12, piece.rect.height()), Qt::AlignLeft | Qt::AlignVCenter,
                        piece.row == Row::Prompt ? tr("Prompt") : tr("Response"));
     }
-    if (piece.rect.bottom() + 8 < clip.top() || piece.rect.top() > clip.bottom()) continue;
+    if (piece.rect.bottom() + 8 < clip.top() || piece.rect.top() - 4 > clip.bottom() || piece.rect.right() + 3 < clip.left() || piece.rect.left() - 3 > clip.right()) continue;
     const bool response = piece.row == Row::Response;
     const StripToken& token = (response ? m_response : m_prompt)[std::size_t(piece.token)];
     QColor text = response || piece.boxed ? c.text : c.text2;
@@ -157,6 +157,9 @@ void TokenStrip::paintPieces(QPainter& painter, const std::vector<Piece>& pieces
       painter.drawRect(piece.rect.adjusted(0.5, 0.5, -0.5, -0.5));
     }
   }
+  if (m_promptChosen >= 0)
+    for (const Piece& piece : pieces)
+      if (piece.row == Row::Prompt && piece.token == m_promptChosen) paintInkOutline(painter, piece.rect.adjusted(0.25, 0.25, -0.25, -0.25), c);
   for (const Piece& piece : pieces)  // on top of the neighbours' grounds
     if (piece.row == Row::Response && m_first >= 0 && piece.token >= m_first && piece.token <= m_last && piece.rect.intersects(clip)) {
       if (m_first == m_last) {

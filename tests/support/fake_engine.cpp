@@ -160,6 +160,57 @@ class FakeRun : public TrainingRun {
   int m_unit = 0;
 };
 
+// The sites of a request beyond the two that every fake inspection has.
+void addSites(Inspection& inspection, const InspectRequest& request) {
+  std::vector<int> tokens = request.responseTokens;
+  if (tokens.empty())
+    for (int t = 0; t < int(inspection.response.size()); ++t) tokens.push_back(t);
+  std::vector<int> positions;
+  for (const int t : tokens) positions.push_back(inspection.predicting(t));
+  const auto stack = [&](Site site, std::vector<int> layers, std::vector<int> queries, int heads) {
+    AttentionStack made = fakeStack(site, std::move(layers), int(queries.size()));
+    made.queries = std::move(queries);
+    if (heads == 1) {
+      made.heads = 1;
+      made.values.resize(made.queries.size() * made.layers.size() * kKeys);
+    }
+    return made;
+  };
+  for (const Site site : request.sites) {
+    if (site == Site::Vision) {
+      std::vector<int> queries{-1};
+      queries.insert(queries.end(), request.visionQueries.begin(), request.visionQueries.end());
+      inspection.vision = stack(site, {0, 1, 2}, queries, 4);
+    }
+    if (site == Site::Rollout) inspection.rollout = stack(site, {0, 1, 2, 3}, positions, 1);
+    if (site == Site::Occlusion) {
+      inspection.occlusion = stack(site, {0}, positions, 1);
+      for (float& v : inspection.occlusion.values) v -= 0.02f;  // signed
+      inspection.occlusionInfo = {"erase", 1, kKeys, std::vector<float>(positions.size(), -0.5f)};
+    }
+    if (site == Site::GradientAttention) {
+      inspection.gradientAttention = stack(site, {0, 1, 2, 3}, positions, 4);
+      for (std::size_t i = 0; i < inspection.gradientAttention.values.size(); i += 2) inspection.gradientAttention.values[i] *= -1;
+    }
+    if (site == Site::SelfAttention && !request.promptTokens.empty()) inspection.promptAttention = stack(site, {0, 1, 2, 3}, request.promptTokens, 4);
+    if (site == Site::LogitLens) {
+      LogitLens& lens = inspection.logitLens;
+      lens.layers = {0, 1, 2, 3};
+      lens.positions = positions;
+      lens.top = 2;
+      for (std::size_t i = 0; i < 4 * positions.size(); ++i) {
+        lens.ids.insert(lens.ids.end(), {100, 101});
+        lens.texts.insert(lens.texts.end(), {"four", " seven"});
+        lens.logProbs.insert(lens.logProbs.end(), {-0.4f, -1.6f});
+        lens.chosen.push_back(-0.3f * float(i % 4));
+        lens.entropy.push_back(1.5f);
+      }
+      lens.chosenIds.assign(positions.size(), 100);
+      if (request.lensMap) inspection.lensMap = stack(site, {0, 1, 2, 3}, positions, 1);
+    }
+  }
+}
+
 class FakeEngine : public Engine {
  public:
   explicit FakeEngine(std::shared_ptr<FakeControl> control) : m_control(std::move(control)) {}
@@ -207,6 +258,11 @@ class FakeEngine : public Engine {
     }
     auto inspection = std::make_shared<Inspection>(*fakeInspection(request.id, request.question));
     if (request.teacher.empty()) inspection->hasTeacher = false;
+    inspection->student = fakeModel(request.student);
+    for (int site = 0; site < kSites; ++site)
+      if (!request.sites.count(Site(site))) inspection->stack(Site(site)) = {};
+    if (!request.sites.count(Site::LogitLens)) inspection->logitLens = {};
+    addSites(*inspection, request);
     for (const Token& token : inspection->response) sink(Event(TokenArrived{request.id, token, -0.5f}));
     return inspection;
   }

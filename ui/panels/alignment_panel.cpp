@@ -5,6 +5,7 @@
 #include <QPlainTextEdit>
 #include <QTextCursor>
 #include <QVBoxLayout>
+#include <map>
 
 #include "ui/panels/fact_table.h"
 #include "ui/panels/panel.h"
@@ -112,6 +113,13 @@ AlignmentPanel::AlignmentPanel(QWidget* parent) : QWidget(parent) {
   tableRow->setContentsMargins(0, 0, 0, 0);
   tableRow->addWidget(m_table);
   column->addLayout(tableRow);
+  m_boundary = new FactTable;
+  m_boundary->setHeader({tr("Boundary"), tr("Student"), tr("Teacher")});
+  m_boundary->setAccessibleName(tr("Positions and ids around the first response token"));
+  auto* boundaryRow = new QHBoxLayout;
+  boundaryRow->setContentsMargins(0, 0, 0, 0);
+  boundaryRow->addWidget(m_boundary);
+  column->addLayout(boundaryRow);
   setInspection({});
 }
 
@@ -140,6 +148,7 @@ void AlignmentPanel::setInspection(const InspectionPtr& inspection) {
   if (!inspection) {
     m_verdict->setText(tr("No answer yet"), tr("the prompts appear with it"));
     m_table->setRows({});
+    m_boundary->setRows({});
     for (int i = 0; i < 2; ++i) {
       m_titles[i]->setText({});
       m_texts[i]->setPlainText({});
@@ -160,6 +169,17 @@ void AlignmentPanel::setInspection(const InspectionPtr& inspection) {
   std::vector<FactRow> rows;
   for (const AlignmentRow& row : alignment.rows) rows.push_back({row.check, {row.student, row.teacher}, row.ok, {}});
   m_table->setRows(rows);
+  std::vector<FactRow> lines;
+  for (const BoundaryRow& line : alignment.boundary) {
+    const auto place = [](int position, std::int64_t id) { return position < 0 ? QStringLiteral("none") : QStringLiteral("%1: id %2").arg(position).arg(id); };
+    const bool response = line.offset >= 0;
+    lines.push_back({(response ? tr("response %1 “%2”").arg(line.offset) : tr("prompt %1 “%2”").arg(line.offset)).arg(line.studentText),
+                     {place(line.studentPosition, line.studentId), inspection->hasTeacher ? place(line.teacherPosition, line.teacherId) : tr("none")},
+                     response && inspection->hasTeacher ? std::optional<bool>(line.studentId == line.teacherId) : std::nullopt,
+                     response ? tr("The same id must stand at the first position behind each prompt: it is scored from the row before it")
+                              : tr("End of the prompt: “%1” of the student, “%2” of the teacher").arg(line.studentText, line.teacherText)});
+  }
+  m_boundary->setRows(lines);
 }
 
 void AlignmentPanel::changeEvent(QEvent* event) {
@@ -176,7 +196,11 @@ CueScorePanel::CueScorePanel(QWidget* parent) : QWidget(parent) {
   m_table->setAccessibleName(tr("Cue score"));
   m_empty = new EmptyPanel;
   m_empty->setText(tr("No evidence boxes in this row."), tr("The demo's scenes have them; a picture of your own has none."));
+  m_sites = new FactTable;
+  m_sites->setHeader({tr("Best layer of each site"), tr("mass"), tr("hit"), tr("IoU")});
+  m_sites->setAccessibleName(tr("Cue score of every captured site"));
   column->addWidget(m_table);
+  column->addWidget(m_sites);
   column->addWidget(m_empty);
   column->addStretch(1);
   setMap({}, {});
@@ -186,6 +210,17 @@ void CueScorePanel::setMap(const InspectionPtr& inspection, const MapSlice& map)
   const auto score = inspection ? cueScore(*inspection, map) : std::nullopt;
   m_table->setVisible(score.has_value());
   m_empty->setVisible(!score.has_value());
+  std::map<Site, EvidenceScore> best;
+  if (inspection)
+    for (const EvidenceScore& each : inspection->evidenceScores)
+      if (each.image == map.image && !each.prompt && (!best.count(each.site) || each.mass > best[each.site].mass)) best[each.site] = each;
+  std::vector<FactRow> sites;
+  for (const auto& [site, each] : best)
+    sites.push_back({tr("%1, layer %2").arg(siteTitle(site)).arg(each.layer), {number(double(each.mass), 2), each.hit ? tr("yes") : tr("no"), number(double(each.iou), 2)}, {},
+                     tr("Mean of heads. A map without any preference: mass %1, hit %2, IoU %3")
+                         .arg(number(double(each.uniformMass), 3), number(double(each.uniformHit), 3), number(double(each.uniformIou), 3))});
+  m_sites->setRows(sites);
+  m_sites->setVisible(!sites.empty());
   if (!score) return;
   m_table->setRows(
       {{tr("Mass in evidence"), {number(double(score->mass), 2), number(double(score->uniformMass), 3)}, {}, tr("Share of the map inside the %1 evidence patches").arg(score->patches)},

@@ -40,6 +40,7 @@ class AlignmentPanel : public QWidget {
   void setInspection(const InspectionPtr& inspection);
   QString verdict() const;
   FactTable* table() const { return m_table; }
+  FactTable* boundary() const { return m_boundary; }
 
  protected:
   void changeEvent(QEvent* event) override;
@@ -52,6 +53,7 @@ class AlignmentPanel : public QWidget {
   SequenceBar* m_bars[2] = {nullptr, nullptr};
   QPlainTextEdit* m_texts[2] = {nullptr, nullptr};
   FactTable* m_table = nullptr;
+  FactTable* m_boundary = nullptr;
 };
 
 class CueScorePanel : public QWidget {
@@ -60,9 +62,11 @@ class CueScorePanel : public QWidget {
   explicit CueScorePanel(QWidget* parent = nullptr);
   void setMap(const InspectionPtr& inspection, const MapSlice& map);
   FactTable* table() const { return m_table; }
+  FactTable* sites() const { return m_sites; }
 
  private:
   FactTable* m_table = nullptr;
+  FactTable* m_sites = nullptr;  // every captured site at its best layer
   EmptyPanel* m_empty = nullptr;
 };
 

@@ -43,10 +43,14 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   m_teacher = new QComboBox;
   m_teacher->setAccessibleName(tr("Teacher"));
   m_teacher->setToolTip(tr("The model that scores the student's answer, with the cue and without it"));
-  for (QComboBox* box : {m_student, m_teacher}) {
-    box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
-    box->setMinimumWidth(110);
-    box->setMaximumWidth(210);
+  m_beside = new QComboBox;
+  m_beside->setAccessibleName(tr("Beside"));
+  m_beside->setToolTip(tr("Another student that reads the same response: its map, log-probabilities and distributions stand beside this one's and follow the selection"));
+  for (QComboBox* box : {m_student, m_teacher, m_beside}) {
+    box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+    box->setMinimumContentsLength(8);
+    box->setMaximumWidth(190);
+    box->setWhatsThis(box->toolTip());
   }
   m_picture = new ElidedLabel(tr("no picture"));
   m_picture->setElide(Qt::ElideMiddle);
@@ -57,13 +61,22 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   open->setToolTip(tr("Open a picture (Ctrl+O), drop one, or paste one (Ctrl+V)"));
   open->setAccessibleName(tr("Open a picture"));
   connect(open, &QToolButton::clicked, this, &AskBar::openRequested);
+  m_add = new QToolButton;
+  m_add->setIcon(icon(Icon::Add));
+  m_add->setAutoRaise(true);
+  m_add->setToolTip(tr("Add a picture or a video to the same question"));
+  m_add->setAccessibleName(tr("Add a picture"));
+  connect(m_add, &QToolButton::clicked, this, &AskBar::addRequested);
   who->row()->addWidget(caption(tr("Student"), m_student));
   who->row()->addWidget(m_student);
   who->row()->addSpacing(8);
   who->row()->addWidget(caption(tr("Teacher"), m_teacher));
   who->row()->addWidget(m_teacher);
-  who->row()->addSpacing(8);
+  who->row()->addWidget(caption(tr("Beside"), m_beside));
+  who->row()->addWidget(m_beside);
+  who->row()->setSpacing(6);
   who->row()->addWidget(open);
+  who->row()->addWidget(m_add);
   who->row()->addWidget(m_picture, 1);
 
   auto* what = new Strip(32, Strip::Ground::Panel, this);
@@ -93,6 +106,10 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
     connect(field, &QLineEdit::textChanged, this, &AskBar::updateAsk);
   }
   connect(m_student, &QComboBox::currentIndexChanged, this, &AskBar::updateAsk);
+  connect(m_beside, &QComboBox::currentIndexChanged, this, [this] {
+    m_beside->setToolTip(m_beside->currentText());
+    Q_EMIT besideChanged();
+  });
   connect(&m_workspace, &Workspace::changed, this, &AskBar::fillModels);
   fillModels();
   const QString weak = m_workspace.demoModel(QStringLiteral("weak"));
@@ -102,8 +119,10 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
 }
 
 void AskBar::fillModels() {
-  const QString student = this->student(), teacher = this->teacher();
-  const QSignalBlocker blockStudent(m_student), blockTeacher(m_teacher);
+  const QString student = this->student(), teacher = this->teacher(), beside = this->beside();
+  const QSignalBlocker blockStudent(m_student), blockTeacher(m_teacher), blockBeside(m_beside);
+  m_beside->clear();
+  m_beside->addItem(tr("none"), QString());
   m_student->clear();
   m_teacher->clear();
   m_teacher->addItem(tr("none"), QString());
@@ -116,17 +135,34 @@ void AskBar::fillModels() {
   for (const WorkspaceEntry& model : m_workspace.models()) {
     const QString name = model.demo ? tr("demo %1").arg(model.name) : model.name;
     m_student->addItem(name, model.path);
+    m_beside->addItem(name, model.path);
     m_teacher->addItem(name, model.path);
   }
   choose(m_student, student);
   choose(m_teacher, teacher);
+  choose(m_beside, beside);
   updateAsk();
 }
 
 void AskBar::setRunAvailable(const QString& run) {
   if (run == m_run) return;
+  const bool ended = run.isEmpty();
+  const QString student = this->student(), teacher = this->teacher();
   m_run = run;
   fillModels();
+  // Who looked at the run's student goes on with what came of it, not with the first model of the list.
+  const auto follow = [&](const QString& before, const char* live, const QString& result, QComboBox* box) {
+    if (!ended || before != QLatin1String(live) || result.isEmpty()) return;
+    if (box->findData(result) < 0) m_workspace.addModel(result);
+    choose(box, result);
+  };
+  follow(student, kRunStudent, m_resultStudent, m_student);
+  follow(teacher, kRunTeacher, m_resultTeacher, m_teacher);
+}
+
+void AskBar::setRunResult(const QString& student, const QString& teacher) {
+  m_resultStudent = student;
+  m_resultTeacher = teacher;
 }
 
 void AskBar::setRequest(const InspectRequest& request) {
@@ -135,10 +171,7 @@ void AskBar::setRequest(const InspectRequest& request) {
   m_cue->setText(QString::fromStdString(request.cue));
   if (!request.student.empty()) setStudent(QString::fromStdString(request.student));
   setTeacher(QString::fromStdString(request.teacher));
-  const QString label = !request.imageLabel.empty() ? QString::fromStdString(request.imageLabel)
-                        : request.images.empty()    ? tr("no picture")
-                                                    : QFileInfo(QString::fromStdString(request.images.front())).fileName();
-  m_picture->setText(label);
+  namePicture();
   updateAsk();
 }
 
@@ -157,7 +190,8 @@ void AskBar::setPicture(const QString& file) {
   m_request.imageLabel = QFileInfo(file).fileName().toStdString();
   m_request.evidence.clear();
   m_request.sampleId = m_request.imageLabel;
-  m_picture->setText(QFileInfo(file).fileName());
+  m_request.moreImages.clear();
+  namePicture();
   updateAsk();
 }
 
@@ -167,8 +201,35 @@ void AskBar::setPicture(const std::vector<std::uint8_t>& encoded, const QString&
   m_request.imageLabel = label.toStdString();
   m_request.evidence.clear();
   m_request.sampleId = label.toStdString();
-  m_picture->setText(label);
+  m_request.moreImages.clear();
+  namePicture();
   updateAsk();
+}
+
+void AskBar::addPicture(const QString& file) {
+  if (!hasPicture()) return setPicture(file);
+  m_request.images.push_back(file.toStdString());
+  namePicture();
+  updateAsk();
+}
+
+int AskBar::pictures() const {
+  return int(m_request.images.size() + m_request.moreImages.size()) + (m_request.imageBytes.empty() ? 0 : 1);
+}
+
+void AskBar::namePicture() {
+  QString label = tr("no picture");
+  if (!m_request.imageLabel.empty()) label = QString::fromStdString(m_request.imageLabel);
+  else if (!m_request.images.empty()) label = QFileInfo(QString::fromStdString(m_request.images.front())).fileName();
+  if (pictures() > 1) label = tr("%1 and %2 more").arg(label).arg(pictures() - 1);
+  m_picture->setText(label);
+}
+
+void AskBar::setBeside(const QString& path) {
+  choose(m_beside, path);
+}
+QString AskBar::beside() const {
+  return m_beside->currentData().toString();
 }
 
 bool AskBar::hasPicture() const {

@@ -85,6 +85,7 @@ DistributionsPanel::DistributionsPanel(Selection& selection, QWidget* parent) : 
   auto* head = new Strip(32, Strip::Ground::Panel, this);
   m_title = new ElidedLabel;
   m_title->setPixelSize(13, QFont::Medium);
+  m_title->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
   m_top = new QComboBox;
   m_top->setAccessibleName(tr("How many tokens"));
   for (int n : {3, 6, 10}) m_top->addItem(tr("Top %1").arg(n), n);
@@ -117,12 +118,29 @@ DistributionsPanel::DistributionsPanel(Selection& selection, QWidget* parent) : 
   column->addWidget(m_table);
   column->addWidget(m_divergences);
   column->addStretch(1);  // what is over stays at the foot: the facts belong to the bars
+  m_bars->setToolTip(tr("Double click a token to go on from it instead"));
+  connect(m_bars, &DistributionBars::rowActivated, this, [this](int row) {
+    const int token = m_selection.token();
+    if (!m_inspection || token < 0 || token >= int(m_inspection->distributions.size())) return;
+    const TokenDistributions& d = m_inspection->distributions[std::size_t(token)];
+    if (row >= 0 && row < int(d.ids.size())) Q_EMIT continueRequested(d.ids[std::size_t(row)], tokenText(QByteArray::fromStdString(d.texts[std::size_t(row)])));
+  });
   connect(m_top, &QComboBox::currentIndexChanged, this, &DistributionsPanel::refresh);
+  refresh();
+}
+
+int DistributionsPanel::topTokens() const {
+  return m_top->currentData().toInt();
+}
+
+void DistributionsPanel::setBeside(InspectionPtr beside) {
+  m_beside = std::move(beside);
   refresh();
 }
 
 void DistributionsPanel::setInspection(InspectionPtr inspection) {
   m_inspection = std::move(inspection);
+  m_beside.reset();
   refresh();
 }
 
@@ -152,8 +170,17 @@ void DistributionsPanel::refresh() {
     logProbs << text(d.sampled[c]);
     entropies << text(d.entropy[c]);
   }
-  m_table->setRows({{tr("log p, nats"), logProbs, {}, tr("Log-probability of the response token")},
-                    {tr("Entropy, nats"), entropies, {}, tr("Of the next-token distribution over the whole vocabulary")}});
+  std::vector<FactRow> rows{{tr("log p, nats"), logProbs, {}, tr("Log-probability of the response token")},
+                            {tr("Entropy, nats"), entropies, {}, tr("Of the next-token distribution over the whole vocabulary")}};
+  QStringList tails;
+  for (int c = 0; c < kConditions; ++c) tails << (std::isnan(d.tail[c]) ? tr("none") : shareText(double(d.tail[c]), 3));
+  rows.push_back({tr("Tail"), tails, {}, tr("Probability of all tokens outside the captured ones")});
+  if (m_beside && token < int(m_beside->distributions.size())) {
+    const float other = m_beside->distributions[std::size_t(token)].sampled[0];
+    rows.push_back({tr("log p, other student"), {number(double(other), 2), signedNumber(double(other - d.sampled[0]), 2)}, {},
+                    tr("%1 at the same position; the second number is its difference from this student").arg(QString::fromStdString(m_beside->student.name))});
+  }
+  m_table->setRows(rows);
   if (m_inspection->hasTeacher) {
     m_divergences->setRows({{tr("KL(T + cue ∥ S), whole vocabulary"), {number(double(d.klTeacherStudent), 3)}, {}, {}},
                             {tr("KL(S ∥ T + cue)"), {number(double(d.klStudentTeacher), 3)}, {}, {}},

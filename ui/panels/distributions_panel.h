@@ -40,12 +40,19 @@ class DistributionsPanel : public QWidget {
   DistributionsPanel(Selection& selection, QWidget* parent = nullptr);
   void setInspection(InspectionPtr inspection);
   void refresh();
+  /// Another student's look at the same response: a row of its own in the table.
+  void setBeside(InspectionPtr beside);
+  int topTokens() const;
   DistributionBars* bars() const { return m_bars; }
   FactTable* table() const { return m_table; }
 
+ Q_SIGNALS:
+  /// A row was double-clicked: go on from this token instead.
+  void continueRequested(qint64 id, const QString& text);
+
  private:
   Selection& m_selection;
-  InspectionPtr m_inspection;
+  InspectionPtr m_inspection, m_beside;
   ElidedLabel* m_title = nullptr;
   QComboBox* m_top = nullptr;
   QScrollArea* m_area = nullptr;

@@ -45,7 +45,7 @@ Panel::Panel(const QString& name, const QString& title, QWidget* content, QWidge
   m_note->setTone(ElidedLabel::Tone::Text3);
   m_note->setPixelSize(11);
   m_note->setAlignment(Qt::AlignRight);
-  m_note->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Preferred);
+  m_note->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
   m_headRow->addWidget(m_tabs);
   m_headRow->addWidget(m_note, 1);
   const auto button = [&](Icon shape, const QString& tip) {
@@ -72,6 +72,7 @@ Panel::Panel(const QString& name, const QString& title, QWidget* content, QWidge
   column->addWidget(head);
   column->addWidget(m_stack, 1);
   connect(m_tabs, &PanelTabs::currentChanged, m_stack, &QStackedWidget::setCurrentIndex);
+  connect(m_stack, &QStackedWidget::currentChanged, this, &Panel::tabChanged);
   addTab(title, content);
 }
 

@@ -47,8 +47,11 @@ class Panel : public QWidget {
   void addToHead(QWidget* widget);
   bool isFloating() const { return m_floating; }
   void setFloating(bool floating);
+  /// Where a floating panel came from; null when it never floated.
+  QWidget* home() const { return m_home; }
 
  Q_SIGNALS:
+  void tabChanged(int index);
   void closed();
 
  protected:

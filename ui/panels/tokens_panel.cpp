@@ -19,11 +19,10 @@ class GapLegend : public QWidget {
  public:
   explicit GapLegend(QWidget* parent = nullptr) : QWidget(parent) { setFixedHeight(20); }
   void setColoring(const TokenColoring& coloring) {
+    if (coloring == m_coloring) return;
     m_coloring = coloring;
     setAccessibleName(coloring.name + u' ' + coloring.unit);
-    setToolTip(coloring.kind == TokenColoring::Kind::Gap
-                   ? tr("Gap = log p(teacher + cue) − log p(student): orange where the teacher is surer, blue where the student is")
-                   : coloring.name);
+    setToolTip(coloring.name + (coloring.unit.isEmpty() ? QString() : QStringLiteral(", ") + coloring.unit));
     update();
   }
   QSize sizeHint() const override { return {320, 20}; }
@@ -36,9 +35,11 @@ class GapLegend : public QWidget {
     QPainter painter(this);
     painter.setFont(monoFont(11));
     const bool gap = m_coloring.kind == TokenColoring::Kind::Gap;
-    const QString left = gap ? tr("student −%1").arg(number(m_coloring.limit, 0)) : number(m_coloring.low, 0);
-    const QString right = gap ? tr("+%1 teacher + cue, %2").arg(number(m_coloring.limit, 0), m_coloring.unit)
-                              : QStringLiteral("%1 %2").arg(number(m_coloring.high, 0), m_coloring.unit);
+    const bool ofGap = m_coloring.name == tokenValueTitle(TokenValue::Gap);
+    const QString left = gap ? (ofGap ? tr("student −%1") : QStringLiteral("−%1")).arg(number(m_coloring.limit, 0)) : number(m_coloring.low, 0);
+    const int decimals = !gap && m_coloring.high < 1 ? 4 : 0;
+    const QString right = gap ? (ofGap ? tr("+%1 teacher + cue, %2") : QStringLiteral("+%1 %2")).arg(number(m_coloring.limit, 0), m_coloring.unit)
+                              : QStringLiteral("%1 %2").arg(number(m_coloring.high, decimals), m_coloring.unit);
     const QFontMetrics metrics(painter.font());
     const int lw = metrics.horizontalAdvance(left) + 6;
     painter.setPen(c.text3);
@@ -73,8 +74,47 @@ QString tokenValueTitle(TokenValue value) {
     case TokenValue::TeacherEntropy: return QStringLiteral("Teacher + cue entropy");
     case TokenValue::ImageShare: return QStringLiteral("Image share");
     case TokenValue::None: return QStringLiteral("None");
+    case TokenValue::ErasedLogProb: return QStringLiteral("Teacher, image erased log p");
+    case TokenValue::GapFromCue: return QStringLiteral("Gap, part of the cue");
+    case TokenValue::GapFromWeights: return QStringLiteral("Gap, part of the weights");
+    case TokenValue::StudentRank: return QStringLiteral("Student rank");
+    case TokenValue::TextShare: return QStringLiteral("Text share");
+    case TokenValue::SinkShare: return QStringLiteral("Sink share");
+    case TokenValue::PatchShare: return QStringLiteral("To picked patches");
+    case TokenValue::Beside: return QStringLiteral("Other student − this one");
   }
   return {};
+}
+
+const std::vector<TokenValue>& tokenValueOrder() {
+  static const std::vector<TokenValue> kOrder = {
+      TokenValue::Gap,           TokenValue::GapFromCue,    TokenValue::GapFromWeights, TokenValue::K1,         TokenValue::K3,
+      TokenValue::ForwardKl,     TokenValue::ReverseKl,     TokenValue::Jsd,            TokenValue::StudentLogProb, TokenValue::TeacherLogProb,
+      TokenValue::PlainLogProb,  TokenValue::ErasedLogProb, TokenValue::Entropy,        TokenValue::TeacherEntropy, TokenValue::StudentRank,
+      TokenValue::ImageShare,    TokenValue::TextShare,     TokenValue::SinkShare,      TokenValue::PatchShare, TokenValue::Beside,
+      TokenValue::None};
+  return kOrder;
+}
+
+QString tokenValueExplanation(TokenValue value) {
+  switch (value) {
+    case TokenValue::Gap: return QObject::tr("log p(teacher + cue) − log p(student): orange where the teacher is surer, blue where the student is. It is the method's advantage");
+    case TokenValue::GapFromCue: return QObject::tr("log p(teacher + cue) − log p(teacher, no cue): what the cue brings");
+    case TokenValue::GapFromWeights: return QObject::tr("log p(teacher, no cue) − log p(student): what the teacher's weights bring");
+    case TokenValue::K1: return QObject::tr("log p(student) − log p(teacher + cue): an estimate of the reverse KL, the gap's negative");
+    case TokenValue::K3: return QObject::tr("exp(gap) − gap − 1: an estimate of the reverse KL that is never negative");
+    case TokenValue::ForwardKl: return QObject::tr("KL of the student from the teacher with cue, over the whole vocabulary");
+    case TokenValue::ReverseKl: return QObject::tr("KL of the teacher with cue from the student, over the whole vocabulary");
+    case TokenValue::Jsd: return QObject::tr("Jensen-Shannon divergence of student and teacher with cue, at most log 2");
+    case TokenValue::StudentRank: return QObject::tr("Place of the token among the student's most likely ones; exact within the captured top tokens");
+    case TokenValue::ImageShare: return QObject::tr("Share of attention on the image, mean over heads of the layer");
+    case TokenValue::TextShare: return QObject::tr("Share of attention on text without the sink, mean over heads of the layer");
+    case TokenValue::SinkShare: return QObject::tr("Share of attention on the sink, mean over heads of the layer");
+    case TokenValue::PatchShare: return QObject::tr("Attention to the patches that were picked on the map, at the chosen layer and head");
+    case TokenValue::Beside: return QObject::tr("log p of the other student minus log p of this one: orange where the other is surer");
+    case TokenValue::None: return QObject::tr("No colour");
+    default: return QObject::tr("%1, nats").arg(tokenValueTitle(value));
+  }
 }
 
 TokenColoring coloringOf(TokenValue value) {
@@ -85,7 +125,11 @@ TokenColoring coloringOf(TokenValue value) {
   switch (value) {
     case TokenValue::None: coloring.kind = TokenColoring::Kind::None; break;
     case TokenValue::Gap:
+    case TokenValue::GapFromCue:
+    case TokenValue::GapFromWeights:
+    case TokenValue::Beside:
     case TokenValue::K1: coloring.kind = TokenColoring::Kind::Gap; break;
+    case TokenValue::ErasedLogProb:
     case TokenValue::StudentLogProb:
     case TokenValue::TeacherLogProb:
     case TokenValue::PlainLogProb:
@@ -94,8 +138,16 @@ TokenColoring coloringOf(TokenValue value) {
       break;
     case TokenValue::Jsd: coloring.high = 1; break;
     case TokenValue::ImageShare:
+    case TokenValue::TextShare:
+    case TokenValue::SinkShare:
+    case TokenValue::PatchShare:
       coloring.high = 1;
       coloring.unit = QStringLiteral("of attention");
+      break;
+    case TokenValue::StudentRank:
+      coloring.low = 1;
+      coloring.high = 6;
+      coloring.unit = QStringLiteral("place");
       break;
     default: coloring.high = 4; break;
   }
@@ -103,11 +155,22 @@ TokenColoring coloringOf(TokenValue value) {
 }
 
 std::vector<double> tokenValues(const Inspection& inspection, TokenValue value, int layer) {
+  TokenContext context;
+  context.selection.layer = layer;
+  return tokenValues(inspection, value, context);
+}
+
+std::vector<double> tokenValues(const Inspection& inspection, TokenValue value, const TokenContext& context) {
+  const int layer = context.selection.layer;
+  if (value == TokenValue::PatchShare)
+    return context.patches.empty() ? std::vector<double>(inspection.response.size(), std::nan("")) : patchAttention(inspection, context.selection, context.image, context.patches);
   std::vector<double> values;
   for (std::size_t t = 0; t < inspection.response.size(); ++t) {
-    if (value == TokenValue::ImageShare) {
-      values.push_back(double(imageShare(inspection, int(t), layer)));
-      continue;
+    switch (value) {
+      case TokenValue::ImageShare: values.push_back(double(imageShare(inspection, int(t), layer))); continue;
+      case TokenValue::TextShare: values.push_back(double(textShare(inspection, int(t), layer))); continue;
+      case TokenValue::SinkShare: values.push_back(double(sinkShare(inspection, int(t), layer))); continue;
+      default: break;
     }
     if (t >= inspection.distributions.size()) {
       values.push_back(std::nan(""));
@@ -117,6 +180,8 @@ std::vector<double> tokenValues(const Inspection& inspection, TokenValue value, 
     const double gap = double(d.gap());
     switch (value) {
       case TokenValue::Gap: values.push_back(gap); break;
+      case TokenValue::GapFromCue: values.push_back(double(d.gapFromCue())); break;
+      case TokenValue::GapFromWeights: values.push_back(double(d.gapFromWeights())); break;
       case TokenValue::K1: values.push_back(-gap); break;
       case TokenValue::K3: values.push_back(std::exp(gap) - gap - 1); break;
       case TokenValue::ForwardKl: values.push_back(double(d.klTeacherStudent)); break;
@@ -125,12 +190,53 @@ std::vector<double> tokenValues(const Inspection& inspection, TokenValue value, 
       case TokenValue::StudentLogProb: values.push_back(double(d.sampled[0])); break;
       case TokenValue::TeacherLogProb: values.push_back(double(d.sampled[1])); break;
       case TokenValue::PlainLogProb: values.push_back(double(d.sampled[2])); break;
+      case TokenValue::ErasedLogProb: values.push_back(double(d.sampled[3])); break;
       case TokenValue::Entropy: values.push_back(double(d.entropy[0])); break;
       case TokenValue::TeacherEntropy: values.push_back(double(d.entropy[1])); break;
+      case TokenValue::StudentRank: {
+        const int rank = rankOf(d, inspection.response[t].id, Condition::Student);
+        values.push_back(rank > 0 ? double(rank) : std::nan(""));
+        break;
+      }
+      case TokenValue::Beside:
+        values.push_back(context.beside && t < context.beside->distributions.size() ? double(context.beside->distributions[t].sampled[0] - d.sampled[0]) : std::nan(""));
+        break;
       default: values.push_back(std::nan("")); break;
     }
   }
   return values;
+}
+
+bool isClamped(const TokenDistributions& d, const ClampLimits& limits) {
+  const double gap = double(d.gap());
+  if (limits.lossMax > 0 && std::isfinite(gap) && (std::abs(gap) > limits.lossMax || std::exp(gap) - gap - 1 > limits.lossMax)) return true;
+  return std::isfinite(d.sampled[1]) && limits.logProbMin < 0 && double(d.sampled[1]) < limits.logProbMin;
+}
+
+QString tokenTip(const Inspection& inspection, int token) {
+  if (token < 0 || token >= int(inspection.response.size())) return {};
+  const Token& chosen = inspection.response[std::size_t(token)];
+  QString text = QObject::tr("<b>%1</b> response %2 of %3, id %4").arg(tokenWords(chosen).toHtmlEscaped()).arg(token + 1).arg(inspection.response.size()).arg(chosen.id);
+  if (token >= int(inspection.distributions.size())) return text;
+  const TokenDistributions& d = inspection.distributions[std::size_t(token)];
+  text += QStringLiteral("<table cellspacing=0 cellpadding=1><tr><td></td>");
+  static const char* const kHeads[] = {"student", "T + cue", "T", "T erased"};
+  for (int c = 0; c < kConditions; ++c)
+    if (!d.logProbs[c].empty()) text += QStringLiteral("<td align=right>&nbsp;&nbsp;%1</td>").arg(QLatin1String(kHeads[c]));
+  text += QStringLiteral("</tr>");
+  for (std::size_t i = 0; i < d.ids.size() && i < 6; ++i) {
+    const QString name = tokenText(QByteArray::fromStdString(d.texts[i])).toHtmlEscaped();
+    text += QStringLiteral("<tr><td>%1</td>").arg(d.ids[i] == chosen.id ? QStringLiteral("<b>%1</b>").arg(name) : name);
+    for (int c = 0; c < kConditions; ++c)
+      if (i < d.logProbs[c].size()) text += QStringLiteral("<td align=right>&nbsp;&nbsp;%1</td>").arg(number(std::exp(double(d.logProbs[c][i])), 2));
+    text += QStringLiteral("</tr>");
+  }
+  text += QStringLiteral("</table>");
+  QStringList facts;
+  if (const int rank = rankOf(d, chosen.id, Condition::Student)) facts << QObject::tr("place %1 of the student's").arg(rank);
+  else if (!d.logProbs[0].empty()) facts << QObject::tr("not among the student's first %1").arg(d.ids.size());
+  if (std::isfinite(d.gap())) facts << QObject::tr("gap %1 nats").arg(signedNumber(double(d.gap()), 2));
+  return text + facts.join(QStringLiteral(", "));
 }
 
 StripToken stripToken(const Token& token) {
@@ -160,16 +266,20 @@ TokensPanel::TokensPanel(Selection& selection, QWidget* parent) : QWidget(parent
   caption->setTone(ElidedLabel::Tone::Text2);
   m_colour = new QComboBox;
   m_colour->setAccessibleName(tr("Colour of the tokens"));
-  for (int i = 0; i < kTokenValues; ++i) m_colour->addItem(tokenValueTitle(TokenValue(i)));
+  for (const TokenValue each : tokenValueOrder()) {
+    m_colour->addItem(tokenValueTitle(each), int(each));
+    m_colour->setItemData(m_colour->count() - 1, tokenValueExplanation(each), Qt::ToolTipRole);
+  }
   m_legend = new GapLegend;
-  auto* note = new ElidedLabel(tr("bar: image share"));
-  note->setTone(ElidedLabel::Tone::Text3);
-  note->setPixelSize(11);
-  note->setAlignment(Qt::AlignRight);
+  m_note = new ElidedLabel(tr("bar: image share"));
+  m_note->setTone(ElidedLabel::Tone::Text3);
+  m_note->setPixelSize(11);
+  m_note->setAlignment(Qt::AlignRight);
+  m_note->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
   bar->row()->addWidget(caption);
   bar->row()->addWidget(m_colour);
   bar->row()->addWidget(m_legend, 3);
-  bar->row()->addWidget(note, 1);
+  bar->row()->addWidget(m_note, 2);
   m_strip = new TokenStrip;
   m_strip->setAccessibleName(tr("Tokens"));
   m_strip->setEmptyText(tr("No answer yet. Ask a question and it appears here, token by token."));
@@ -180,42 +290,66 @@ TokensPanel::TokensPanel(Selection& selection, QWidget* parent) : QWidget(parent
   connect(m_strip, &TokenStrip::tokenSelected, this, [this](int token) {
     if (!m_streaming) m_selection.setToken(token);
   });
+  connect(m_strip, &TokenStrip::promptTokenSelected, this, [this](int token) {
+    if (!m_streaming && m_inspection) m_selection.setPrompt(token == m_selection.state().prompt ? -1 : token);
+  });
   connect(m_strip, &TokenStrip::tokenHovered, this, [this](int token, const QPoint& global) {
-    if (!m_inspection || token < 0 || token >= int(m_inspection->distributions.size())) return QToolTip::hideText();
-    const TokenDistributions& d = m_inspection->distributions[std::size_t(token)];
-    QString text = tr("<b>%1</b> response %2 of %3, id %4<table cellspacing=0>")
-                       .arg(tokenWords(m_inspection->response[std::size_t(token)]).toHtmlEscaped())
-                       .arg(token + 1)
-                       .arg(m_inspection->response.size())
-                       .arg(m_inspection->response[std::size_t(token)].id);
-    for (std::size_t i = 0; i < d.ids.size() && i < 5; ++i) {
-      text += QStringLiteral("<tr><td>%1&nbsp;&nbsp;</td>").arg(tokenText(QByteArray::fromStdString(d.texts[i])).toHtmlEscaped());
-      for (int c = 0; c < 2; ++c)
-        if (i < d.logProbs[c].size())
-          text += QStringLiteral("<td align=right>%1 %2&nbsp;&nbsp;</td>")
-                      .arg(c == 0 ? tr("student") : tr("teacher + cue"), number(std::exp(double(d.logProbs[c][i])), 2));
-      text += QStringLiteral("</tr>");
-    }
-    if (std::isfinite(d.gap())) text += QStringLiteral("<tr><td colspan=3>%1</td></tr>").arg(tr("gap %1 nats").arg(signedNumber(double(d.gap()), 2)));
-    QToolTip::showText(global, text + QStringLiteral("</table>"), m_strip);
+    if (!m_inspection || m_streaming || token < 0 || token >= int(m_inspection->response.size())) return QToolTip::hideText();
+    QToolTip::showText(global, tokenTip(*m_inspection, token), m_strip);
   });
   refresh();
 }
 
 TokenValue TokensPanel::value() const {
-  return TokenValue(m_colour->currentIndex());
+  return TokenValue(m_colour->currentData().toInt());
+}
+
+void TokensPanel::setValue(TokenValue value) {
+  m_colour->setCurrentIndex(m_colour->findData(int(value)));
+}
+
+TokenContext TokensPanel::context() const {
+  return {m_selection.state(), m_image, m_patches, m_beside.get()};
+}
+
+void TokensPanel::setPicked(int image, const std::vector<int>& patches) {
+  if (image == m_image && patches == m_patches) return;
+  m_image = image;
+  m_patches = patches;
+  m_sharesLayer = -2;
+  refresh();
+}
+
+void TokensPanel::setBeside(InspectionPtr beside) {
+  m_beside = std::move(beside);
+  if (m_beside) setValue(TokenValue::Beside);
+  else if (value() == TokenValue::Beside) setValue(TokenValue::Gap);
+  refresh();
+}
+
+void TokensPanel::setClampLimits(const ClampLimits& limits) {
+  m_limits = limits;
+}
+
+QString TokensPanel::barNote() const {
+  return m_note->text();
 }
 
 void TokensPanel::setInspection(InspectionPtr inspection) {
   m_streaming = false;
   m_inspection = std::move(inspection);
+  m_sharesLayer = -2;
+  if (m_beside && (!m_inspection || m_beside->response.size() != m_inspection->response.size())) m_beside.reset();
   m_strip->setPrompt(m_inspection ? promptTokens(m_inspection->studentPrompt, !m_inspection->cueRecovery.empty()) : std::vector<StripToken>{});
   std::vector<StripToken> response;
   if (m_inspection)
-    for (const Token& token : m_inspection->response) response.push_back(stripToken(token));
+    for (std::size_t t = 0; t < m_inspection->response.size(); ++t) {
+      response.push_back(stripToken(m_inspection->response[t]));
+      response.back().clamped = t < m_inspection->distributions.size() && isClamped(m_inspection->distributions[t], m_limits);
+    }
   m_strip->setResponse(response);
-  if (m_inspection && !m_inspection->hasTeacher && value() == TokenValue::Gap) m_colour->setCurrentIndex(int(TokenValue::StudentLogProb));
-  else if (m_inspection && m_inspection->hasTeacher && value() == TokenValue::StudentLogProb) m_colour->setCurrentIndex(int(TokenValue::Gap));
+  if (m_inspection && !m_inspection->hasTeacher && value() == TokenValue::Gap) setValue(TokenValue::StudentLogProb);
+  else if (m_inspection && m_inspection->hasTeacher && value() == TokenValue::StudentLogProb) setValue(TokenValue::Gap);
   refresh();
 }
 
@@ -234,13 +368,40 @@ void TokensPanel::append(const Token& token) {
 
 void TokensPanel::refresh() {
   TokenColoring coloring = coloringOf(value());
-  m_legend->setColoring(coloring);
-  if (!m_inspection || m_streaming) return;
+  if (!m_inspection || m_streaming) {
+    m_legend->setColoring(coloring);
+    return;
+  }
   const int layer = m_selection.layer();
-  m_strip->setColoring(coloring, tokenValues(*m_inspection, value(), layer));
-  std::vector<double> shares = tokenValues(*m_inspection, TokenValue::ImageShare, layer);
-  if (!shares.empty() && std::isnan(shares.front())) shares.clear();
-  m_strip->setImageShares(shares);
+  const std::vector<double> values = tokenValues(*m_inspection, value(), context());
+  if (value() == TokenValue::PatchShare) {  // shares of a few patches are small: the ramp ends at the largest
+    coloring.high = 0;
+    for (const double v : values)
+      if (std::isfinite(v)) coloring.high = std::max(coloring.high, v);
+    if (!(coloring.high > 0)) coloring.high = 1;
+  }
+  m_legend->setColoring(coloring);
+  m_strip->setColoring(coloring, values);
+  if (m_sharesLayer != layer || !m_patches.empty()) {
+    m_sharesLayer = layer;
+    QString note = tr("bar: image share");
+    if (m_patches.empty()) {
+      m_shares = tokenValues(*m_inspection, TokenValue::ImageShare, layer);
+      if (!m_shares.empty() && std::isnan(m_shares.front())) m_shares.clear();
+    } else {
+      m_shares = tokenValues(*m_inspection, TokenValue::PatchShare, context());
+      double high = 0;
+      for (const double v : m_shares)
+        if (std::isfinite(v)) high = std::max(high, v);
+      if (high > 0)
+        for (double& v : m_shares) v /= high;
+      note = m_patches.size() == 1 ? tr("bar: attention to the picked patch, longest %1").arg(number(high, 4))
+                                   : tr("bar: attention to %1 picked patches, longest %2").arg(m_patches.size()).arg(number(high, 4));
+    }
+    m_note->setText(note);
+    m_strip->setImageShares(m_shares);
+  }
+  m_strip->setPromptSelection(m_selection.site() == Site::SelfAttention ? m_selection.state().prompt : -1);
   m_strip->setSelection(m_selection.token());
 }
 

@@ -1,5 +1,6 @@
-// TokensPanel: prompt and response as they are, coloured by one value a token (gap, k1, k3, divergences, log-probabilities,
-// entropy, image share). Selects the token of the Selection. UI thread.
+// TokensPanel: prompt and response as they are, coloured by one value a token (gap, k1, k3, divergences, log-probabilities, entropy,
+// rank, attention shares, attention to picked patches, another student). A tick marks tokens whose loss the run would clamp. Selects
+// the token of the Selection; hover lists the most likely tokens under every condition. UI thread.
 #pragma once
 
 #include <QWidget>
@@ -12,12 +13,35 @@ class QComboBox;
 namespace cuescope {
 
 /// What the strip can be coloured by, in the order of the chooser.
-enum class TokenValue { Gap, K1, K3, ForwardKl, ReverseKl, Jsd, StudentLogProb, TeacherLogProb, PlainLogProb, Entropy, TeacherEntropy, ImageShare, None };
-inline constexpr int kTokenValues = 13;
+enum class TokenValue {
+  Gap, K1, K3, ForwardKl, ReverseKl, Jsd, StudentLogProb, TeacherLogProb, PlainLogProb, Entropy, TeacherEntropy, ImageShare, None,
+  ErasedLogProb, GapFromCue, GapFromWeights, StudentRank, TextShare, SinkShare, PatchShare, Beside
+};
+inline constexpr int kTokenValues = 21;
+/// The chooser's order: what belongs together stands together.
+const std::vector<TokenValue>& tokenValueOrder();
+/// What the number is, for tooltips.
+QString tokenValueExplanation(TokenValue value);
 QString tokenValueTitle(TokenValue value);
 TokenColoring coloringOf(TokenValue value);
+/// What some values need besides the inspection.
+struct TokenContext {
+  SelectionState selection;
+  int image = 0;
+  std::vector<int> patches;                // picked on the map
+  const Inspection* beside = nullptr;      // another student's look at the same response
+};
 /// One value a response token; NaN where it was not computed.
 std::vector<double> tokenValues(const Inspection& inspection, TokenValue value, int layer);
+std::vector<double> tokenValues(const Inspection& inspection, TokenValue value, const TokenContext& context);
+/// Loss clamp and floor of log-probabilities of a run, as the marks over the tokens use them.
+struct ClampLimits {
+  double lossMax = 10;      // |k1| or k3 beyond it is held; 0: off
+  double logProbMin = -10;  // teacher's log p below it is held
+};
+bool isClamped(const TokenDistributions& d, const ClampLimits& limits);
+/// The most likely tokens at one response position under every condition, as rich text.
+QString tokenTip(const Inspection& inspection, int token);
 StripToken stripToken(const Token& token);
 std::vector<StripToken> promptTokens(const RenderedPrompt& prompt, bool hasSink);
 
@@ -33,6 +57,13 @@ class TokensPanel : public QWidget {
   TokenStrip* strip() const { return m_strip; }
   QComboBox* chooser() const { return m_colour; }
   TokenValue value() const;
+  void setValue(TokenValue value);
+  /// Patches picked on the map: the bars under the tokens become their attention to them.
+  void setPicked(int image, const std::vector<int>& patches);
+  /// Another student's look at the same response; null ends it.
+  void setBeside(InspectionPtr beside);
+  void setClampLimits(const ClampLimits& limits);
+  QString barNote() const;
   /// Goes to the next or previous response token.
   void step(int by, bool largeGap = false);
 
@@ -42,7 +73,16 @@ class TokensPanel : public QWidget {
  private:
   Selection& m_selection;
   InspectionPtr m_inspection;
+  TokenContext context() const;
+  InspectionPtr m_beside;
+  std::vector<int> m_patches;
+  int m_image = 0;
+  ClampLimits m_limits;
   bool m_streaming = false;
+  // What the strip was last given, so that a new token or head repaints what it must.
+  std::vector<double> m_shares;
+  int m_sharesLayer = -2;
+  class ElidedLabel* m_note = nullptr;
   QComboBox* m_colour = nullptr;
   class GapLegend* m_legend = nullptr;
   TokenStrip* m_strip = nullptr;
