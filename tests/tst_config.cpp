@@ -209,6 +209,25 @@ class TestConfig : public QObject {
     QVERIFY(presets > 0);
   }
 
+  void everyMethodHasAPresetForTheDemoAndForThePaper() {
+    const fs::path presets = std::string(CUESCOPE_RESOURCES) + "/presets";
+    for (const char* name : {"base", "sft", "grpo", "opsd", "opsd_vicur", "opd", "opd_vicur"})
+      QVERIFY2(fs::exists(presets / "demo" / (std::string(name) + ".yaml")), name);
+    for (const char* column : {"geometry3k", "vision-r1"}) {
+      for (const char* name : {"2b-2b-base", "2b-2b-sft", "2b-2b-grpo", "2b-2b-opsd", "2b-2b-opsd_vicur", "8b-8b-base", "8b-8b-sft", "8b-8b-grpo",
+                               "8b-8b-opsd", "8b-8b-opsd_vicur", "2b-8b-opd", "2b-8b-opd_vicur", "8b-32b-opd", "8b-32b-opd_vicur"}) {
+        const fs::path file = presets / "paper" / (std::string(column) + "-" + name + ".yaml");
+        QVERIFY2(fs::exists(file), file.c_str());
+        std::vector<ConfigIssue> issues;
+        const RunConfig config = readConfig(file.string(), &issues);
+        QCOMPARE(config.data.maxResponseLength, contains(column, "vision") ? 4096 : 2048);
+        QCOMPARE(config.student.cueEnabled, contains(name, "vicur"));
+        QCOMPARE(config.teacher.privilege == "cue", contains(name, "vicur"));
+        if (usesTeacher(config) && !contains(name, "sft")) QCOMPARE(config.distillation.lossMode, std::string("k1"));
+      }
+    }
+  }
+
   void k1WithoutPolicyGradientIsRefusedUnderBothNames() {
     QTemporaryDir folder;
     RunConfig config = startable(folder);

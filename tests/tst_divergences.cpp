@@ -3,6 +3,8 @@
 
 #include <torch/csrc/autograd/autograd.h>
 
+#include <c10/core/Allocator.h>
+
 #include "engine/core/failure.h"
 #include "engine/distill/divergences.h"
 
@@ -38,6 +40,7 @@ class DivergencesTest : public QObject {
   void valuesAndGradientsEqualTheDenseExpression_data();
   void valuesAndGradientsEqualTheDenseExpression();
   void theChunkChangesNothing();
+  void noTensorIsAsLargeAsTheLogits();
   void equalModelsHaveNoDivergenceAndNoGradient();
   void aTiedHeadGetsBothGradients();
   void alphaApproachesBothKls();
@@ -78,6 +81,43 @@ void DivergencesTest::valuesAndGradientsEqualTheDenseExpression() {
   QVERIFY(at::allclose(gradients[2], gradients[0], 1e-3, 1e-5));
   QVERIFY(at::allclose(gradients[3], gradients[1], 1e-3, 1e-5));
   QVERIFY(gradients[1].abs().max().item<double>() > 1e-4);
+}
+
+void DivergencesTest::noTensorIsAsLargeAsTheLogits() {
+  // Every allocation of the forward and backward pass is measured.
+  class Measuring final : public c10::Allocator {
+   public:
+    explicit Measuring(c10::Allocator* inner) : m_inner(inner) {}
+    c10::DataPtr allocate(std::size_t bytes) override {
+      largest = std::max(largest, bytes);
+      return m_inner->allocate(bytes);
+    }
+    c10::DeleterFnPtr raw_deleter() const override { return m_inner->raw_deleter(); }
+    void copy_data(void* to, const void* from, std::size_t count) const override { m_inner->copy_data(to, from, count); }
+    std::size_t largest = 0;
+
+   private:
+    c10::Allocator* m_inner;
+  };
+  at::manual_seed(7);
+  constexpr std::int64_t R = 256, V = 6000, h = 8, chunk = 128;
+  const at::Tensor hs = at::randn({R, h}).set_requires_grad(true), ws = at::randn({V, h}).set_requires_grad(true), ht = at::randn({R, h}),
+                   wt = at::randn({V, h});
+  c10::Allocator* usual = c10::GetAllocator(c10::kCPU);
+  static Measuring measuring(usual);  // tensors made meanwhile may outlive this function
+  for (const char* name : {"forward_kl", "reverse_kl", "jsd", "alpha", "skew_forward_kl", "skew_reverse_kl"}) {
+    DivergenceOptions options;
+    options.kind = divergenceFromName(name);
+    options.vocabularyChunk = chunk;
+    measuring.largest = 0;
+    c10::SetAllocator(c10::kCPU, &measuring, 1);
+    divergence(hs, ws, ht, wt, options).sum().backward();
+    c10::SetAllocator(c10::kCPU, usual, 1);
+    const std::size_t block = R * chunk * sizeof(float), head = V * h * sizeof(float), logits = R * V * sizeof(float);
+    QVERIFY2(measuring.largest >= block, "the measurement saw nothing");
+    QVERIFY2(measuring.largest <= std::max(block, head), (std::string(name) + ": " + std::to_string(measuring.largest)).c_str());
+    QVERIFY(measuring.largest * 10 < logits);
+  }
 }
 
 void DivergencesTest::theChunkChangesNothing() {

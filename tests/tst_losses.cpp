@@ -167,6 +167,134 @@ class TestLosses : public QObject {
     QCOMPARE(batch.student.grad()[0].item<float>(), 0.0f);  // beyond the clip nothing pushes
   }
 
+  void theTailBucketIsTheDivergenceAfterMergingAllOtherTokens() {  // spec 7-B12
+    LossOptions options;
+    options.mode = LossMode::ForwardKlTopK;
+    options.tailBucket = true;
+    LossBatch batch;
+    batch.offsets = {0, 2};
+    batch.teacherTopK = at::tensor({0.6f, 0.3f, 0.5f, 0.1f}).view({2, 2}).log();
+    batch.studentTopK = at::tensor({0.5f, 0.2f, 0.3f, 0.3f}).view({2, 2}).log();
+    const auto kl = [](std::vector<double> p, std::vector<double> q) {
+      double sum = 0;
+      for (std::size_t i = 0; i < p.size(); ++i) sum += p[i] * std::log(p[i] / q[i]);
+      return sum;
+    };
+    const at::Tensor d = tokenLosses(options, batch, nullptr);
+    QVERIFY(std::abs(d[0].item<double>() - kl({0.6, 0.3, 0.1}, {0.5, 0.2, 0.3})) < 1e-6);
+    QVERIFY(std::abs(d[1].item<double>() - kl({0.5, 0.1, 0.4}, {0.3, 0.3, 0.4})) < 1e-6);
+  }
+
+  void theTailBucketHasAGradientWhereTheFloorHasNone() {
+    LossOptions options;
+    options.mode = LossMode::ForwardKlTopK;
+    options.logProbMinClamp = -10;
+    const at::Tensor p = at::tensor({0.7f, 0.2f, 0.06f, 0.04f}).view({1, 4});
+    const at::Tensor logits = at::tensor({-20.0f, 1.0f, 2.0f, 0.5f}).view({1, 4});  // the student is worst at the teacher's best token
+    for (bool tail : {false, true}) {
+      options.tailBucket = tail;
+      at::Tensor z = logits.clone().set_requires_grad(true);
+      const at::Tensor logQ = z.log_softmax(-1), q = logQ.exp().detach();
+      LossBatch batch;
+      batch.offsets = {0, 1};
+      batch.teacherTopK = p.narrow(1, 0, 2).log();
+      batch.studentTopK = logQ.narrow(1, 0, 2);
+      const at::Tensor d = tokenLosses(options, batch, nullptr);
+      d.sum().backward();
+      if (!tail) {
+        QVERIFY(z.grad()[0][0].item<double>() > -1e-6);
+      } else {  // q - p on the top K; the rest shares its mass as the student does
+        QVERIFY(at::allclose(z.grad().narrow(1, 0, 2), (q - p).narrow(1, 0, 2), 1e-4, 1e-6));
+        const at::Tensor whole = (p * (p.log() - logQ.detach())).sum();
+        QVERIFY(d.item<double>() <= whole.item<double>() + 1e-6 && d.item<double>() > 0);
+      }
+    }
+  }
+
+  void farFromTheTeacherTheControlVariateLowersTheVarianceAndKeepsTheExpectation() {
+    // One position, four tokens: the expectation over the student of both estimators is the gradient of KL(q || p).
+    const at::Tensor logits = at::tensor({0.3f, -0.5f, 1.2f, 0.1f}), logP = at::tensor({0.02f, 0.9f, 0.05f, 0.03f}).log();
+    at::Tensor exact = logits.clone().set_requires_grad(true);
+    const at::Tensor l = exact.log_softmax(-1);
+    (l.exp() * (l - logP)).sum().backward();
+    const at::Tensor q = logits.softmax(-1), reverse = (q * (q.log() - logP)).sum();
+    double spread[2];
+    for (bool control : {false, true}) {
+      LossOptions options;
+      options.mode = LossMode::K1;
+      options.policyGradient = true;
+      options.form = control ? PolicyForm::ReinforceCv : PolicyForm::Ppo;
+      at::Tensor mean = at::zeros({4}), square = at::zeros({4});
+      for (std::int64_t token = 0; token < 4; ++token) {
+        at::Tensor z = logits.clone().set_requires_grad(true);
+        LossBatch batch;
+        batch.offsets = {0, 1};
+        batch.student = z.log_softmax(-1).narrow(0, token, 1);
+        batch.teacher = logP.narrow(0, token, 1);
+        if (control) batch.baseline = -reverse.view({1});
+        distillationLoss(options, batch, {}).loss.backward();
+        mean += q[token] * z.grad();
+        square += q[token] * z.grad().square();
+      }
+      QVERIFY(at::allclose(mean, exact.grad(), 1e-4, 1e-6));
+      spread[control] = (square - mean.square()).sum().item<double>();
+    }
+    QVERIFY(spread[1] < spread[0]);
+  }
+
+  void aSequenceRatioIsTheGeometricMean() {  // GSPO
+    LossOptions options;
+    options.form = PolicyForm::Gspo;
+    LossBatch batch;
+    batch.offsets = {0, 2, 3};
+    batch.student = at::tensor({-1.0f, -2.0f, -0.5f}).set_requires_grad(true);
+    batch.old = at::tensor({-1.1f, -2.3f, -1.5f});  // s = e^0.2 and e^1
+    const at::Tensor A = at::tensor({2.0f, 1.0f, -1.0f});
+    const at::Tensor loss = policyLoss(options, batch, A, "", nullptr);
+    const float s = std::exp(0.2f);
+    QVERIFY(at::allclose(loss, at::tensor({-2.0f * 1.2f, -1.2f, std::exp(1.0f)})));  // clipped at 1.2; no dual clip
+    options.clipRatioHigh = 0.3;
+    const at::Tensor open = policyLoss(options, batch, A, "", nullptr);
+    QVERIFY(at::allclose(open.narrow(0, 0, 2), at::tensor({-2 * s, -s})));
+    open.sum().backward();
+    QVERIFY(at::allclose(batch.student.grad(), at::tensor({-2 * s, -s, std::exp(1.0f)})));
+  }
+
+  void clippedWeightsKeepEveryTokensGradient() {  // CISPO
+    LossOptions options;
+    options.form = PolicyForm::Cispo;
+    LossBatch batch;
+    batch.offsets = {0, 3};
+    batch.student = at::tensor({-1.0f, -1.0f, -1.0f}).set_requires_grad(true);
+    batch.old = at::tensor({-3.0f, -1.0f, 1.0f});  // r = 7.4, 1, 0.14
+    LossMetrics metrics;
+    const at::Tensor loss = policyLoss(options, batch, at::tensor({1.0f, -2.0f, 3.0f}), "", &metrics);
+    QVERIFY(at::allclose(loss, at::tensor({1.2f, -2.0f, 2.4f})));
+    loss.sum().backward();
+    QVERIFY(at::allclose(batch.student.grad(), at::tensor({-1.2f, 2.0f, -2.4f})));
+    QVERIFY(std::abs(metrics.values().at("pg_clipfrac") - 2.0 / 3) < 1e-9);
+  }
+
+  void weightsForTheSamplerAreCut() {
+    LossBatch batch;
+    batch.offsets = {0, 2, 3};
+    const at::Tensor old = at::tensor({-1.0f, -1.0f, -2.0f}), rollout = at::tensor({-1.5f, -0.8f, -4.0f});
+    QVERIFY(at::allclose(rolloutWeights(false, old, rollout, batch, 2), at::tensor({std::exp(0.5f), std::exp(-0.2f), 2.0f})));
+    QVERIFY(at::allclose(rolloutWeights(true, old, rollout, batch, 2), at::tensor({std::exp(0.3f), std::exp(0.3f), 2.0f})));
+  }
+
+  void aggregationsByHand() {  // spec 7-B13
+    LossBatch batch;
+    batch.offsets = {0, 3, 4};
+    const at::Tensor values = at::tensor({1.0f, 2.0f, 3.0f, 10.0f});
+    const LossNormalizers n{4, 2, 5, 1};
+    const auto number = [&](const char* name) { return aggregate(aggregationFromName(name), values, batch, n).item<double>(); };
+    QCOMPARE(number("token-mean"), 4.0);
+    QCOMPARE(number("seq-mean-token-sum"), 8.0);
+    QVERIFY(std::abs(number("seq-mean-token-mean") - 6) < 1e-6);
+    QVERIFY(std::abs(number("seq-mean-token-sum-norm") - 1.6) < 1e-6);
+  }
+
   void withoutOldLogProbsTheRatioIsOneAndTheGradientIsThePolicyGradient() {
     LossOptions options;
     LossBatch batch;

@@ -7,6 +7,7 @@
 #include <QtTest/QtTest>
 #include <cmath>
 #include <limits>
+#include <map>
 
 using namespace cuescope;
 
@@ -117,6 +118,90 @@ class TestOptimizer : public QObject {
     Optimizer a({{"p", p}}, {}), b({{"p", q}}, {}), c({{"other", p}}, {});
     QVERIFY_THROWS_EXCEPTION(Error, b.load(a.state()));
     QVERIFY_THROWS_EXCEPTION(Error, c.load(a.state()));
+  }
+
+  void partsHaveTheirOwnRatesAndNormsNeedNotDecay() {
+    const std::string cue = "model.language_model.sink_cross_attns.0.q_proj.weight", vision = "model.visual.merger.linear_fc1.weight",
+                      text = "model.language_model.layers.0.mlp.up_proj.weight", norm = "model.language_model.norm.weight";
+    std::map<std::string, at::Tensor> leaves;
+    Optimizer::Named named;
+    for (const auto& name : {cue, vision, text, norm}) {
+      leaves[name] = leaf(name == norm ? at::ones({3}) : at::ones({3, 3}));
+      named.emplace_back(name, leaves[name]);
+    }
+    Optimizer optimizer(named, {.lr = 0.01, .weightDecay = 0.5, .gradClip = 1e9, .lrCue = 0.1, .lrVision = 0.001, .noDecayNorms = true});
+    for (auto& [name, value] : leaves) value.mutable_grad().fill_(1.0);
+    optimizer.step();
+    // First step of AdamW with a gradient of 1: w (1 - lr decay) - lr.
+    const auto got = [&](const std::string& name) { return leaves[name].flatten()[0].item<double>(); };
+    QVERIFY(std::abs(got(cue) - (1 - 0.1 * 0.5 - 0.1)) < 1e-5);
+    QVERIFY(std::abs(got(vision) - (1 - 0.001 * 0.5 - 0.001)) < 1e-6);
+    QVERIFY(std::abs(got(text) - (1 - 0.01 * 0.5 - 0.01)) < 1e-6);
+    QVERIFY(std::abs(got(norm) - (1 - 0.01)) < 1e-6);
+  }
+
+  void oneNormClipsAllGroupsTogether() {
+    at::Tensor a = leaf(at::zeros({2, 2})), b = leaf(at::zeros({2, 2}));
+    Optimizer optimizer({{"model.visual.x", a}, {"x", b}}, {.lr = 1, .gradClip = 1, .lrVision = 0.5});
+    a.mutable_grad().fill_(3.0);
+    b.mutable_grad().fill_(4.0);
+    QVERIFY(std::abs(optimizer.step().gradNorm - 10) < 1e-6);
+  }
+
+  void aGradientThatIsNotFiniteIsNamedAndItsPolicyKept() {
+    for (const char* policy : {"skip", "halve", "stop"}) {
+      at::Tensor a = leaf(at::ones({2})), b = leaf(at::ones({2}));
+      Optimizer optimizer({{"a", a}, {"b", b}}, {.lr = 0.1, .weightDecay = 0, .nonfinite = policy});
+      b.mutable_grad().fill_(std::numeric_limits<float>::infinity());
+      if (std::string(policy) == "stop") {
+        try {
+          optimizer.step();
+          QFAIL("the run went on");
+        } catch (const Error& error) {
+          QCOMPARE(error.failure().where, std::string("b"));
+        }
+        continue;
+      }
+      const auto result = optimizer.step();
+      QVERIFY(result.skipped && result.nonfinite == "b");
+      QCOMPARE(optimizer.skipped(), std::int64_t(1));
+      QVERIFY(at::equal(a, at::ones({2})));
+      optimizer.zeroGrad();
+      QCOMPARE(optimizer.step().lr, std::string(policy) == "halve" ? 0.05 : 0.1);
+      // The halving survives a checkpoint.
+      Optimizer other({{"a", leaf(at::ones({2}))}, {"b", leaf(at::ones({2}))}}, optimizer.options());
+      other.load(optimizer.state());
+      QCOMPARE(other.halvings(), optimizer.halvings());
+      QCOMPARE(other.skipped(), std::int64_t(1));
+    }
+  }
+
+  void theScheduleCountsBatchesNotUpdates() {
+    at::Tensor a = leaf(at::ones({2}));
+    Optimizer optimizer({{"a", a}}, {.lr = 0.1, .schedule = "linear", .totalSteps = 10});
+    for (int batch = 0; batch < 3; ++batch) {
+      QVERIFY(std::abs(optimizer.step(false).lr - 0.1 * (1 - batch / 10.0)) < 1e-12);
+      QVERIFY(std::abs(optimizer.step(true).lr - 0.1 * (1 - batch / 10.0)) < 1e-12);
+    }
+    QCOMPARE(optimizer.updates(), std::int64_t(6));
+  }
+
+  void anAverageFollowsHalfPrecisionWeightsInFullPrecision() {
+    at::Tensor a = at::ones({2}, at::kBFloat16).set_requires_grad(true), average = at::ones({2}, at::kBFloat16);
+    Optimizer optimizer({{"a", a}}, {.lr = 0.01, .weightDecay = 0});
+    optimizer.follow({{"a", average}, {"unknown", at::ones({1})}}, 0.9, 1);
+    double w = 1, expected = 1;
+    for (int step = 0; step < 3; ++step) {
+      optimizer.zeroGrad();
+      a.mutable_grad().fill_(1.0);
+      optimizer.step();
+      w -= 0.01;
+      expected = 0.9 * expected + 0.1 * w;
+    }
+    for (const auto& [name, value] : optimizer.state()) {
+      if (name == "average.a") QVERIFY(std::abs(value[0].item<double>() - expected) < 1e-5);
+    }
+    QVERIFY(std::abs(average[0].item<double>() - expected) < 0.01);
   }
 };
 

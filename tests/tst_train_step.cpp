@@ -207,6 +207,40 @@ class TestTrainStep : public QObject {
     QCOMPARE(compared, 18);
   }
 
+  void tenFurtherStepsStayWithTheReference_data() {
+    QTest::addColumn<QString>("name");
+    QTest::addColumn<double>("lr");
+    QTest::newRow("k1, policy gradient") << "k1_pg" << 1e-3;
+    QTest::newRow("k1, policy gradient, small steps") << "k1_pg_small_lr" << 2e-5;
+    QTest::newRow("forward KL of the top K") << "forward_kl_topk" << 1e-3;
+    QTest::newRow("forward KL of the top K, small steps") << "forward_kl_topk_small_lr" << 1e-4;
+  }
+  void tenFurtherStepsStayWithTheReference() {
+    QFETCH(QString, name);
+    QFETCH(double, lr);
+    const golden::Set more("train_more");
+    const std::string run = name.toStdString();
+    const StepOptions options = optionsFor(run);
+    m->reload();
+    Optimizer::Named parameters;
+    for (const auto& item : m->student->named_parameters()) parameters.emplace_back(item.key(), item.value());
+    Optimizer optimizer(parameters, {.lr = lr, .weightDecay = 0.01, .gradClip = 1.0});
+    auto rows = m->rows(options.loss.mode == LossMode::ForwardKlTopK ? 16 : 0, true);
+    const auto all = Recorded::pointers(rows);
+    const LossNormalizers normalizers = normalizersOf(all, 12);
+    std::vector<float> losses, norms;
+    const auto steps = more[run + ".grad_norms"].size(0);
+    QCOMPARE(steps, std::int64_t(13));
+    for (std::int64_t step = 0; step <= steps; ++step) {
+      optimizer.zeroGrad();
+      losses.push_back(static_cast<float>(backwardRows(*m->student, all, options, normalizers, nullptr).loss));
+      if (step < steps) norms.push_back(static_cast<float>(optimizer.step().gradNorm));
+    }
+    std::string message;
+    QVERIFY2(more.close(run + ".losses", at::tensor(losses), &message), message.c_str());
+    QVERIFY2(more.close(run + ".grad_norms", at::tensor(norms), &message), message.c_str());
+  }
+
   void alignmentHoldsForShorterEqualAndLongerTeacherPrompts() {  // spec 7.E.8
     const TokenIds response{40, 41, 300, 7};
     std::vector<RowInput> prompts;
@@ -244,7 +278,8 @@ class TestTrainStep : public QObject {
       rows.back().response.resize(3);
       rows.back().teacher = {rows[0].teacher.sampled.narrow(0, 0, 3), rows[0].teacher.topK.narrow(0, 0, 3),
                              rows[0].teacher.topIds.narrow(0, 0, 3)};
-      for (Aggregation aggregation : {Aggregation::TokenMean, Aggregation::SeqMeanTokenMean}) {
+      for (Aggregation aggregation : {Aggregation::TokenMean, Aggregation::SeqMeanTokenSum, Aggregation::SeqMeanTokenMean,
+                                      Aggregation::SeqMeanTokenSumNorm}) {
         options.loss.aggregation = aggregation;
         const auto all = Recorded::pointers(rows);
         const LossNormalizers normalizers = normalizersOf(all, 12);
@@ -276,6 +311,63 @@ class TestTrainStep : public QObject {
           QVERIFY2(std::abs(value - splitMetrics.at(metric)) < 1e-4 * std::max(1.0, std::abs(value)), metric.c_str());
       }
     }
+  }
+
+  void lossesOverTheWholeVocabularyEqualThePlainComputation_data() {
+    QTest::addColumn<QString>("mode");
+    for (const char* mode : {"forward_kl", "reverse_kl", "jsd", "alpha", "skew_forward_kl", "skew_reverse_kl"}) QTest::newRow(mode) << mode;
+  }
+  void lossesOverTheWholeVocabularyEqualThePlainComputation() {
+    QFETCH(QString, mode);
+    RunConfig config;
+    config.distillation.lossMode = mode.toStdString();
+    config.distillation.vocabularyChunk = 37;
+    config.distillation.jsdBeta = config.distillation.alpha = 0.3;
+    config.distillation.lossMaxClamp = 0;
+    QVERIFY(teacherStates(config) && teacherTopK(config) == 0);
+    m->reload();
+    Teacher scorer(m->teacher);
+    auto scored = scorer.score(Recorded::pointers(m->teacherPrompts), Recorded::pointers(m->responses), 0, true);
+    auto rows = m->rows(0, false);
+    for (std::size_t b = 0; b < rows.size(); ++b) rows[b].teacher = scored[b];
+    const auto all = Recorded::pointers(rows);
+    const auto gradients = [&] {
+      std::vector<at::Tensor> out;
+      for (const auto& p : m->student->parameters()) out.push_back(p.grad().defined() ? p.grad().clone() : at::zeros_like(p));
+      return out;
+    };
+    m->student->zero_grad();
+    const BackwardResult got = backwardRows(*m->student, all, stepOptions(config), normalizersOf(all, 12), nullptr);
+    const auto gotGradients = gradients();
+
+    m->student->zero_grad();
+    std::vector<RowInput> inputs;
+    at::Tensor total;
+    double tokens = 0;
+    for (const auto& row : rows) {  // all logits, row by row
+      RowInput whole = *row.prompt;
+      whole.ids.insert(whole.ids.end(), row.response.begin(), row.response.end());
+      const auto count = static_cast<std::int64_t>(row.response.size()), begin = static_cast<std::int64_t>(row.prompt->ids.size()) - 1;
+      const at::Tensor states = m->student->forward(packRows(m->student->config(), {whole})).narrow(0, begin, count);
+      const at::Tensor lq = at::log_softmax(m->student->logits(states), -1),
+                       lp = at::log_softmax(at::linear(row.teacher.states, row.teacher.head), -1), p = lp.exp(), q = lq.exp();
+      const double c = mode.startsWith("skew") ? 0.1 : 0.3;
+      at::Tensor d;
+      if (mode == "forward_kl") d = p * (lp - lq);
+      if (mode == "reverse_kl") d = q * (lq - lp);
+      if (mode == "jsd") d = c * p * (lp - (c * p + (1 - c) * q).log()) + (1 - c) * q * (lq - (c * p + (1 - c) * q).log());
+      if (mode == "alpha") d = (p.pow(c) * q.pow(1 - c) - p) / (c * (c - 1));
+      if (mode == "skew_forward_kl") d = p * (lp - (c * p + (1 - c) * q).log());
+      if (mode == "skew_reverse_kl") d = q * (lq - ((1 - c) * p + c * q).log());
+      total = total.defined() ? total + d.sum() : d.sum();
+      tokens += static_cast<double>(count);
+    }
+    (total / tokens).backward();
+    QVERIFY(std::abs(got.loss - total.item<double>() / tokens) < 1e-5 * std::max(1.0, std::abs(got.loss)));
+    QVERIFY(got.loss > 1e-4);
+    const auto want = gradients();
+    for (std::size_t i = 0; i < want.size(); ++i)
+      QVERIFY((want[i] - gotGradients[i]).norm().item<double>() <= 1e-6 + 1e-3 * want[i].norm().item<double>());
   }
 
   void aFrozenTowersFeaturesComeFromTheCache() {

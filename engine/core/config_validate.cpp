@@ -100,6 +100,8 @@ void checkDistillation(Checker& check, const RunConfig& config) {
                 "actor.policy_loss.loss_mode",
                 "reinforce_cv subtracts the negative reverse KL, which is the expectation of the k1 advantage without "
                 "contrast and of no other");
+  check.require(config.actor.policyLoss != "reinforce_cv" || !d.usePolicyGradient || config.rollout.temperature == 1.0,
+                "rollout.temperature", "must be 1 with reinforce_cv: its baseline is the expectation over the policy itself");
   check.atLeast(d.topk, 1, "distillation.topk");
   check.require(std::isfinite(d.lossMaxClamp) && d.lossMaxClamp >= 0, "distillation.loss_max_clamp",
                 fmt::format("must be positive, or 0 for off; got {}", d.lossMaxClamp));
