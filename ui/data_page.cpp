@@ -1,86 +1,78 @@
+// How the page is built and how rows arrive; what is done to a row is in data_page_edit.cpp.
 #include "ui/data_page.h"
 
+#include <QCheckBox>
+#include <QComboBox>
+#include <QFileDialog>
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QHeaderView>
+#include <QKeyEvent>
+#include <QLineEdit>
+#include <QListWidget>
 #include <QPlainTextEdit>
 #include <QPushButton>
+#include <QShortcut>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QTableView>
+#include <QTableWidget>
+#include <QToolButton>
+#include <QUndoStack>
 #include <QVBoxLayout>
 
-#include "ui/panels/fact_table.h"
+#include "ui/data_cue_canvas.h"
 #include "ui/panels/panel.h"
 #include "ui/workspace.h"
 #include "widgets/elided_label.h"
 #include "widgets/empty_panel.h"
 #include "widgets/error_panel.h"
-#include "widgets/image_canvas.h"
-#include "widgets/theme.h"
+#include "widgets/icons.h"
+#include "widgets/segmented_button.h"
 
 namespace cuescope {
 namespace {
+
 constexpr int kPage = 100;
-}
 
-void DataRowsModel::clear(const QString& file) {
-  beginResetModel();
-  m_file = file;
-  m_rows.clear();
-  m_total = -1;
-  m_waiting = false;
-  endResetModel();
-}
-
-void DataRowsModel::add(const DataRows& rows) {
-  if (QString::fromStdString(rows.file) != m_file || rows.first != qint64(m_rows.size())) return;
-  m_total = rows.total;
-  m_waiting = false;
-  if (rows.rows.empty()) return;
-  beginInsertRows({}, int(m_rows.size()), int(m_rows.size() + rows.rows.size()) - 1);
-  m_rows.insert(m_rows.end(), rows.rows.begin(), rows.rows.end());
-  endInsertRows();
-}
-
-const DataRow* DataRowsModel::row(int index) const {
-  return index >= 0 && index < int(m_rows.size()) ? &m_rows[std::size_t(index)] : nullptr;
-}
-
-QVariant DataRowsModel::data(const QModelIndex& index, int role) const {
-  const DataRow* at = index.isValid() ? row(index.row()) : nullptr;
-  if (!at) return {};
-  if (role == Qt::FontRole) return index.column() == Question ? uiFont(12) : monoFont(11);
-  if (role == Qt::TextAlignmentRole) return index.column() == Index ? int(Qt::AlignRight | Qt::AlignVCenter) : int(Qt::AlignLeft | Qt::AlignVCenter);
-  if (role == Qt::ToolTipRole && !at->problem.empty()) return QString::fromStdString(at->problem);
-  if (role != Qt::DisplayRole && role != Qt::ToolTipRole) return {};
-  switch (index.column()) {
-    case Index: return QString::number(at->index);
-    case Id: return QString::fromStdString(at->id);
-    case Kind: return QString::fromStdString(at->kind);
-    case Question: return QString::fromStdString(at->problem.empty() ? at->question : at->problem).simplified();
-    case Answer: return QString::fromStdString(at->answer);
+/// Rows by words in id, question, cue or answer, and by what lint says.
+class RowFilter : public QSortFilterProxyModel {
+ public:
+  RowFilter(DataRowsModel& rows, QObject* parent) : QSortFilterProxyModel(parent), m_rows(rows) { setSourceModel(&rows); }
+  void set(const QString& words, int show) {
+    m_words = words;
+    m_show = show;
+    invalidateFilter();
   }
-  return {};
-}
 
-QVariant DataRowsModel::headerData(int section, Qt::Orientation orientation, int role) const {
-  if (orientation != Qt::Horizontal || role != Qt::DisplayRole) return {};
-  const char* const names[] = {"Row", "Id", "Kind", "Question", "Answer"};
-  return section < Columns ? QVariant(tr(names[section])) : QVariant();
-}
+ protected:
+  bool filterAcceptsRow(int at, const QModelIndex&) const override {
+    const DataRow* row = m_rows.row(at);
+    if (!row) return false;
+    if (m_show == 0 && m_words.isEmpty()) return true;
+    const CueEdit cue = m_rows.cueAt(at);
+    if (m_show == 1 || m_show == 2) {
+      const auto findings = lintRow(*row, cue, 0, 0);
+      if (m_show == 1 && !worst(findings)) return false;
+      if (m_show == 2 && !cue.changed()) return false;
+    }
+    const auto in = [&](const std::string& text) { return QString::fromStdString(text).contains(m_words, Qt::CaseInsensitive); };
+    return m_words.isEmpty() || in(row->id) || in(row->question) || in(cue.cue) || in(row->answer) || in(row->kind);
+  }
 
-bool DataRowsModel::canFetchMore(const QModelIndex& parent) const {
-  return !parent.isValid() && !m_waiting && m_total > qint64(m_rows.size());
-}
+ private:
+  DataRowsModel& m_rows;
+  QString m_words;
+  int m_show = 0;
+};
 
-void DataRowsModel::fetchMore(const QModelIndex& parent) {
-  if (!canFetchMore(parent)) return;
-  m_waiting = true;
-  Q_EMIT rowsWanted(qint64(m_rows.size()), kPage);
-}
+}  // namespace
 
 DataPage::DataPage(Session& session, Workspace& workspace, QWidget* parent) : QWidget(parent), m_session(session), m_workspace(workspace) {
+  m_undo = new QUndoStack(this);
+  m_model = new DataRowsModel(this);
+  m_model->setEdits(&m_edits);
+  m_filter = new RowFilter(*m_model, this);
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
   m_stack = new QStackedWidget;
@@ -95,108 +87,290 @@ DataPage::DataPage(Session& session, Workspace& workspace, QWidget* parent) : QW
   noneColumn->addWidget(m_empty);
   noneColumn->addStretch(1);
   const QString demo = workspace.demoData(QStringLiteral("test"));
-  m_empty->setText(tr("No data set is open."), tr("Drop a verl parquet or JSONL file anywhere, or choose one in the navigator. Cue editor and lint are not built yet."),
-                   demo.isEmpty() ? tr("Open a file") : tr("Open the demo's data"));
+  m_empty->setText(tr("No data set is open."), tr("Drop a verl parquet or JSONL file anywhere, or choose one in the navigator."), demo.isEmpty() ? tr("Open a file") : tr("Open the demo's data"));
   connect(m_empty, &EmptyPanel::actionChosen, this, [this, demo] { demo.isEmpty() ? Q_EMIT openRequested() : openFile(demo); });
   m_stack->addWidget(none);
 
-  auto* rows = new QWidget;
-  auto* rowColumn = new QVBoxLayout(rows);
-  rowColumn->setContentsMargins(0, 0, 0, 0);
-  rowColumn->setSpacing(0);
-  auto* bar = new Strip(32);
-  m_title = new ElidedLabel;
-  m_title->setPixelSize(13, QFont::DemiBold);
-  m_inspect = new QPushButton(tr("Inspect this row"));
-  m_inspect->setToolTip(tr("Ask the student this row's question (Enter)"));
-  bar->row()->addWidget(m_title, 1);
-  bar->row()->addWidget(m_inspect);
-  rowColumn->addWidget(bar);
   auto* split = new QSplitter(Qt::Horizontal);
   split->setHandleWidth(1);
-  m_model = new DataRowsModel(this);
+  split->setChildrenCollapsible(false);
+  split->addWidget(buildRows());
+  split->addWidget(buildEditor());
+  m_side = new DataSide;
+  split->addWidget(m_side);
+  split->setSizes({440, 560, 384});
+  split->setStretchFactor(1, 1);
+  m_stack->addWidget(split);
+  m_promptTimer.setSingleShot(true);
+  m_promptTimer.setInterval(150);
+  connectRows();
+}
+
+QWidget* DataPage::buildRows() {
+  auto* rows = new QWidget;
+  auto* column = new QVBoxLayout(rows);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  auto* head = new Strip(24, Strip::Ground::Window);
+  m_title = new ElidedLabel;
+  m_title->setPixelSize(12, QFont::DemiBold);
+  head->row()->addWidget(m_title, 1);
+  auto* bar = new Strip(32);
+  m_search = new QLineEdit;
+  m_search->setPlaceholderText(tr("Search prompts, cues, answers"));
+  m_search->setAccessibleName(m_search->placeholderText());
+  m_search->setClearButtonEnabled(true);
+  m_search->setAcceptDrops(false);
+  m_show = new QComboBox;
+  m_show->addItems({tr("All"), tr("With complaints"), tr("Edited")});
+  m_show->setAccessibleName(tr("Rows that are shown"));
+  m_show->setToolTip(tr("All rows, those that lint complains of, or those that were edited"));
+  m_inspect = new QPushButton(icon(Icon::Eye), tr("Inspect"));
+  m_inspect->setToolTip(tr("Ask the student this row's question (Enter)"));
+  bar->row()->addWidget(m_search, 1);
+  bar->row()->addWidget(m_show);
+  bar->row()->addWidget(m_inspect);
   m_table = new QTableView;
-  m_table->setModel(m_model);
+  m_table->setModel(m_filter);
   m_table->setSelectionBehavior(QAbstractItemView::SelectRows);
   m_table->setSelectionMode(QAbstractItemView::SingleSelection);
   m_table->verticalHeader()->hide();
   m_table->verticalHeader()->setDefaultSectionSize(22);
+  m_table->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
   m_table->setShowGrid(false);
   m_table->setWordWrap(false);
+  m_table->setTabKeyNavigation(false);
+  m_table->setIconSize({14, 14});
   m_table->horizontalHeader()->setSectionResizeMode(DataRowsModel::Question, QHeaderView::Stretch);
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+  m_table->horizontalHeader()->setHighlightSections(false);
+  m_table->setColumnHidden(DataRowsModel::Kind, true);  // in Provenance
   m_table->setAccessibleName(tr("Rows"));
-  split->addWidget(m_table);
-  auto* detail = new QWidget;
-  auto* detailColumn = new QVBoxLayout(detail);
-  detailColumn->setContentsMargins(0, 0, 0, 0);
-  detailColumn->setSpacing(0);
-  m_picture = new ImageCanvas;
-  m_picture->setShowLegend(false);
-  m_picture->setEmptyText(tr("No picture in this row"), {});
-  m_facts = new FactTable;
-  m_text = new QPlainTextEdit;
-  m_text->setReadOnly(true);
-  m_text->setFont(monoFont(11));
-  m_text->setAcceptDrops(false);
-  m_text->setAccessibleName(tr("Prompt, cue and hint"));
-  detailColumn->addWidget(m_picture, 3);
-  detailColumn->addWidget(m_facts);
-  detailColumn->addWidget(m_text, 2);
-  split->addWidget(detail);
-  split->setSizes({760, 560});
-  rowColumn->addWidget(split, 1);
-  m_stack->addWidget(rows);
+  auto* lint = new Strip(28, Strip::Ground::Window);
+  m_lintHead = new ElidedLabel;
+  m_lintHead->setText(tr("Lint, whole set"), tr("not run"));
+  m_lintHead->setPixelSize(12, QFont::DemiBold);
+  m_lintAll = new QPushButton(tr("Run lint"));
+  m_lintAll->setToolTip(tr("Looks at every row: placeholders, empty cues, answers and theorem words in cues, boxes outside the picture"));
+  lint->row()->addWidget(m_lintHead, 1);
+  lint->row()->addWidget(m_lintAll);
+  m_complaints = new QListWidget;
+  m_complaints->setAccessibleName(tr("Complaints; choosing one goes to its row"));
+  m_complaints->setFixedHeight(140);
+  m_complaints->setUniformItemSizes(true);
+  column->addWidget(head);
+  column->addWidget(bar);
+  column->addWidget(m_table, 1);
+  column->addWidget(lint);
+  column->addWidget(m_complaints);
+  return rows;
+}
 
+QWidget* DataPage::buildEditor() {
+  auto* editor = new QWidget;
+  auto* column = new QVBoxLayout(editor);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  auto* bar = new Strip(32);
+  m_tools = new SegmentedButton({tr("Move"), tr("Box"), tr("Point"), tr("Crop")});
+  m_tools->setToolTip(tr("What a drag on the picture does: take a mark, or draw a box, a point or a crop"));
+  m_tools->setAccessibleName(tr("Tool of the cue editor"));
+  auto* snap = new QCheckBox(tr("Snap to patches"));
+  auto* grid = new QCheckBox(tr("Patch grid"));
+  grid->setChecked(true);
+  grid->setToolTip(tr("32 pixels of the stored picture: the patches of a picture that is not resized"));
+  m_save = new QPushButton(tr("Save edits"));
+  m_save->setProperty("primary", true);
+  auto* saveAsButton = new QPushButton(tr("New file …"));
+  saveAsButton->setToolTip(tr("The rows with their edits as another data file; the source is never written over"));
+  saveAsButton->setObjectName(QStringLiteral("data.saveAs"));
+  bar->row()->addWidget(m_tools);
+  bar->row()->addWidget(snap);
+  bar->row()->addWidget(grid);
+  bar->row()->addStretch(1);
+  bar->row()->addWidget(saveAsButton);
+  bar->row()->addWidget(m_save);
+  m_rowError = new ErrorPanel;
+  m_rowError->hide();
+  m_canvas = new CueCanvas;
+  m_canvas->setTool(CueCanvas::Tool::Box);
+  m_tools->setCurrent(1);
+  auto* foot = new Strip(22, Strip::Ground::Window);
+  m_readout = new ElidedLabel;
+  m_readout->setPixelSize(11);
+  m_readout->setMono(true);
+  m_readout->setTone(ElidedLabel::Tone::Text2);
+  foot->row()->addWidget(m_readout, 1);
+  auto* cueHead = new Strip(24, Strip::Ground::Window);
+  m_cueHead = new ElidedLabel;
+  m_cueHead->setText(tr("Cue text"), tr("Say what is visible; not the theorem, the plan or the answer."));
+  m_cueHead->setPixelSize(12, QFont::DemiBold);
+  cueHead->row()->addWidget(m_cueHead, 1);
+  m_cue = new QPlainTextEdit;
+  m_cue->setFixedHeight(66);
+  m_cue->setAcceptDrops(false);
+  m_cue->installEventFilter(this);
+  m_cue->setTabChangesFocus(true);
+  m_cue->setUndoRedoEnabled(false);  // its edits are the page's
+  m_cue->setPlaceholderText(tr("No cue: the teacher reads what the student reads."));
+  m_cue->setAccessibleName(tr("Cue text"));
+  m_marks = new QTableWidget(0, 4);
+  m_marks->setHorizontalHeaderLabels({tr("Kind"), tr("Says"), tr("Pixels"), tr("From")});
+  m_marks->verticalHeader()->setDefaultSectionSize(22);
+  m_marks->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
+  m_marks->setShowGrid(false);
+  m_marks->setSelectionBehavior(QAbstractItemView::SelectRows);
+  m_marks->setSelectionMode(QAbstractItemView::SingleSelection);
+  m_marks->setTabKeyNavigation(false);
+  m_marks->horizontalHeader()->setSectionResizeMode(1, QHeaderView::Stretch);
+  m_marks->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+  m_marks->horizontalHeader()->setHighlightSections(false);
+  m_marks->setColumnWidth(0, 64);
+  m_marks->setColumnWidth(2, 170);
+  m_marks->setColumnWidth(3, 76);
+  m_marks->setFixedHeight(136);
+  m_marks->setAccessibleName(tr("Evidence marks"));
+  column->addWidget(bar);
+  column->addWidget(m_rowError);
+  column->addWidget(m_canvas, 1);
+  column->addWidget(foot);
+  column->addWidget(cueHead);
+  column->addWidget(m_cue);
+  column->addWidget(m_marks);
+  connect(snap, &QCheckBox::toggled, m_canvas, &CueCanvas::setSnap);
+  connect(grid, &QCheckBox::toggled, this, [this](bool on) { m_canvas->setGrid(on, 32); });
+  connect(m_tools, &SegmentedButton::currentChanged, this, [this](int tool) { m_canvas->setTool(CueCanvas::Tool(tool)); });
+  return editor;
+}
+
+void DataPage::connectRows() {
   connect(m_model, &DataRowsModel::rowsWanted, this, [this](qint64 first, int count) { m_session.readRows(m_model->file(), first, count); });
-  connect(&session, &Session::rowsArrived, this, [this](const DataRows& arrived) {
+  connect(&m_session, &Session::rowsArrived, this, [this](const DataRows& arrived) {
     if (QString::fromStdString(arrived.file) != m_model->file()) return;
+    if (arrived.first < m_model->rowCount() && arrived.rows.size() == 1) {  // a picture that had been let go of
+      m_model->replace(arrived.rows.front());
+      if (currentRow() == int(arrived.first)) showRow();
+      return;
+    }
     const bool first = m_model->rowCount() == 0;
     m_model->add(arrived);
     m_title->setText(QFileInfo(m_model->file()).fileName(), tr("%1 rows").arg(arrived.total));
     m_stack->setCurrentIndex(1);
-    if (first && m_model->rowCount() > 0) m_table->selectRow(0);
-    m_table->resizeColumnToContents(DataRowsModel::Id);
-    m_table->resizeColumnToContents(DataRowsModel::Kind);
-    m_table->setColumnWidth(DataRowsModel::Index, 56);
+    if (first && m_filter->rowCount() > 0) m_table->selectRow(0);
+    if (first) {
+      m_table->setColumnWidth(DataRowsModel::Index, 48);
+      m_table->setColumnWidth(DataRowsModel::Id, 112);
+      m_table->setColumnWidth(DataRowsModel::Answer, 64);
+      m_table->setColumnWidth(DataRowsModel::Cue, 124);
+    }
+    if (m_wantedRow >= 0) jumpTo(m_wantedRow);
+    else if (!m_search->text().isEmpty() || m_show->currentIndex() > 0) m_model->fetchMore({});  // a search looks at all rows
   });
-  connect(&session, &Session::rowsFailed, this, [this](const QString& file, const Failure& failure) {
-    if (file != m_model->file()) return;
-    m_error->setFailure(QString::fromStdString(failure.what), QString::fromStdString(failure.where), QString::fromStdString(failure.why), QString::fromStdString(failure.nextStep));
-    m_error->show();
-    m_stack->setCurrentIndex(0);
+  connect(&m_session, &Session::rowsFailed, this, [this](const QString& file, const Failure& failure) {
+    if (file == m_model->file()) fail(failure);
   });
-  connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this, &DataPage::showRow);
+  connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this] { showRow(); });
   const auto choose = [this] {
-    if (const DataRow* row = m_model->row(m_table->currentIndex().row()); row && row->problem.empty()) Q_EMIT rowChosen(*row);
+    const DataRow* row = m_model->row(currentRow());
+    if (!row || !row->problem.empty()) return;
+    DataRow asked = *row;  // with the cue as it is now
+    const CueEdit cue = currentCue();
+    asked.cue = cue.cue;
+    asked.evidence.clear();
+    for (const CueMark& mark : cue.marks) asked.evidence.push_back({0, mark.x, mark.y, mark.width, mark.height, mark.label});
+    Q_EMIT rowChosen(asked);
   };
   connect(m_table, &QTableView::activated, this, choose);
   connect(m_inspect, &QPushButton::clicked, this, choose);
+  connect(m_search, &QLineEdit::textChanged, this, &DataPage::applySearch);
+  connect(m_show, &QComboBox::currentIndexChanged, this, &DataPage::applySearch);
+  connect(m_lintAll, &QPushButton::clicked, this, &DataPage::lintAll);
+  const auto jump = [this](QListWidgetItem* item) { jumpTo(item->data(Qt::UserRole).toLongLong()); };
+  connect(m_complaints, &QListWidget::itemClicked, this, jump);
+  connect(m_complaints, &QListWidget::itemActivated, this, jump);
+  connect(m_save, &QPushButton::clicked, this, &DataPage::save);
+  connect(findChild<QPushButton*>(QStringLiteral("data.saveAs")), &QPushButton::clicked, this, [this] {
+    auto* dialog = new QFileDialog(this, tr("New data file"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setAcceptMode(QFileDialog::AcceptSave);
+    dialog->setNameFilters({tr("JSONL data (*.jsonl)")});
+    dialog->setDefaultSuffix(QStringLiteral("jsonl"));
+    connect(dialog, &QFileDialog::fileSelected, this, &DataPage::saveAs);
+    dialog->open();
+  });
+  connect(&m_promptTimer, &QTimer::timeout, this, &DataPage::renderPrompts);
+  connect(m_canvas, &CueCanvas::marksEdited, this, [this](const std::vector<CueMark>& marks, const QString& words, const QString& key) {
+    CueEdit next = currentCue();
+    next.marks = marks;
+    edit(next, words, key);
+  });
+  connect(m_canvas, &CueCanvas::selectedChanged, this, [this](int mark) {
+    const QSignalBlocker quiet(m_marks);
+    if (mark >= 0) m_marks->selectRow(mark);
+    else m_marks->clearSelection();
+    refreshState();
+  });
+  connect(m_cue, &QPlainTextEdit::textChanged, this, [this] {
+    if (m_filling) return;
+    CueEdit next = currentCue();
+    next.cue = m_cue->toPlainText().toStdString();
+    edit(next, tr("Type cue"), QStringLiteral("cue-%1").arg(next.row));
+  });
+  connect(m_marks, &QTableWidget::currentCellChanged, this, [this](int row) {
+    if (!m_filling) m_canvas->setSelected(row);
+    refreshState();
+  });
+  connect(m_marks, &QTableWidget::cellChanged, this, [this](int row, int column) {
+    if (m_filling || column != 1) return;
+    CueEdit next = currentCue();
+    if (row >= int(next.marks.size())) return;
+    next.marks[std::size_t(row)].label = m_marks->item(row, 1)->text().toStdString();
+    next.marks[std::size_t(row)].from = "edited";
+    edit(next, tr("Name mark %1").arg(row + 1), {});
+  });
+  auto* remove = new QShortcut(QKeySequence::Delete, m_marks, nullptr, nullptr, Qt::WidgetShortcut);
+  connect(remove, &QShortcut::activated, m_canvas, &CueCanvas::removeSelected);
+  refreshState();
+}
+
+// The cue's edits are the page's: its field leaves undo and redo to the window.
+bool DataPage::eventFilter(QObject* watched, QEvent* event) {
+  if (watched == m_cue && event->type() == QEvent::ShortcutOverride) {
+    auto* key = static_cast<QKeyEvent*>(event);
+    if (key->matches(QKeySequence::Undo) || key->matches(QKeySequence::Redo)) {
+      event->ignore();
+      return true;
+    }
+  }
+  return QWidget::eventFilter(watched, event);
 }
 
 void DataPage::openFile(const QString& file) {
   m_error->hide();
+  m_rowError->hide();
+  m_undo->clear();
+  m_edits.clear();
+  m_dirty.clear();
+  m_found.clear();
+  m_complaints->clear();
+  m_lintHead->setText(tr("Lint, whole set"), tr("not run"));
+  m_wantedRow = -1;
+  m_session.cancelJobs("lint");
+  m_linting = false;
   m_model->clear(file);
+  try {
+    m_edits = readCueEdits(cueEditsFile(file.toStdString()));
+  } catch (...) {
+    fail(currentFailure("reading saved cue edits"));
+  }
   m_session.readRows(file, 0, kPage);
+  refreshState();
 }
 
-void DataPage::showRow(const QModelIndex& index) {
-  const DataRow* row = m_model->row(index.row());
-  if (!row) return;
-  HeatmapScene scene;
-  scene.picture = QImage::fromData(row->image.data(), int(row->image.size())).convertToFormat(QImage::Format_RGB888);
-  scene.showMap = false;
-  for (const PixelBox& box : row->evidence)
-    if (box.image == 0) scene.boxes.push_back({QRectF(double(box.x), double(box.y), double(box.width), double(box.height)), QString::fromStdString(box.label), false});
-  m_picture->setScene(scene);
-  m_picture->fit();
-  m_facts->setRows({{tr("Row, id"), {QStringLiteral("%1, %2").arg(row->index).arg(QString::fromStdString(row->id))}, {}, {}},
-                    {tr("Kind, layout"), {QString::fromStdString(row->kind + ", " + row->layout)}, {}, {}},
-                    {tr("Pictures, evidence boxes"), {QStringLiteral("%1, %2").arg(row->pictures).arg(row->evidence.size())}, {}, {}},
-                    {tr("Answer"), {QString::fromStdString(row->answer)}, {}, {}}});
-  m_text->setPlainText(tr("Student reads\n%1\n\nCue for the teacher\n%2\n\nHint that gives the answer away\n%3")
-                           .arg(QString::fromStdString(row->prompt), QString::fromStdString(row->cue), QString::fromStdString(row->hint)));
-  m_inspect->setEnabled(row->problem.empty());
+void DataPage::applySearch() {
+  static_cast<RowFilter*>(m_filter)->set(m_search->text().trimmed(), m_show->currentIndex());
+  if (!m_search->text().isEmpty() || m_show->currentIndex() > 0) m_model->fetchMore({});
+  if (!m_table->currentIndex().isValid() && m_filter->rowCount() > 0) m_table->selectRow(0);
 }
 
 }  // namespace cuescope

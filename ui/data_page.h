@@ -1,37 +1,53 @@
-// DataPage: the rows of a data file, thin: a table, and beside it the picture with its evidence, question, cue, hint and answer of
-// the chosen row. Rows come from the engine in pages. UI thread.
+// DataPage: the rows of a data file; the chosen row's picture with its evidence marks and its cue, to edit; both prompts side by
+// side; lint of the row and of the whole set. Rows come from the engine in pages. Edits can be undone and are kept beside the data
+// (engine/core/cue_edits.h), never in it. UI thread; owned by the main window.
 #pragma once
 
 #include <QAbstractTableModel>
+#include <QSet>
+#include <QSortFilterProxyModel>
+#include <QTimer>
 #include <QWidget>
 
+#include "ui/data_side.h"
 #include "ui/session.h"
 
+class QCheckBox;
+class QComboBox;
+class QLineEdit;
+class QListWidget;
 class QPlainTextEdit;
 class QPushButton;
 class QTableView;
+class QTableWidget;
 class QStackedWidget;
+class QUndoStack;
 
 namespace cuescope {
 
+class CueCanvas;
 class ElidedLabel;
 class EmptyPanel;
 class ErrorPanel;
-class FactTable;
-class ImageCanvas;
 class Workspace;
 
 /// Rows that have arrived; more are asked for when the view reaches the end (fetchMore).
 class DataRowsModel : public QAbstractTableModel {
   Q_OBJECT
  public:
-  enum Column { Index, Id, Kind, Question, Answer, Columns };
+  enum Column { Index, Id, Kind, Question, Answer, Cue, Columns };
   explicit DataRowsModel(QObject* parent = nullptr) : QAbstractTableModel(parent) {}
   void clear(const QString& file);
   void add(const DataRows& rows);
   QString file() const { return m_file; }
   qint64 total() const { return m_total; }
   const DataRow* row(int index) const;
+  /// The row as the data has it, with a picture that was let go of again.
+  void replace(const DataRow& row);
+  /// Cue of a row as it was edited; the model shows the data's own otherwise.
+  void setEdits(const CueEdits* edits) { m_edits = edits; }
+  CueEdit cueAt(int index) const;
+  void touch(int index);  // its cue has changed
 
   int rowCount(const QModelIndex& parent = {}) const override { return parent.isValid() ? 0 : int(m_rows.size()); }
   int columnCount(const QModelIndex& parent = {}) const override { return parent.isValid() ? 0 : Columns; }
@@ -48,6 +64,8 @@ class DataRowsModel : public QAbstractTableModel {
   qint64 m_total = -1;
   bool m_waiting = false;
   std::vector<DataRow> m_rows;
+  qint64 m_bytes = 0;  // of pictures
+  const CueEdits* m_edits = nullptr;
 };
 
 class DataPage : public QWidget {
@@ -57,26 +75,83 @@ class DataPage : public QWidget {
   void openFile(const QString& file);
   DataRowsModel* model() const { return m_model; }
   QTableView* table() const { return m_table; }
+  CueCanvas* canvas() const { return m_canvas; }
+  QPlainTextEdit* cueField() const { return m_cue; }
+  QLineEdit* searchField() const { return m_search; }
+  QListWidget* complaints() const { return m_complaints; }
+  QPushButton* saveButton() const { return m_save; }
+  QPushButton* lintButton() const { return m_lintAll; }
+  DataSide* side() const { return m_side; }
+  QTableWidget* marksTable() const { return m_marks; }
+  /// The chosen row's cue as it is now.
+  CueEdit currentCue() const;
+  /// Edited rows that are not on the disk yet.
+  int unsaved() const { return int(m_dirty.size()); }
+  /// Keeps all edits in FILE.edits.jsonl. False with the reason in the page.
+  bool save();
+  /// Source with its edits as a new file; never the source itself. The answer comes in the page.
+  void saveAs(const QString& file);
+  void lintAll();
+  void jumpTo(qint64 row);
+  /// Complaints as CSV, or the page as PNG. Throws Error.
+  void exportTo(const QString& file);
 
  Q_SIGNALS:
   /// A row is sent to Inspect (double click, Enter or the button).
   void rowChosen(const cuescope::DataRow& row);
   void openRequested();
+  void said(const QString& words);  // for the status bar
+
+ protected:
+  bool eventFilter(QObject* watched, QEvent* event) override;
 
  private:
-  void showRow(const QModelIndex& index);
+  QWidget* buildRows();
+  QWidget* buildEditor();
+  void connectRows();
+  int currentRow() const;  // of the model
+  void showRow();
+  void showCue();          // marks, text, lint and provenance of the chosen row
+  void edit(const CueEdit& next, const QString& words, const QString& mergeKey);
+  void put(const CueEdit& cue);
+  void renderPrompts();
+  void refreshState();
+  void fail(const Failure& failure);
+  void applySearch();
+
   Session& m_session;
   Workspace& m_workspace;
   DataRowsModel* m_model = nullptr;
+  QSortFilterProxyModel* m_filter = nullptr;
+  CueEdits m_edits;
+  QSet<qint64> m_dirty;
+  QUndoStack* m_undo = nullptr;
+  qint64 m_wantedRow = -1;
+  int m_prompted = 0;
+  bool m_linting = false, m_filling = false;
+  std::vector<Complaint> m_found;
+  QTimer m_promptTimer;
+
   QStackedWidget* m_stack = nullptr;
   EmptyPanel* m_empty = nullptr;
   ErrorPanel* m_error = nullptr;
+  ErrorPanel* m_rowError = nullptr;
   ElidedLabel* m_title = nullptr;
+  QLineEdit* m_search = nullptr;
+  QComboBox* m_show = nullptr;
   QTableView* m_table = nullptr;
-  ImageCanvas* m_picture = nullptr;
-  FactTable* m_facts = nullptr;
-  QPlainTextEdit* m_text = nullptr;
   QPushButton* m_inspect = nullptr;
+  ElidedLabel* m_lintHead = nullptr;
+  QPushButton* m_lintAll = nullptr;
+  QListWidget* m_complaints = nullptr;
+  class SegmentedButton* m_tools = nullptr;
+  QPushButton* m_save = nullptr;
+  CueCanvas* m_canvas = nullptr;
+  ElidedLabel* m_readout = nullptr;
+  ElidedLabel* m_cueHead = nullptr;
+  QPlainTextEdit* m_cue = nullptr;
+  QTableWidget* m_marks = nullptr;
+  DataSide* m_side = nullptr;
 };
 
 }  // namespace cuescope

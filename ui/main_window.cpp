@@ -45,18 +45,6 @@ namespace {
 
 constexpr int kNavigatorWidth = 216;
 
-QWidget* notYet(const QString& sentence, const QString& detail, const QString& button, std::function<void()> action, QObject* context) {
-  auto* page = new QWidget;
-  auto* column = new QVBoxLayout(page);
-  column->setContentsMargins(24, 24, 24, 24);
-  auto* empty = new EmptyPanel;
-  empty->setText(sentence, detail, button);
-  QObject::connect(empty, &EmptyPanel::actionChosen, context, std::move(action));
-  column->addWidget(empty);
-  column->addStretch(1);
-  return page;
-}
-
 }  // namespace
 
 MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent), m_session(session) {
@@ -76,15 +64,11 @@ MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent),
   m_start = new StartPage(session, m_workspace);
   m_inspect = new InspectPage(session, m_selection, m_workspace);
   m_data = new DataPage(session, m_workspace);
-  const auto toTrain = [this] { setPage(Train); };
   m_stack->addWidget(m_inspect);
   m_stack->addWidget(new QWidget);  // the Train page, when it is first needed
-  m_stack->addWidget(notYet(tr("Rollouts have no page of their own yet."),
-                            tr("A run writes every response to rollouts/N.jsonl in its folder. Its curves and probe images are on Train; a checkpoint, or the paused student, opens in Inspect."),
-                            tr("Go to Train"), toTrain, this));
+  m_stack->addWidget(new QWidget);  // Rollouts, the same
   m_stack->addWidget(m_data);
-  m_stack->addWidget(notYet(tr("Score boards have no page of their own yet."),
-                            tr("A run's held-out accuracy, with its interval, is a curve on Train."), tr("Go to Train"), toTrain, this));
+  m_stack->addWidget(new QWidget);  // Evaluate, the same
   m_stack->addWidget(m_start);
   m_body->addWidget(m_navigator);
   m_body->addWidget(m_stack);
@@ -138,9 +122,12 @@ void MainWindow::connectSession() {
   connect(m_inspect, &InspectPage::openRequested, this, &MainWindow::openDialog);
   connect(m_inspect, &InspectPage::viewChanged, this, &MainWindow::refreshActions);
   connect(m_data, &DataPage::openRequested, this, &MainWindow::openDialog);
+  connect(m_data, &DataPage::said, this, [this](const QString& words) { m_status->say(words); });
   connect(m_data, &DataPage::rowChosen, this, [this](const DataRow& row) {
     InspectRequest request = m_inspect->askBar()->request();
     request.images.clear();
+    request.response.clear();  // of a rollout that was looked at before
+    request.responseIds.clear();
     request.imageBytes = row.image;
     request.imageLabel = row.id;
     request.sampleId = row.id;
@@ -221,6 +208,8 @@ TrainPage* MainWindow::trainPage() {
 void MainWindow::setPage(Page page) {
   m_startShown = false;
   if (page == Train) trainPage();
+  if (page == Rollouts) rolloutsPage();
+  if (page == Evaluate) evaluatePage();
   m_bar->setPage(page);
   m_stack->setCurrentIndex(page);
   adoptPage();
@@ -257,7 +246,7 @@ void MainWindow::refreshSelectionBar() {
   const InspectionPtr& shown = m_inspect->inspection();
   m_bar->setValue(0, s.run);
   m_bar->setValue(1, s.step >= 0 ? QString::number(s.step) : QString());
-  m_bar->setValue(2, shown ? s.sample : QString());
+  m_bar->setValue(2, s.sample);
   QString token;
   if (shown && s.token >= 0 && s.token < int(shown->response.size()))
     token = QStringLiteral("%1 “%2”").arg(s.token).arg(tokenWords(shown->response[std::size_t(s.token)]));
@@ -265,7 +254,7 @@ void MainWindow::refreshSelectionBar() {
   m_bar->setValue(4, shown ? siteTitle(s.site) : QString());
   m_bar->setValue(5, shown && s.layer >= 0 ? QString::number(s.layer) : QString());
   m_bar->setValue(6, shown ? headName(s.head) : QString());
-  for (int i = 2; i < 7; ++i) m_bar->cell(i)->setDimmed(page() != Inspect);
+  for (int i = 2; i < 7; ++i) m_bar->cell(i)->setDimmed(page() != Inspect && !(page() == Rollouts && i < 4));
 }
 
 // The choices of one part of the selection, in the palette: it lists them and accepts typing.
@@ -343,6 +332,7 @@ void MainWindow::openPath(const QString& path) {
       setPage(Inspect);
       m_session.openModel(clean);
       break;
+    case PathKind::Foreign: openForeign(clean); break;
     case PathKind::Data:
       m_workspace.addData(clean);
       setPage(Data);

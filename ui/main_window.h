@@ -23,6 +23,8 @@ namespace cuescope {
 
 class CommandPalette;
 class DataPage;
+class EvaluatePage;
+class RolloutsPage;
 class InspectPage;
 class HelpWindow;
 class Navigator;
@@ -66,6 +68,8 @@ class MainWindow : public QMainWindow {
   StartPage* startPage() const { return m_start; }
   DataPage* dataPage() const { return m_data; }
   TrainPage* trainPage();  // built when it is first asked for
+  RolloutsPage* rolloutsPage();  // the same, as is the next (main_window_pages.cpp)
+  EvaluatePage* evaluatePage();
   Navigator* navigator() const { return m_navigator; }
   PageBar* pageBar() const { return m_bar; }
   CommandPalette* palettePopup() const { return m_palette; }
@@ -136,6 +140,11 @@ class MainWindow : public QMainWindow {
   void refreshDemoMark();
   void choosePart(int part);
   void openDialog();
+  void openForeign(const QString& path);
+  void placePage(Page page, QWidget* built);
+  void inspectRequest(const InspectRequest& request);
+  /// Exports what Rollouts, Data or Evaluate shows; false on other pages. Throws Error.
+  bool exportPage(const QString& file);
   void exportDialog();
   void reportDialog();
   void showPalette();
@@ -158,6 +167,8 @@ class MainWindow : public QMainWindow {
   InspectPage* m_inspect = nullptr;
   TrainPage* m_train = nullptr;
   DataPage* m_data = nullptr;
+  RolloutsPage* m_rollouts = nullptr;
+  EvaluatePage* m_evaluate = nullptr;
   TimelineBar* m_timeline = nullptr;
   StatusStrip* m_status = nullptr;
   CommandPalette* m_palette = nullptr;

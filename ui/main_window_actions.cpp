@@ -93,7 +93,7 @@ void MainWindow::buildActions() {
   m_actions["file.session"]->setToolTip(tr("No earlier session is kept."));
   add(file, {"file.start", "Start page", "Ctrl+Home", "The demo, this computer and recent things", [this] { showStart(); }});
   file->addSeparator();
-  add(file, {"file.save", "Save capture …", "Ctrl+S", "Keep this look at the image as one file that opens again without the model", [this] { exportDialog(); }});
+  add(file, {"file.save", "Save capture …", "Ctrl+S", "Keep this look at the image as one file that opens again without the model", [this] { page() == Data && !onStart() ? void(m_data->save()) : exportDialog(); }});
   add(file, {"file.export", "Export view …", "Ctrl+E", "The view worked in last as PNG, SVG, PDF, CSV or NPZ, with its recipe", [this] { exportDialog(); }});
   file->addSeparator();
   add(file, {"file.report", "Export report …", "Ctrl+Shift+E", "The run (on Train, Rollouts, Evaluate) or the inspection as one page with its figures, HTML or PDF", [this] { reportDialog(); }});
@@ -274,7 +274,8 @@ void MainWindow::refreshActions() {
   run("train.pause", m_session.refusal(RunAction::Resume, m_session.steered(m_selection.run())).isEmpty() ? RunAction::Resume : RunAction::Pause);
   const bool shown = m_inspect->inspection() != nullptr;
   for (const char* name : {"file.save", "edit.copy"}) {
-    m_actions[name]->setEnabled(shown);
+    const bool saves = qstrcmp(name, "file.save") == 0 && page() == Data && !onStart();  // the edits of cues
+    m_actions[name]->setEnabled(shown || saves);
     m_actions[name]->setToolTip(shown ? m_actions[name]->statusTip() : tr("Ask a question first; there is nothing to keep yet."));
   }
   m_actions["selection.back"]->setEnabled(m_selection.canGoBack());
@@ -358,6 +359,10 @@ ExportChoice MainWindow::exportChoice() const {
 
 bool MainWindow::exportView(const QString& file) {
   try {
+    if (exportPage(file)) {
+      m_status->say(tr("Written: %1").arg(file));
+      return true;
+    }
     const InspectionPtr& shown = m_inspect->inspection();
     if (!shown) throw Error("There is nothing to export yet", "Inspect", "no answer has arrived", "Ask a question first.");
     const InspectionPtr& beside = m_inspect->besideInspection();

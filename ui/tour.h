@@ -51,6 +51,7 @@ class Tour : public QObject {
   void planBadFiles();   // tour_files.cpp
   void planTraining();   // tour_training.cpp
   void planExports();
+  void planPages();      // tour_pages.cpp
   void planDesk();       // tour_desk.cpp
   void next();
   void poke();           // something happened: does the awaited state hold?

@@ -131,6 +131,7 @@ void Tour::plan() {
   m_steps.push_back({QStringLiteral("data"), tr("the demo's held-out rows are listed"), 20000, [this] { m_window.action(QStringLiteral("data.demo"))->trigger(); },
                      [this] { return m_window.dataPage()->model()->rowCount() > 0; }, [this] { return must(m_window.dataPage()->model()->total() >= 1000, "there are fewer than 1,000 rows"); }});
   planTraining();
+  planPages();
   planDesk();
   planExports();
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "engine/core/engine_loader.h"
+#include "engine/core/foreign_run.h"
 #include "engine/core/run_directory.h"
 
 namespace cuescope {
@@ -37,8 +38,11 @@ PathKind kindOf(const QString& path) {
     const QDir folder(path);
     if (RunReader::isRunDirectory(path.toStdString())) return PathKind::Run;
     if (folder.exists(QStringLiteral("config.json"))) return PathKind::Model;
+    if (!findForeignRun(path.toStdString()).empty()) return PathKind::Foreign;
     return PathKind::Unknown;
   }
+  // Only JSONL and event files can be a run of another program; nothing else is looked into.
+  if ((info.suffix() == u"jsonl" || info.fileName().contains(QStringLiteral("tfevents"))) && !findForeignRun(path.toStdString()).empty()) return PathKind::Foreign;
   static const QHash<QString, PathKind> kKinds = {
       {"png", PathKind::Image},   {"jpg", PathKind::Image},   {"jpeg", PathKind::Image},     {"webp", PathKind::Image},
       {"bmp", PathKind::Image},   {"tif", PathKind::Image},   {"tiff", PathKind::Image},     {"gif", PathKind::Image},
@@ -56,6 +60,7 @@ QString kindWord(PathKind kind) {
     case PathKind::Data: return QObject::tr("data set");
     case PathKind::Run: return QObject::tr("run");
     case PathKind::Capture: return QObject::tr("capture");
+    case PathKind::Foreign: return QObject::tr("run of another program");
     case PathKind::Missing: return QObject::tr("missing");
     case PathKind::Unknown: return QObject::tr("file");
   }

@@ -10,7 +10,7 @@
 namespace cuescope {
 
 /// What a dropped or opened path is, by its looks alone; the engine judges the content.
-enum class PathKind { Image, Video, Model, Data, Run, Capture, Missing, Unknown };
+enum class PathKind { Image, Video, Model, Data, Run, Capture, Missing, Unknown, Foreign };
 PathKind kindOf(const QString& path);
 QString kindWord(PathKind kind);  // "model", "data set", ...
 

@@ -1,0 +1,46 @@
+// CueEdits: changes that a person made to cues and evidence, kept beside the data (FILE.edits.jsonl), never in it. One line a row:
+//   {"row": 12, "id": "...", "cue": "...", "evidence": [{"kind": "box", "x", "y", "w", "h", "label", "from"}],
+//    "provenance": {"how": "edited", "by": "ann", "at": "2026-07-01T10:00:00Z", "changes": 3}, "original": {"cue", "evidence"}}
+// Pixels are those of the stored picture. No torch, no Qt; any thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace cuescope {
+
+struct CueMark {
+  std::string kind = "box";  // box, point (one pixel), crop
+  float x = 0, y = 0, width = 0, height = 0;
+  std::string label;
+  std::string from = "data";  // data, or edited
+  bool operator==(const CueMark&) const = default;
+};
+
+/// What a row says where to look, and how it came to that.
+struct CueEdit {
+  std::int64_t row = -1;
+  std::string id;
+  std::string cue;
+  std::vector<CueMark> marks;
+  std::string originalCue;
+  std::vector<CueMark> originalMarks;
+  std::string by, at;  // who, and when in UTC
+  int changes = 0;     // steps of editing; 0: as the data has it
+  bool changed() const { return cue != originalCue || marks != originalMarks; }
+};
+
+using CueEdits = std::map<std::int64_t, CueEdit>;  // by row
+
+std::string cueEditsFile(const std::string& dataFile);  // FILE.edits.jsonl
+/// Edits of a data file; empty when there are none. Throws Error that names a line which is no edit.
+CueEdits readCueEdits(const std::string& editsFile);
+/// Rows that are as the data has them are left out; no rows: the file is taken away. Durable, whole or not at all.
+void writeCueEdits(const std::string& editsFile, const CueEdits& edits);
+/// A JSONL data file with its edits applied, as another file: `cue` and `evidence` are the edited ones, `cue_provenance` keeps who,
+/// when and the original; every other column and row is kept as it is. Error when `output` is the source, or the source no JSONL.
+void writeEditedJsonl(const std::string& source, const CueEdits& edits, const std::string& output);
+
+}  // namespace cuescope

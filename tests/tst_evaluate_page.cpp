@@ -1,0 +1,159 @@
+// The Evaluate page: pairs of evaluations and their test, the board's words, an evaluation that fails or is cancelled, filters with
+// real clicks. CUESCOPE_GALLERY=folder keeps pictures of it.
+#include <QComboBox>
+#include <QFile>
+#include <QPushButton>
+#include <QTableWidget>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include "support/fake_engine.h"
+#include "support/made_up_run.h"
+#include "ui/evaluate_board.h"
+#include "ui/evaluate_page.h"
+#include "ui/workspace.h"
+#include "widgets/segmented_button.h"
+#include "widgets/theme.h"
+
+using namespace cuescope;
+
+class EvaluatePageTest : public QObject {
+  Q_OBJECT
+  QTemporaryDir m_folder;
+
+  /// 20 rows; row i is right when `right(i)`.
+  static EvaluationPtr evaluation(const std::function<bool(int)>& right) {
+    auto e = std::make_shared<Evaluation>();
+    e->model.folder = "/models/made-up";
+    e->files = {"held-out.jsonl"};
+    e->decoding = "greedy";
+    for (int i = 0; i < 20; ++i) {
+      EvaluatedSample s;
+      s.index = s.fileRow = i;
+      s.file = e->files.front();
+      s.id = "row-" + std::to_string(i), s.kind = i % 2 ? "color" : "count", s.question = "How many circles are there?", s.groundTruth = "two";
+      EvaluatedAnswer answer;
+      answer.accuracy = right(i), answer.format = 1;
+      answer.boxed = right(i) ? "two" : "three";
+      answer.text = "I count \\boxed{" + answer.boxed + "}";
+      s.answers = {answer};
+      e->samples.push_back(s);
+    }
+    e->scores = scoresOf(e->samples, 1);
+    return e;
+  }
+  static Board board() {
+    Board b;
+    b.settings = {"base", "grpo", "opsd", "opsd+vicur", "opd", "opd+vicur"};
+    b.dataSets = {"shapes", "charts"};
+    const double values[] = {0.41, 0.46, 0.42, 0.47, 0.44, 0.52};
+    for (int s = 0; s < 6; ++s) {
+      std::vector<BoardCell> row;
+      for (int d = 0; d < 2; ++d) {
+        BoardCell cell;
+        if (s != 4 || d == 0) {
+          cell.seeds = {1, 2, 3};
+          cell.values = {values[s] - 0.01, values[s], values[s] + 0.01};
+          cell.mean = {values[s], values[s] - 0.025, values[s] + 0.025, 3};
+          cell.intervalOf = "seeds";
+        }
+        row.push_back(cell);
+      }
+      b.cells.push_back(row);
+      for (int seed = 1; seed <= 3; ++seed) {
+        BoardRun run;
+        run.setting = b.settings[std::size_t(s)], run.seed = std::uint64_t(seed), run.step = s == 3 ? 60 : 100;
+        run.accuracy["shapes"] = {values[s], 0, 1, 512};
+        run.accuracy["charts"] = {values[s], 0, 1, 256};
+        b.runs.push_back(run);
+      }
+    }
+    return b;
+  }
+  static void keep(QWidget& widget, const char* name) {
+    const QString folder = qEnvironmentVariable("CUESCOPE_GALLERY");
+    if (folder.isEmpty()) return;
+    for (const ThemeSetting theme : {ThemeSetting::Light, ThemeSetting::Dark}) {
+      Theme::instance().setSetting(theme);
+      QTest::qWait(80);
+      QVERIFY(widget.grab().save(folder + QStringLiteral("/%1-%2.png").arg(QLatin1String(name), QLatin1String(colors().dark ? "dark" : "light"))));
+    }
+  }
+
+ private Q_SLOTS:
+  void initTestCase() {
+    Theme::instance().install();
+    Theme::instance().setSetting(ThemeSetting::Dark);
+  }
+
+  void mcNemarIsTheExactTest() {
+    QCOMPARE(mcNemar(0, 0), 1.0);
+    QVERIFY(std::abs(mcNemar(10, 2) - 0.03857421875) < 1e-9);  // 2 * sum of C(12, k) / 2^12, k <= 2
+    QVERIFY(std::abs(mcNemar(61, 44) - mcNemar(44, 61)) < 1e-12);
+    QVERIFY(mcNemar(61, 44) > 0.1 && mcNemar(61, 44) < 0.13);
+    QCOMPARE(mcNemar(5, 5), 1.0);
+  }
+
+  void pairsCountGainedAndLost() {
+    const auto a = evaluation([](int i) { return i < 12; }), b = evaluation([](int i) { return i >= 8; });
+    const EvaluationPairs pairs = pairsOf(*a, b.get());
+    QCOMPARE(pairs.counts[int(PairKind::All)], 20);
+    QCOMPARE(pairs.counts[int(PairKind::OnlyA)], 8);
+    QCOMPARE(pairs.counts[int(PairKind::OnlyB)], 8);
+    QCOMPARE(pairs.counts[int(PairKind::Both)], 4);
+    QCOMPARE(pairs.counts[int(PairKind::Neither)], 0);
+    QVERIFY(mcNemarSentence(pairs).contains(QStringLiteral("Not a clear difference")));
+    QCOMPARE(pairsCsv(pairs, true).count('\n'), 21);
+    auto fewer = std::make_shared<Evaluation>(*b);
+    fewer->samples.resize(5);
+    QCOMPARE(pairsOf(*a, fewer.get()).counts[0], 5);  // on the same rows alone
+  }
+
+  void boldNeedsAClearDifference() {
+    const Board b = board();
+    QVERIFY(BoardView::clearlyDiffers(b.cells[5][0], b.cells[0][0]));
+    QVERIFY(!BoardView::clearlyDiffers(b.cells[2][0], b.cells[0][0]));
+    QVERIFY(!BoardView::clearlyDiffers(b.cells[4][1], b.cells[0][1]));  // not measured
+    BoardCell one = b.cells[5][0];
+    one.mean.low = one.mean.high = std::nan("");
+    QVERIFY(!BoardView::clearlyDiffers(one, b.cells[0][0]));  // no interval, no claim
+    BoardView view;
+    view.setBoard(b);
+    QVERIFY(view.cellName(0).contains(QStringLiteral("base, shapes, 41.0 %")));
+    QVERIFY(view.cellName(9).contains(QStringLiteral("not measured")));
+  }
+
+  void twoEvaluationsAreFilteredByClicks() {
+    auto control = std::make_shared<FakeControl>();
+    Session session([control] { return makeFakeEngine(control); });
+    Workspace workspace;
+    EvaluatePage page(session, workspace);
+    page.resize(1384, 820);
+    page.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&page));
+    QVERIFY(page.verdict().contains(QStringLiteral("No evaluation yet")));
+    page.addEvaluation(evaluation([](int i) { return i % 3 == 0; }), QStringLiteral("base"));
+    QCOMPARE(page.table()->rowCount(), 20);
+    page.addEvaluation(evaluation([](int i) { return i % 3 != 1; }), QStringLiteral("vicur"));
+    QCOMPARE(page.chooserA()->currentText(), QStringLiteral("vicur"));
+    QCOMPARE(page.chooserB()->currentText(), QStringLiteral("base"));
+    QVERIFY(page.verdict().startsWith(QStringLiteral("McNemar")));
+    page.boardView()->setBoard(board());
+    keep(page, "evaluate");
+    page.filter()->setFocus();
+    QTest::keyClick(page.filter(), Qt::Key_Right);  // only A right
+    QCOMPARE(page.filter()->current(), 1);
+    QCOMPARE(page.table()->rowCount(), 6);
+    page.exportTo(m_folder.filePath("pairs.csv"));
+    QVERIFY(QFile(m_folder.filePath("pairs.csv")).size() > 100);
+    page.exportTo(m_folder.filePath("board.svg"));
+    QVERIFY(QFile(m_folder.filePath("board.svg")).size() > 100);
+    QTest::mouseClick(page.boardView(), Qt::LeftButton, {}, page.boardView()->cellRect(3).center());
+    QCOMPARE(page.boardView()->currentCell(), 3);
+    QTest::keyClick(page.boardView(), Qt::Key_Down);
+    QCOMPARE(page.boardView()->currentCell(), 5);
+  }
+};
+
+QTEST_MAIN(EvaluatePageTest)
+#include "tst_evaluate_page.moc"

@@ -1,0 +1,100 @@
+#include "ui/data_page.h"
+#include "widgets/icons.h"
+#include "widgets/theme.h"
+
+namespace cuescope {
+namespace {
+constexpr int kPage = 100;
+constexpr qint64 kPictureBytes = 128ll << 20;  // of pictures that are kept
+}  // namespace
+
+void DataRowsModel::clear(const QString& file) {
+  beginResetModel();
+  m_file = file;
+  m_rows.clear();
+  m_bytes = 0;
+  m_total = -1;
+  m_waiting = false;
+  endResetModel();
+}
+
+void DataRowsModel::add(const DataRows& rows) {
+  if (QString::fromStdString(rows.file) != m_file || rows.first != qint64(m_rows.size())) return;
+  m_total = rows.total;
+  m_waiting = false;
+  if (rows.rows.empty()) return;
+  beginInsertRows({}, int(m_rows.size()), int(m_rows.size() + rows.rows.size()) - 1);
+  for (const DataRow& row : rows.rows) {
+    m_rows.push_back(row);
+    if (m_bytes > kPictureBytes) m_rows.back().image = {};  // asked for again when the row is looked at
+    else m_bytes += qint64(row.image.size());
+  }
+  endInsertRows();
+}
+
+void DataRowsModel::replace(const DataRow& row) {
+  if (row.index < 0 || row.index >= qint64(m_rows.size())) return;
+  m_rows[std::size_t(row.index)] = row;
+  touch(int(row.index));
+}
+
+CueEdit DataRowsModel::cueAt(int index) const {
+  const DataRow* at = row(index);
+  if (!at) return {};
+  if (m_edits)
+    if (const auto edit = m_edits->find(at->index); edit != m_edits->end()) return edit->second;
+  return cueOf(*at);
+}
+
+void DataRowsModel::touch(int at) { Q_EMIT dataChanged(index(at, 0), index(at, Columns - 1)); }
+
+const DataRow* DataRowsModel::row(int index) const {
+  return index >= 0 && index < int(m_rows.size()) ? &m_rows[std::size_t(index)] : nullptr;
+}
+
+QVariant DataRowsModel::data(const QModelIndex& index, int role) const {
+  const DataRow* at = index.isValid() ? row(index.row()) : nullptr;
+  if (!at) return {};
+  if (role == Qt::DecorationRole && index.column() == Cue) {
+    const auto findings = lintRow(*at, cueAt(index.row()), 0, 0);
+    const Finding* bad = worst(findings);
+    return !bad ? icon(Icon::Check) : bad->verdict == Verdict::Wrong ? icon(Icon::Cross, colors().danger) : bad->check == Check::Cue ? icon(Icon::Add) : icon(Icon::Caution, colors().caution);
+  }
+  if (role == Qt::FontRole) return index.column() == Question || index.column() == Cue ? uiFont(12) : monoFont(11);
+  if (role == Qt::TextAlignmentRole) return index.column() == Index ? int(Qt::AlignRight | Qt::AlignVCenter) : int(Qt::AlignLeft | Qt::AlignVCenter);
+  if (role == Qt::ToolTipRole && !at->problem.empty()) return QString::fromStdString(at->problem);
+  if (role != Qt::DisplayRole && role != Qt::ToolTipRole) return {};
+  switch (index.column()) {
+    case Index: return QString::number(at->index);
+    case Id: return QString::fromStdString(at->id);
+    case Kind: return QString::fromStdString(at->kind);
+    case Question: return QString::fromStdString(at->problem.empty() ? at->question : at->problem).simplified();
+    case Answer: return role == Qt::ToolTipRole ? QString::fromStdString(at->answer) : bareAnswer(at->answer);
+    case Cue: {
+      const CueEdit cue = cueAt(index.row());
+      if (role == Qt::ToolTipRole) return cue.cue.empty() ? tr("The teacher reads what the student reads") : QString::fromStdString(cue.cue);
+      const auto findings = lintRow(*at, cue, 0, 0);
+      const Finding* bad = worst(findings);
+      return (bad ? bad->words : tr("cue, %1 marks").arg(cue.marks.size())) + (cue.changed() ? tr(", edited") : QString());
+    }
+  }
+  return {};
+}
+
+QVariant DataRowsModel::headerData(int section, Qt::Orientation orientation, int role) const {
+  if (orientation != Qt::Horizontal || role != Qt::DisplayRole) return {};
+  const char* const names[] = {"Row", "Id", "Kind", "Question", "Answer", "Cue"};
+  return section < Columns ? QVariant(tr(names[section])) : QVariant();
+}
+
+bool DataRowsModel::canFetchMore(const QModelIndex& parent) const {
+  return !parent.isValid() && !m_waiting && m_total > qint64(m_rows.size());
+}
+
+void DataRowsModel::fetchMore(const QModelIndex& parent) {
+  if (!canFetchMore(parent)) return;
+  m_waiting = true;
+  Q_EMIT rowsWanted(qint64(m_rows.size()), kPage);
+}
+
+}  // namespace cuescope

@@ -1,0 +1,146 @@
+#include "ui/data_side.h"
+
+#include <QHBoxLayout>
+#include <QPainter>
+#include <QPlainTextEdit>
+#include <QScrollArea>
+#include <QSplitter>
+#include <QTextBlock>
+#include <QVBoxLayout>
+
+#include "ui/panels/fact_table.h"
+#include "ui/panels/panel.h"
+#include "widgets/elided_label.h"
+#include "widgets/icons.h"
+#include "widgets/theme.h"
+
+namespace cuescope {
+
+LintList::LintList(QWidget* parent) : QWidget(parent) {
+  setAccessibleName(tr("Lint of this row"));
+  connect(&Theme::instance(), &Theme::changed, this, qOverload<>(&QWidget::update));
+}
+
+void LintList::setFindings(const std::vector<Finding>& findings) {
+  m_findings = findings;
+  QStringList words;
+  for (const Finding& f : findings) words << checkTitle(f.check) + QStringLiteral(": ") + f.words + QStringLiteral(", ") + f.detail;
+  setAccessibleDescription(words.join(QStringLiteral(". ")));
+  setToolTip(words.join(u'\n'));
+  setMinimumHeight(sizeHint().height());
+  updateGeometry();
+  update();
+}
+
+void LintList::paintEvent(QPaintEvent*) {
+  const Colors& c = colors();
+  QPainter p(this);
+  p.fillRect(rect(), c.panel);
+  int y = 2;
+  for (const Finding& f : m_findings) {
+    paintIcon(p, QRectF(8, y + 6, 16, 16), f.verdict == Verdict::Fine ? Icon::Check : f.verdict == Verdict::Look ? Icon::Caution : Icon::Cross,
+              f.verdict == Verdict::Fine ? c.text2 : f.verdict == Verdict::Look ? c.caution : c.danger);
+    p.setFont(uiFont(12));
+    p.setPen(c.text);
+    p.drawText(QRect(32, y + 1, width() - 40, 17), Qt::AlignVCenter, f.verdict == Verdict::Fine ? checkTitle(f.check) : checkTitle(f.check) + QStringLiteral(": ") + f.words);
+    p.setFont(uiFont(11));
+    p.setPen(c.text3);
+    p.drawText(QRect(32, y + 16, width() - 40, 16), Qt::AlignVCenter, p.fontMetrics().elidedText(f.detail, Qt::ElideRight, width() - 40));
+    p.fillRect(QRect(0, y + 33, width(), 1), c.line);
+    y += 34;
+  }
+}
+
+DataSide::DataSide(QWidget* parent) : QWidget(parent) {
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 0, 0);
+  auto* split = new QSplitter(Qt::Vertical);
+  split->setHandleWidth(1);
+  split->setChildrenCollapsible(false);
+  column->addWidget(split);
+  auto* prompts = new QSplitter(Qt::Horizontal);
+  prompts->setHandleWidth(1);
+  prompts->setChildrenCollapsible(false);
+  for (int i = 0; i < 2; ++i) {
+    auto* half = new QWidget;
+    auto* halfColumn = new QVBoxLayout(half);
+    halfColumn->setContentsMargins(0, 0, 0, 0);
+    halfColumn->setSpacing(0);
+    auto* head = new Strip(24);
+    m_head[i] = new ElidedLabel(i ? tr("Teacher") : tr("Student"));
+    m_head[i]->setPixelSize(12, QFont::DemiBold);
+    head->row()->addWidget(m_head[i], 1);
+    m_text[i] = new QPlainTextEdit;
+    m_text[i]->setReadOnly(true);
+    m_text[i]->setFont(monoFont(11));
+    m_text[i]->setAcceptDrops(false);
+    m_text[i]->setTabChangesFocus(true);
+    m_text[i]->setAccessibleName(i ? tr("Prompt of the teacher") : tr("Prompt of the student"));
+    halfColumn->addWidget(head);
+    halfColumn->addWidget(m_text[i], 1);
+    prompts->addWidget(half);
+  }
+  m_promptPanel = new Panel(QStringLiteral("data.prompts"), tr("Prompts as rendered"), prompts);
+  split->addWidget(m_promptPanel);
+  m_lint = new LintList;
+  auto* scroll = new QScrollArea;
+  scroll->setWidget(m_lint);
+  scroll->setWidgetResizable(true);
+  split->addWidget(new Panel(QStringLiteral("data.lint"), tr("Lint, this row"), scroll));
+  m_provenance = new FactTable;
+  auto* holder = new QWidget;
+  auto* holderColumn = new QVBoxLayout(holder);
+  holderColumn->setContentsMargins(8, 4, 8, 4);
+  holderColumn->addWidget(m_provenance);
+  holderColumn->addStretch(1);
+  split->addWidget(new Panel(QStringLiteral("data.provenance"), tr("Provenance"), holder));
+  split->setSizes({330, 240, 190});
+  connect(&Theme::instance(), &Theme::changed, this, &DataSide::mark);
+}
+
+void DataSide::setPrompts(const SidePrompt& student, const SidePrompt& teacher, const QString& note) {
+  const SidePrompt* prompts[] = {&student, &teacher};
+  for (int i = 0; i < 2; ++i) {
+    m_head[i]->setText(i ? tr("Teacher") : tr("Student"), prompts[i]->tokens >= 0 ? tr("%1 tokens").arg(prompts[i]->tokens) : tr("not counted"));
+    if (m_text[i]->toPlainText() != prompts[i]->text) m_text[i]->setPlainText(prompts[i]->text);
+  }
+  m_cue = teacher.cue;
+  m_promptPanel->setNote(note);
+  mark();
+}
+
+// The cue's ground is the teacher's orange, as in every panel; ink text on it.
+void DataSide::mark() {
+  QList<QTextEdit::ExtraSelection> marks;
+  const qsizetype at = m_cue.isEmpty() ? -1 : m_text[1]->toPlainText().lastIndexOf(m_cue);
+  if (at >= 0) {
+    QTextEdit::ExtraSelection mark;
+    mark.cursor = QTextCursor(m_text[1]->document());
+    mark.cursor.setPosition(int(at));
+    mark.cursor.setPosition(int(at + m_cue.size()), QTextCursor::KeepAnchor);
+    mark.format.setBackground(colors().gapHigh);
+    mark.format.setForeground(colors().text);
+    marks << mark;
+  }
+  m_text[1]->setExtraSelections(marks);
+}
+
+void DataSide::setProvenance(const CueEdit& cue, const DataRow* row) {
+  std::vector<FactRow> rows;
+  const auto put = [&](const QString& name, const QString& value, const QString& tip = {}) { rows.push_back({name, {value}, {}, tip}); };
+  if (row) {
+    put(tr("Cue from"), cue.changed() ? tr("edited") : row->cue.empty() ? tr("none") : tr("the data file"));
+    if (cue.changed()) {
+      put(tr("Edited by"), tr("%1, %2 changes").arg(QString::fromStdString(cue.by)).arg(cue.changes));
+      put(tr("Edited at"), QString::fromStdString(cue.at));
+      put(tr("Original cue"), cue.originalCue.empty() ? tr("none") : QString::fromStdString(cue.originalCue), QString::fromStdString(cue.originalCue));
+      put(tr("Original marks"), QString::number(cue.originalMarks.size()));
+    }
+    put(tr("Kind, layout"), QString::fromStdString(row->kind + ", " + row->layout));
+    put(tr("Pictures"), QString::number(row->pictures));
+    put(tr("Reference answer"), bareAnswer(row->answer), QString::fromStdString(row->answer));
+  }
+  m_provenance->setRows(rows);
+}
+
+}  // namespace cuescope

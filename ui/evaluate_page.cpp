@@ -1,0 +1,444 @@
+#include "ui/evaluate_page.h"
+
+#include <QComboBox>
+#include <QFileInfo>
+#include <QHeaderView>
+#include <QPlainTextEdit>
+#include <QPushButton>
+#include <QScrollArea>
+#include <QSpinBox>
+#include <QSplitter>
+#include <QTableWidget>
+#include <QVBoxLayout>
+#include <algorithm>
+#include <set>
+
+#include "ui/evaluate_board.h"
+#include "ui/export.h"
+#include "ui/models/sample_rows.h"
+#include "ui/panels/fact_table.h"
+#include "ui/panels/panel.h"
+#include "ui/workspace.h"
+#include "widgets/elided_label.h"
+#include "widgets/error_panel.h"
+#include "widgets/icons.h"
+#include "widgets/image_canvas.h"
+#include "widgets/segmented_button.h"
+#include "widgets/task_progress.h"
+
+namespace cuescope {
+namespace {
+
+QTableWidget* tableOf(const QStringList& columns) {
+  auto* table = new QTableWidget(0, int(columns.size()));
+  table->setHorizontalHeaderLabels(columns);
+  table->verticalHeader()->hide();
+  table->verticalHeader()->setDefaultSectionSize(22);
+  table->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
+  table->setShowGrid(false);
+  table->setSelectionBehavior(QAbstractItemView::SelectRows);
+  table->setSelectionMode(QAbstractItemView::SingleSelection);
+  table->setEditTriggers(QAbstractItemView::NoEditTriggers);
+  table->setTabKeyNavigation(false);
+  table->setWordWrap(false);
+  table->setIconSize({14, 14});
+  table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+  table->horizontalHeader()->setHighlightSections(false);
+  return table;
+}
+
+QString percent(const Interval& interval) { return number(100 * interval.value, 1); }
+
+}  // namespace
+
+EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* parent) : QWidget(parent), m_session(session), m_workspace(workspace) {
+  m_samples = new SampleRows(session, "evaluate-samples", this);
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  auto* bar = new Strip(32);
+  auto* title = new ElidedLabel(tr("Board"));
+  title->setPixelSize(13, QFont::DemiBold);
+  m_model = new QComboBox;
+  m_model->setAccessibleName(tr("Model or checkpoint to evaluate"));
+  m_model->setToolTip(tr("A model, a checkpoint of a run, or the student of the loaded run"));
+  m_model->setMinimumWidth(230);
+  m_data = new QComboBox;
+  m_data->setAccessibleName(tr("Held-out data"));
+  m_data->setToolTip(tr("Data file whose rows are asked"));
+  m_data->setMinimumWidth(150);
+  m_rows = new QSpinBox;
+  m_rows->setRange(0, 1'000'000);
+  m_rows->setValue(256);
+  m_rows->setSpecialValueText(tr("all rows"));
+  m_rows->setSuffix(tr(" rows"));
+  m_rows->setAccessibleName(tr("Rows at most"));
+  m_evaluate = new QPushButton(icon(Icon::Add), tr("Evaluate"));
+  m_evaluate->setProperty("primary", true);
+  m_evaluate->setToolTip(tr("Asks the model every row, greedily, and judges the answers"));
+  m_progress = new TaskProgress;
+  m_progress->setIdle(tr("95 % intervals; greedy answers"));
+  bar->row()->addWidget(title);
+  bar->row()->addWidget(m_progress, 1);
+  bar->row()->addWidget(m_model);
+  bar->row()->addWidget(m_data);
+  bar->row()->addWidget(m_rows);
+  bar->row()->addWidget(m_evaluate);
+  m_error = new ErrorPanel;
+  m_error->hide();
+  auto* vertical = new QSplitter(Qt::Vertical);
+  vertical->setHandleWidth(1);
+  vertical->setChildrenCollapsible(false);
+  column->addWidget(bar);
+  column->addWidget(m_error);
+  column->addWidget(vertical, 1);
+  m_board = new BoardView;
+  auto* scroll = new QScrollArea;
+  scroll->setWidget(m_board);
+  scroll->setWidgetResizable(true);
+  vertical->addWidget(scroll);
+
+  auto* samples = new QWidget;
+  auto* sampleColumn = new QVBoxLayout(samples);
+  sampleColumn->setContentsMargins(0, 0, 0, 0);
+  sampleColumn->setSpacing(0);
+  auto* choose = new Strip(32);
+  m_a = new QComboBox;
+  m_b = new QComboBox;
+  for (QComboBox* box : {m_a, m_b}) box->setMinimumWidth(200);
+  m_a->setAccessibleName(tr("Evaluation A"));
+  m_b->setAccessibleName(tr("Evaluation B, to compare"));
+  m_filter = new SegmentedButton({tr("All"), tr("Only A right"), tr("Only B right"), tr("Both"), tr("Neither")});
+  m_filter->setAccessibleName(tr("Right or wrong"));
+  choose->row()->addWidget(new ElidedLabel(QStringLiteral("A")));
+  choose->row()->addWidget(m_a);
+  choose->row()->addWidget(new ElidedLabel(QStringLiteral("B")));
+  choose->row()->addWidget(m_b);
+  choose->row()->addStretch(1);
+  auto* filterBar = new Strip(30);
+  filterBar->row()->addWidget(m_filter);
+  filterBar->row()->addStretch(1);
+  m_table = tableOf({tr("Row"), tr("Question"), tr("Reference"), tr("A"), tr("B")});
+  m_table->setAccessibleName(tr("Samples"));
+  m_table->horizontalHeader()->setSectionResizeMode(1, QHeaderView::Stretch);
+  m_table->setColumnWidth(0, 120);
+  m_table->setColumnWidth(2, 90);
+  m_table->setColumnWidth(3, 120);
+  m_table->setColumnWidth(4, 120);
+  auto* foot = new Strip(22, Strip::Ground::Window);
+  m_verdict = new ElidedLabel;
+  m_verdict->setPixelSize(11);
+  m_verdict->setTone(ElidedLabel::Tone::Text2);
+  foot->row()->addWidget(m_verdict, 1);
+  m_scores = tableOf({tr("Totals"), tr("n"), tr("A, %"), tr("95 % interval"), tr("B, %"), tr("95 % interval")});
+  m_scores->setAccessibleName(tr("Totals by kind"));
+  m_scores->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
+  m_scores->setFixedHeight(138);
+  sampleColumn->addWidget(choose);
+  sampleColumn->addWidget(filterBar);
+  sampleColumn->addWidget(m_table, 1);
+  sampleColumn->addWidget(foot);
+  sampleColumn->addWidget(m_scores);
+
+  auto* side = new QWidget;
+  auto* sideColumn = new QVBoxLayout(side);
+  sideColumn->setContentsMargins(8, 8, 8, 8);
+  sideColumn->setSpacing(6);
+  m_facts = new FactTable;
+  m_picture = new ImageCanvas;
+  m_picture->setShowLegend(false);
+  m_picture->setEmptyText(tr("Choose a sample"), {});
+  sideColumn->addWidget(m_facts);
+  sideColumn->addWidget(m_picture, 1);
+  auto* answers = new QHBoxLayout;
+  for (int i = 0; i < 2; ++i) {
+    auto* half = new QVBoxLayout;
+    m_heads[i] = new ElidedLabel;
+    m_heads[i]->setPixelSize(12, QFont::DemiBold);
+    m_texts[i] = new QPlainTextEdit;
+    m_texts[i]->setReadOnly(true);
+    m_texts[i]->setFont(monoFont(11));
+    m_texts[i]->setAcceptDrops(false);
+    m_texts[i]->setTabChangesFocus(true);
+    m_texts[i]->setAccessibleName(i ? tr("Answer of B") : tr("Answer of A"));
+    m_texts[i]->setFixedHeight(120);
+    half->addWidget(m_heads[i]);
+    half->addWidget(m_texts[i]);
+    answers->addLayout(half);
+  }
+  sideColumn->addLayout(answers);
+  auto* sidePanel = new Panel(QStringLiteral("evaluate.side"), tr("Side by side"), side);
+  m_inspect = new QPushButton(icon(Icon::Eye), tr("Open in Inspect"));
+  sidePanel->addToHead(m_inspect);
+  auto* lower = new QSplitter(Qt::Horizontal);
+  lower->setHandleWidth(1);
+  lower->setChildrenCollapsible(false);
+  lower->addWidget(new Panel(QStringLiteral("evaluate.samples"), tr("Samples"), samples));
+  lower->addWidget(sidePanel);
+  lower->setSizes({836, 548});
+  vertical->addWidget(lower);
+  vertical->setSizes({250, 560});
+
+  connect(m_evaluate, &QPushButton::clicked, this, &EvaluatePage::evaluate);
+  connect(m_progress, &TaskProgress::cancelRequested, this, &EvaluatePage::cancel);
+  connect(m_a, &QComboBox::currentIndexChanged, this, &EvaluatePage::fillSamples);
+  connect(m_b, &QComboBox::currentIndexChanged, this, &EvaluatePage::fillSamples);
+  connect(m_filter, &SegmentedButton::currentChanged, this, &EvaluatePage::fillSamples);
+  connect(m_table, &QTableWidget::currentCellChanged, this, &EvaluatePage::showSample);
+  connect(m_samples, &SampleRows::arrived, this, &EvaluatePage::showSample);
+  connect(&workspace, &Workspace::changed, this, &EvaluatePage::fillChoosers);
+  connect(&session, &Session::checkpointWritten, this, &EvaluatePage::fillChoosers);
+  connect(&session, &Session::runAdded, this, &EvaluatePage::fillChoosers);
+  connect(&session, &Session::progressChanged, this, [this](const Progress& progress) {
+    if (m_busy) m_progress->setTask(QString::fromStdString(progress.what), progress.done, progress.total, progress.secondsLeft);
+  });
+  connect(&session, &Session::runStatusChanged, this, [this](const RunStatus& status) {
+    if (isVisible() && (status.state == RunState::Completed || status.state == RunState::Stopped)) refreshBoard();
+  });
+  connect(m_inspect, &QPushButton::clicked, this, [this] {
+    const int at = m_table->currentRow();
+    if (at < 0 || at >= int(m_shown.size()) || m_a->currentIndex() < 0) return;
+    const EvaluatedSample& sample = *m_pairs.rows[std::size_t(m_shown[std::size_t(at)])].a;
+    const DataRow* row = m_samples->row(QString::fromStdString(sample.id));
+    if (!row) return;
+    InspectRequest request;
+    request.student = m_done[std::size_t(m_a->currentIndex())].model.toStdString();
+    request.imageBytes = row->image;
+    request.imageLabel = request.sampleId = row->id;
+    request.question = row->layout == "question-first" ? row->question + "<image>" : row->question;
+    request.cue = row->cue;
+    request.evidence = row->evidence;
+    request.responseIds = sample.answers.front().ids;
+    Q_EMIT inspectRequested(request);
+  });
+  fillChoosers();
+  fillSamples();
+}
+
+void EvaluatePage::showEvent(QShowEvent* event) {
+  QWidget::showEvent(event);
+  fillChoosers();
+  refreshBoard();
+}
+
+void EvaluatePage::fillChoosers() {
+  const QString model = m_model->currentData().toString(), data = m_data->currentData().toString();
+  m_model->clear();
+  if (m_session.ownRun() && m_session.allowed(RunAction::InspectStudent)) m_model->addItem(tr("Student of %1").arg(QString::fromStdString(m_session.ownRun()->status.run)), QString::fromLatin1(kRunStudent));
+  for (const WorkspaceEntry& entry : m_workspace.models()) m_model->addItem(entry.name, entry.path);
+  for (const QString& name : m_session.runs())
+    for (const CheckpointInfo& checkpoint : m_session.run(name)->checkpoints)
+      if (checkpoint.complete) m_model->addItem(tr("%1, step %2").arg(name).arg(checkpoint.step), QString::fromStdString(checkpoint.folder));
+  m_data->clear();
+  for (const WorkspaceEntry& entry : m_workspace.data()) m_data->addItem(entry.name, entry.path);
+  if (const int at = m_model->findData(model); at >= 0) m_model->setCurrentIndex(at);
+  const QString test = m_workspace.demoData(QStringLiteral("test"));
+  if (const int at = m_data->findData(data.isEmpty() ? test : data); at >= 0) m_data->setCurrentIndex(at);
+  setBusy(m_busy);
+}
+
+void EvaluatePage::setBusy(bool busy) {
+  m_busy = busy;
+  const bool possible = m_model->count() > 0 && m_data->count() > 0;
+  m_evaluate->setText(busy ? tr("Cancel") : tr("Evaluate"));
+  m_evaluate->setEnabled(busy || possible);
+  m_evaluate->setToolTip(busy ? tr("Stop after this row; nothing is kept") : possible ? tr("Asks the model every row, greedily, and judges the answers") : tr("Open a model and a data file first."));
+  if (!busy) m_progress->setIdle(tr("95 % intervals; greedy answers"));
+}
+
+void EvaluatePage::cancel() {
+  if (!m_busy) return;
+  ++m_number;  // an answer that is on its way is not wanted any more
+  m_session.cancelJobs("evaluate");
+  setBusy(false);
+  Q_EMIT said(tr("The evaluation was cancelled"));
+}
+
+void EvaluatePage::evaluate() {
+  if (m_busy) return cancel();
+  m_error->hide();
+  EvaluateRequest request;
+  request.model = m_model->currentData().toString().toStdString();
+  request.files = {m_data->currentData().toString().toStdString()};
+  request.maxSamples = m_rows->value();
+  const QString name = tr("%1 on %2").arg(m_model->currentText(), QFileInfo(m_data->currentText()).completeBaseName());
+  setBusy(true);
+  m_progress->setTask(tr("Evaluating %1").arg(m_model->currentText()), 0, 0, -1);
+  const QPointer<EvaluatePage> self(this);
+  m_session.submit("evaluate", [self, request, name, run = ++m_number](Engine& engine, const EventSink& sink, std::stop_token stop) {
+    try {
+      const EvaluationPtr done = engine.evaluate(request, sink, stop);
+      Session::reply(QPointer<QObject>(self.data()), [self, done, name, run] {
+        if (!self || run != self->m_number) return;
+        self->setBusy(false);
+        self->addEvaluation(done, name);
+      });
+    } catch (const Cancelled&) {
+      Session::reply(QPointer<QObject>(self.data()), [self, run] { if (self && run == self->m_number) self->setBusy(false); });
+    } catch (...) {
+      Session::reply(QPointer<QObject>(self.data()), [self, run, failure = currentFailure("evaluating")] {
+        if (!self || run != self->m_number) return;
+        self->setBusy(false);
+        self->m_error->setFailure(QString::fromStdString(failure.what), QString::fromStdString(failure.where), QString::fromStdString(failure.why), QString::fromStdString(failure.nextStep));
+        self->m_error->show();
+      });
+    }
+  });
+}
+
+void EvaluatePage::addEvaluation(const EvaluationPtr& evaluation, const QString& name) {
+  if (!evaluation) return;
+  m_done.push_back({evaluation, name, QString::fromStdString(evaluation->model.folder)});
+  {
+    const QSignalBlocker quietA(m_a), quietB(m_b);
+    if (m_b->count() == 0) m_b->addItem(tr("nothing"));
+    m_a->addItem(name);
+    m_b->addItem(name);
+    m_a->setCurrentIndex(m_a->count() - 1);
+    if (m_done.size() > 1 && m_b->currentIndex() == 0) m_b->setCurrentIndex(int(m_done.size()) - 1);  // the one before
+  }
+  m_filter->setCurrent(0);
+  fillSamples();
+  Q_EMIT said(tr("%1: %2 % of %3 rows, %4 to %5").arg(name, percent(evaluation->all().accuracy)).arg(evaluation->all().accuracy.n).arg(number(100 * evaluation->all().accuracy.low, 1), number(100 * evaluation->all().accuracy.high, 1)));
+}
+
+const Evaluation* EvaluatePage::chosen(const QComboBox* box) const {
+  const int at = box == m_a ? m_a->currentIndex() : m_b->currentIndex() - 1;
+  return at >= 0 && at < int(m_done.size()) ? m_done[std::size_t(at)].evaluation.get() : nullptr;
+}
+
+QString EvaluatePage::verdict() const { return m_verdict->text(); }
+
+void EvaluatePage::fillSamples() {
+  const Evaluation* a = chosen(m_a);
+  const Evaluation* b = chosen(m_b);
+  m_pairs = a ? pairsOf(*a, b) : EvaluationPairs();
+  QStringList labels = b ? QStringList{tr("All"), tr("Only A right"), tr("Only B right"), tr("Both"), tr("Neither")} : QStringList{tr("All"), tr("Only A right"), tr("Only B right"), tr("Right"), tr("Wrong")};
+  for (int i = 0; i < 5; ++i) labels[i] += QStringLiteral(" %1").arg(m_pairs.counts[i]);
+  {
+    const QSignalBlocker quiet(m_filter);
+    const int kept = m_filter->current();
+    m_filter->setLabels(labels);
+    m_filter->setCurrent(kept);
+    for (const int i : {1, 2}) m_filter->setChoiceEnabled(i, b != nullptr, tr("Choose an evaluation B to compare."));
+  }
+  m_shown.clear();
+  const auto wanted = PairKind(m_filter->current());
+  for (int i = 0; i < int(m_pairs.rows.size()); ++i)
+    if (wanted == PairKind::All || m_pairs.rows[std::size_t(i)].kind() == wanted) m_shown.push_back(i);
+  QStringList files;
+  if (a)
+    for (const std::string& file : a->files) files << QString::fromStdString(file);
+  m_samples->setFiles(files);
+  {
+    const QSignalBlocker quiet(m_table);
+    m_table->setRowCount(int(m_shown.size()));
+    m_table->setColumnHidden(4, b == nullptr);
+    for (int at = 0; at < int(m_shown.size()); ++at) {
+      const SamplePair& pair = m_pairs.rows[std::size_t(m_shown[std::size_t(at)])];
+      const auto put = [&](int column, const std::string& text, bool mono, const EvaluatedSample* judged = nullptr) {
+        auto* item = new QTableWidgetItem(QString::fromStdString(text));
+        item->setFont(mono ? monoFont(11) : uiFont(12));
+        item->setToolTip(item->text());
+        if (judged) {
+          item->setIcon(isRight(*judged) ? icon(Icon::Check) : icon(Icon::Cross));
+          item->setToolTip((isRight(*judged) ? tr("right: ") : tr("wrong: ")) + QString::fromStdString(judged->answers.front().text));
+        }
+        m_table->setItem(at, column, item);
+      };
+      const auto said = [](const EvaluatedSample& s) { return s.answers.front().boxed.empty() ? s.answers.front().text : s.answers.front().boxed; };
+      put(0, pair.a->id, true);
+      put(1, pair.a->question, false);
+      put(2, pair.a->groundTruth, true);
+      put(3, said(*pair.a), true, pair.a);
+      if (pair.b) put(4, said(*pair.b), true, pair.b);
+    }
+  }
+  m_verdict->setText(!a ? tr("No evaluation yet: choose a model and data above, and Evaluate.") : b ? mcNemarSentence(m_pairs) : tr("%1 of %2 right; %3 rows could not be asked. %4").arg(m_pairs.counts[3]).arg(m_pairs.counts[0]).arg(a->skipped).arg(QString::fromStdString(a->decoding)));
+  const int rows = a ? int(a->scores.size()) : 0;
+  m_scores->setRowCount(rows);
+  for (const int column : {4, 5}) m_scores->setColumnHidden(column, b == nullptr);
+  for (int i = 0; i < rows; ++i) {
+    const EvaluationScore& score = a->scores[std::size_t(i)];
+    const auto put = [&](int column, const QString& text, bool mono) {
+      auto* item = new QTableWidgetItem(text);
+      item->setFont(mono ? monoFont(11) : uiFont(12));
+      item->setTextAlignment((mono ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+      m_scores->setItem(i, column, item);
+    };
+    const auto range = [](const Interval& v) { return QStringLiteral("%1 to %2").arg(number(100 * v.low, 1), number(100 * v.high, 1)); };
+    put(0, score.name.empty() ? tr("all rows") : QString::fromStdString(score.group + ": " + score.name), false);
+    put(1, QString::number(score.accuracy.n), true);
+    put(2, percent(score.accuracy), true);
+    put(3, range(score.accuracy), true);
+    if (!b) continue;
+    const auto other = std::find_if(b->scores.begin(), b->scores.end(), [&](const auto& s) { return s.group == score.group && s.name == score.name; });
+    put(4, other == b->scores.end() ? tr("not asked") : percent(other->accuracy), true);
+    put(5, other == b->scores.end() ? QString() : range(other->accuracy), true);
+  }
+  if (!m_shown.empty()) m_table->setCurrentCell(0, 0);
+  showSample();
+}
+
+void EvaluatePage::showSample() {
+  const int at = m_table->currentRow();
+  std::vector<FactRow> facts;
+  HeatmapScene scene;
+  scene.showMap = false;
+  const SamplePair* pair = at >= 0 && at < int(m_shown.size()) ? &m_pairs.rows[std::size_t(m_shown[std::size_t(at)])] : nullptr;
+  const DataRow* row = nullptr;
+  for (int i = 0; i < 2; ++i) {
+    const EvaluatedSample* sample = !pair ? nullptr : i ? pair->b : pair->a;
+    m_heads[i]->setVisible(sample || i == 0);
+    m_texts[i]->setVisible(sample || i == 0);
+    m_heads[i]->setText(sample ? (i ? QStringLiteral("B ") + m_b->currentText() : QStringLiteral("A ") + m_a->currentText()) : QStringLiteral("A"), sample ? (isRight(*sample) ? tr("right") : tr("wrong")) : QString());
+    m_texts[i]->setPlainText(sample ? QString::fromStdString(sample->answers.front().text) : QString());
+  }
+  if (pair) {
+    row = m_samples->row(QString::fromStdString(pair->a->id));
+    facts.push_back({tr("Question"), {QString::fromStdString(pair->a->question)}, {}, QString::fromStdString(pair->a->prompt)});
+    facts.push_back({tr("Reference"), {QString::fromStdString(pair->a->groundTruth)}, {}, {}});
+    facts.push_back({tr("Kind, row"), {QStringLiteral("%1, %2").arg(QString::fromStdString(pair->a->kind)).arg(pair->a->fileRow)}, {}, {}});
+    if (row) {
+      scene.picture = QImage::fromData(row->image.data(), int(row->image.size())).convertToFormat(QImage::Format_RGB888);
+      for (const PixelBox& box : row->evidence)
+        if (box.image == 0) scene.boxes.push_back({QRectF(double(box.x), double(box.y), double(box.width), double(box.height)), QString::fromStdString(box.label), false});
+    }
+  }
+  m_picture->setEmptyText(pair ? tr("Fetching the picture") : tr("Choose a sample"), {});
+  m_picture->setScene(scene);
+  m_picture->fit();
+  m_facts->setRows(facts);
+  m_inspect->setEnabled(row != nullptr);
+  m_inspect->setToolTip(row ? tr("This sample with A's own answer ids, read by A") : tr("Choose a sample whose picture is here."));
+}
+
+// Runs' folders are read on the engine's thread: their metrics may be long.
+void EvaluatePage::refreshBoard() {
+  std::vector<std::string> folders;
+  for (const QString& name : m_session.runs())
+    if (const RunRecord* run = m_session.run(name); run && !run->foreign && !run->status.directory.empty()) folders.push_back(run->status.directory);
+  if (folders.empty()) return m_board->setBoard({});
+  const QPointer<EvaluatePage> self(this);
+  m_session.submit("board", [self, folders](Engine&, const EventSink&, std::stop_token) {
+    Board board;
+    try {
+      board = makeBoard(folders);
+    } catch (const Error&) {
+      board = {};  // no run has scores: the board says so
+    }
+    Session::reply(QPointer<QObject>(self.data()), [self, board] { if (self) self->m_board->setBoard(board); });
+  });
+}
+
+void EvaluatePage::exportTo(const QString& file) {
+  if (file.endsWith(QStringLiteral(".csv"))) return writeBytes(file, m_pairs.rows.empty() ? QByteArray::fromStdString(boardCsv(m_board->board())) : pairsCsv(m_pairs, chosen(m_b) != nullptr));
+  if (file.endsWith(QStringLiteral(".svg"))) return writeBytes(file, QByteArray::fromStdString(boardSvg(m_board->board())));
+  if (!file.endsWith(QStringLiteral(".png"))) throw Error("Evaluations cannot be written as this kind of file", file.toStdString(), "samples are written as .csv, the board as .svg, the page as .png", "Choose one of these endings.");
+  QPixmap picture(size() * 2);
+  picture.setDevicePixelRatio(2);
+  render(&picture);
+  if (!picture.save(file)) throw Error("The picture could not be written", file.toStdString(), "the disk refuses", "Choose another folder.");
+}
+
+}  // namespace cuescope

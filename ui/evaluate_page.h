@@ -1,0 +1,102 @@
+// EvaluatePage: an evaluation of a model or checkpoint on a data file, sample by sample; two of them side by side; the board of
+// finished runs. UI thread; owned by the main window.
+#pragma once
+
+#include <QWidget>
+
+#include "ui/models/evaluation_pairs.h"
+#include "ui/session.h"
+
+class QComboBox;
+class QPlainTextEdit;
+class QPushButton;
+class QSpinBox;
+class QTableWidget;
+
+namespace cuescope {
+
+class BoardView;
+class ElidedLabel;
+class ErrorPanel;
+class FactTable;
+class ImageCanvas;
+class SampleRows;
+class SegmentedButton;
+class TaskProgress;
+class Workspace;
+
+class EvaluatePage : public QWidget {
+  Q_OBJECT
+ public:
+  EvaluatePage(Session& session, Workspace& workspace, QWidget* parent = nullptr);
+
+  /// Asks the chosen model the chosen rows; a second call cancels.
+  void evaluate();
+  void cancel();
+  /// Finished here, or read from a file of results.
+  void addEvaluation(const EvaluationPtr& evaluation, const QString& name);
+  void refreshBoard();
+  /// .csv: samples side by side, or the board when there are none; .svg: the board; .png: the page. Throws Error.
+  void exportTo(const QString& file);
+
+  QComboBox* modelChooser() const { return m_model; }
+  QComboBox* dataChooser() const { return m_data; }
+  QSpinBox* rowsField() const { return m_rows; }
+  QPushButton* evaluateButton() const { return m_evaluate; }
+  SegmentedButton* filter() const { return m_filter; }
+  QTableWidget* table() const { return m_table; }
+  BoardView* boardView() const { return m_board; }
+  QComboBox* chooserA() const { return m_a; }
+  QComboBox* chooserB() const { return m_b; }
+  int evaluations() const { return int(m_done.size()); }
+  bool busy() const { return m_busy; }
+  QString verdict() const;
+
+ Q_SIGNALS:
+  void said(const QString& words);
+  void inspectRequested(const cuescope::InspectRequest& request);
+
+ protected:
+  void showEvent(QShowEvent* event) override;
+
+ private:
+  struct Done {
+    EvaluationPtr evaluation;
+    QString name, model;
+  };
+  void fillChoosers();
+  void fillSamples();
+  void showSample();
+  void setBusy(bool busy);
+  const Evaluation* chosen(const QComboBox* box) const;
+
+  Session& m_session;
+  Workspace& m_workspace;
+  SampleRows* m_samples = nullptr;
+  std::vector<Done> m_done;
+  EvaluationPairs m_pairs;
+  std::vector<int> m_shown;  // of m_pairs.rows
+  bool m_busy = false;
+  int m_number = 0;
+
+  BoardView* m_board = nullptr;
+  QComboBox* m_model = nullptr;
+  QComboBox* m_data = nullptr;
+  QSpinBox* m_rows = nullptr;
+  QPushButton* m_evaluate = nullptr;
+  TaskProgress* m_progress = nullptr;
+  ErrorPanel* m_error = nullptr;
+  QComboBox* m_a = nullptr;
+  QComboBox* m_b = nullptr;
+  SegmentedButton* m_filter = nullptr;
+  QTableWidget* m_table = nullptr;
+  QTableWidget* m_scores = nullptr;
+  ElidedLabel* m_verdict = nullptr;
+  ImageCanvas* m_picture = nullptr;
+  FactTable* m_facts = nullptr;
+  ElidedLabel* m_heads[2] = {};
+  QPlainTextEdit* m_texts[2] = {};
+  QPushButton* m_inspect = nullptr;
+};
+
+}  // namespace cuescope

@@ -1,0 +1,78 @@
+// The pages that are built when they are first asked for, and what they ask of the window.
+#include <QLineEdit>
+#include <QPlainTextEdit>
+#include <QStackedWidget>
+
+#include "ui/data_page.h"
+#include "ui/evaluate_page.h"
+#include "ui/inspect_page.h"
+#include "ui/main_window.h"
+#include "ui/navigator.h"
+#include "ui/rollouts_page.h"
+#include "ui/status_strip.h"
+
+namespace cuescope {
+
+void MainWindow::placePage(Page page, QWidget* built) {
+  for (QLineEdit* field : built->findChildren<QLineEdit*>()) field->setAcceptDrops(false);
+  for (QPlainTextEdit* field : built->findChildren<QPlainTextEdit*>()) field->setAcceptDrops(false);
+  QWidget* place = m_stack->widget(page);
+  const bool shown = m_stack->currentWidget() == place;
+  m_stack->insertWidget(page, built);
+  m_stack->removeWidget(place);
+  place->deleteLater();
+  if (shown) m_stack->setCurrentWidget(built);
+}
+
+RolloutsPage* MainWindow::rolloutsPage() {
+  if (m_rollouts) return m_rollouts;
+  m_rollouts = new RolloutsPage(m_session, m_selection);
+  placePage(Rollouts, m_rollouts);
+  connect(m_rollouts, &RolloutsPage::inspectRequested, this, &MainWindow::inspectRequest);
+  connect(m_rollouts, &RolloutsPage::trainRequested, this, [this] { setPage(Train); });
+  connect(m_rollouts, &RolloutsPage::exportRequested, this, [this] { m_actions["file.export"]->trigger(); });
+  return m_rollouts;
+}
+
+EvaluatePage* MainWindow::evaluatePage() {
+  if (m_evaluate) return m_evaluate;
+  m_evaluate = new EvaluatePage(m_session, m_workspace);
+  placePage(Evaluate, m_evaluate);
+  connect(m_evaluate, &EvaluatePage::inspectRequested, this, &MainWindow::inspectRequest);
+  connect(m_evaluate, &EvaluatePage::said, this, [this](const QString& words) { m_status->say(words); });
+  return m_evaluate;
+}
+
+void MainWindow::inspectRequest(const InspectRequest& request) {
+  const int token = m_selection.token();
+  setPage(Inspect);
+  m_inspect->ask(request);
+  if (token >= 0) m_selection.setToken(token);  // the token that was read on the other page
+}
+
+void MainWindow::openForeign(const QString& path) {
+  Failure failure;
+  const QString name = m_session.openForeignRun(path, &failure);
+  if (name.isEmpty()) {
+    setPage(Inspect);
+    m_inspect->showFailure(failure);
+    return;
+  }
+  m_selection.setRun(name);
+  m_navigator->selectRun(name);
+  const RunRecord* run = m_session.run(name);
+  setPage(run->steps.empty() ? Rollouts : Train);
+  m_status->say(tr("%1 is open, read-only").arg(name));
+}
+
+bool MainWindow::exportPage(const QString& file) {
+  if (onStart()) return false;
+  switch (page()) {
+    case Rollouts: rolloutsPage()->exportTo(file); return true;
+    case Data: m_data->exportTo(file); return true;
+    case Evaluate: evaluatePage()->exportTo(file); return true;
+    default: return false;
+  }
+}
+
+}  // namespace cuescope
