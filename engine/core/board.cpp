@@ -28,7 +28,7 @@ bool sameFolder(const std::string& a, const std::string& b) {
 /// The paper's order; others behind, as they come.
 int rank(const std::string& setting) {
   static const std::vector<std::string> order = {"base", "sft", "grpo", "opsd", "opsd + cue", "opsd + module", "opsd + vicur", "opd", "opd + cue", "opd + module", "opd + vicur"};
-  const auto found = std::find(order.begin(), order.end(), setting);
+  const auto found = std::find(order.begin(), order.end(), setting.substr(0, setting.find(',')));
   return static_cast<int>(found - order.begin());
 }
 
@@ -97,6 +97,9 @@ BoardRun readBoardRun(const std::string& directory) {
   run.directory = directory;
   run.name = fs::path(directory).filename().string();
   run.setting = settingName(config);
+  const auto leaf = [](const std::string& path) { return fs::path(resolvePath(path)).lexically_normal().filename().string(); };
+  run.models = leaf(config.student.path);
+  if (config.distillation.distillationCoef > 0 && config.teacher.kind == "reference") run.models += " <- " + leaf(config.teacher.path);
   run.seed = config.trainer.seed;
   run.totalSteps = config.trainer.totalTrainingSteps;
   if (const auto status = reader.status()) {
@@ -162,6 +165,7 @@ Board makeBoard(const std::vector<std::string>& folders) {
     for (const auto& note : notes) why += (why.empty() ? "" : "; ") + note;
     throw Error("No run has anything to compare", folders.empty() ? "runs" : folders.front(), why, "Evaluate a run: cuescope-cli eval --model RUN --data FILES.");
   }
+  std::stable_sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return rank(a.setting) < rank(b.setting); });
   Board board = boardOf(std::move(runs));
   board.notes.insert(board.notes.end(), notes.begin(), notes.end());
   return board;
@@ -169,12 +173,15 @@ Board makeBoard(const std::vector<std::string>& folders) {
 
 Board boardOf(std::vector<BoardRun> runs) {
   Board board;
+  std::map<std::string, std::set<std::string>> pairs;
+  for (const auto& run : runs) pairs[run.setting].insert(run.models);
+  for (auto& run : runs)
+    if (pairs[run.setting].size() > 1) run.setting += ", " + run.models;
   std::set<std::string> dataSets;
   for (const auto& run : runs) {
     if (std::find(board.settings.begin(), board.settings.end(), run.setting) == board.settings.end()) board.settings.push_back(run.setting);
     for (const auto& [name, accuracy] : run.accuracy) dataSets.insert(name);
   }
-  std::stable_sort(board.settings.begin(), board.settings.end(), [](const auto& a, const auto& b) { return rank(a) < rank(b); });
   board.dataSets.assign(dataSets.begin(), dataSets.end());
   std::stable_sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.seed < b.seed; });
   for (const auto& setting : board.settings) {

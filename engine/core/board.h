@@ -14,6 +14,7 @@ namespace cuescope {
 
 struct BoardRun {
   std::string directory, name, setting;
+  std::string models;  // "student <- teacher" by their folders' names; joins the setting when runs of several pairs are compared
   std::uint64_t seed = 0;
   int step = 0, totalSteps = 0;
   bool completed = false;
@@ -40,8 +41,9 @@ struct Board {
 std::string settingName(const RunConfig& config);
 /// Reads one run. Throws Error when the folder is no run.
 BoardRun readBoardRun(const std::string& directory);
-/// Folders of runs, or folders that hold runs. A run that cannot be read becomes a note; none at all is an Error.
+/// Folders of runs, or folders that hold runs; settings in the paper's order. A run that cannot be read becomes a note; none at all is an Error.
 Board makeBoard(const std::vector<std::string>& folders);
+/// Of runs that have been read; settings in the order in which they first come.
 Board boardOf(std::vector<BoardRun> runs);
 
 std::string boardText(const Board& board);

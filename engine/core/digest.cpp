@@ -1,5 +1,9 @@
 #include "engine/core/digest.h"
 
+#include <fstream>
+
+#include "engine/core/failure.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -33,5 +37,19 @@ Digest& Digest::add(const void* bytes, std::size_t size) {
 std::string Digest::hex() const { return toHex(XXH3_128bits_digest(&m_state->xxh)); }
 
 std::string digest(const void* bytes, std::size_t size) { return toHex(XXH3_128bits(bytes, size)); }
+
+std::string filesDigest(const std::vector<std::string>& files) {
+  Digest digest;
+  std::vector<char> buffer(1 << 20);
+  for (const auto& file : files) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in) throw Error("The file could not be read", file, "it does not open", "Check the path.");
+    while (in) {
+      in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+      digest.add(buffer.data(), static_cast<std::size_t>(in.gcount()));
+    }
+  }
+  return digest.hex();
+}
 
 }  // namespace cuescope

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace cuescope {
 
@@ -21,5 +22,7 @@ class Digest {
 };
 
 std::string digest(const void* bytes, std::size_t size);
+/// Of the files' bytes, one after the other. Throws Error that names the file which does not open.
+std::string filesDigest(const std::vector<std::string>& files);
 
 }  // namespace cuescope

@@ -12,6 +12,27 @@ namespace {
 
 using nlohmann::json;
 
+void readPlace(const json& line, RolloutRecord& r) {
+  r.dataSource = line.value("data_source", "");
+  r.kind = line.value("kind", "");
+  r.layout = line.value("layout", "");
+  r.dataFile = line.value("data_file", "");
+  r.dataRow = line.value("data_row", std::int64_t{-1});
+  for (const auto& picture : line.value("images", json::array())) {
+    if (!picture.is_object()) continue;  // another program's list of pictures
+    RolloutPicture p;
+    p.path = picture.value("path", "");
+    const auto grid = picture.value("grid", std::vector<int>{}), size = picture.value("size", std::vector<int>{});
+    if (grid.size() == 2) p.gridRows = grid[0], p.gridCols = grid[1];
+    if (size.size() == 2) p.width = size[0], p.height = size[1];
+    r.pictures.push_back(std::move(p));
+  }
+  if (line.contains("teacher_topk_ids") && line.contains("teacher_topk_logprobs")) {
+    r.teacherTopIds = line["teacher_topk_ids"].get<std::vector<std::vector<std::int64_t>>>();
+    for (const auto& position : line["teacher_topk_logprobs"]) r.teacherTopLogProbs.push_back(floatsFrom(position));
+  }
+}
+
 }  // namespace
 
 std::string toJsonLine(const RolloutRecord& r) {
@@ -27,7 +48,19 @@ std::string toJsonLine(const RolloutRecord& r) {
                                  {"stopped", r.stopped},
                                  {"ids", r.ids},
                                  {"student_token_logprobs", r.studentLogProbs},
-                                 {"teacher_token_logprobs", r.teacherLogProbs}};
+                                 {"teacher_token_logprobs", r.teacherLogProbs},
+                                 {"data_source", r.dataSource},
+                                 {"kind", r.kind},
+                                 {"layout", r.layout},
+                                 {"data_file", r.dataFile},
+                                 {"data_row", r.dataRow}};
+  line["images"] = nlohmann::ordered_json::array();
+  for (const auto& picture : r.pictures)
+    line["images"].push_back({{"path", picture.path}, {"grid", {picture.gridRows, picture.gridCols}}, {"size", {picture.width, picture.height}}});
+  if (!r.teacherTopIds.empty()) {
+    line["teacher_topk_ids"] = r.teacherTopIds;
+    line["teacher_topk_logprobs"] = r.teacherTopLogProbs;
+  }
   return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -53,6 +86,7 @@ std::vector<RolloutRecord> parseRollouts(const std::string& jsonLines) {
       r.ids = line.value("ids", std::vector<std::int64_t>{});
       if (line.contains("student_token_logprobs")) r.studentLogProbs = floatsFrom(line["student_token_logprobs"]);
       if (line.contains("teacher_token_logprobs")) r.teacherLogProbs = floatsFrom(line["teacher_token_logprobs"]);
+      readPlace(line, r);
       records.push_back(std::move(r));
     } catch (const json::exception& error) {
       throw Error("A saved rollout could not be read", "line " + std::to_string(number), error.what(),

@@ -1,10 +1,12 @@
 // RunDirectory: the truth about a run, on disk. The engine writes it, the window and the CLI read it; the same code does both.
 //   config.yaml        resolved configuration
+//   provenance.json    versions, digests of the data, models, machine
 //   status.json        RunStatus after the last unit of work, replaced atomically
 //   metrics.jsonl      one object a step: {"step": n, "seconds": s, "tokens": t, "phases": {...}, metrics...}
 //   rollouts/N.jsonl   one object a response (engine/core/rollout_record.h)
 //   probes/N.json      ProbeMap list of a step
 //   checkpoints/step-NNNNNN/   Hugging Face folder, trainer/, manifest.json (written last)
+//   evaluations/*.json scores of `cuescope-cli eval` (engine/core/evaluation.h)
 //   tensorboard/       event file of the same numbers
 //   lock               flock-ed by the process that writes
 #pragma once

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -78,6 +80,49 @@ std::vector<fs::path> filesOf(const fs::path& folder) {
   return files;
 }
 
+/// A folder that is going away stops being a checkpoint first: no half of it is ever taken for a whole one.
+void removeCheckpoint(const fs::path& folder) {
+  std::error_code error;
+  const fs::path going = folder.string() + ".gone" + kUnfinished;
+  fs::remove_all(going, error);
+  fs::rename(folder, going, error);
+  if (!error) fs::remove_all(going, error);
+}
+
+/// Digest of every tensor of a safetensors file.
+json tensorDigests(const fs::path& file) {
+  json digests = json::object();
+  const Safetensors tensors = Safetensors::open(file.string());
+  for (const auto& entry : tensors.entries()) {
+    const at::Tensor bytes = tensors.read(entry.name).contiguous();
+    digests[entry.name] = digest(bytes.data_ptr(), bytes.nbytes());
+  }
+  return digests;
+}
+
+/// What of a file differs from what was written, as a sentence's end.
+std::string damageOf(const fs::path& file, const json& entry, const json& written) {
+  std::error_code error;
+  if (!fs::exists(file, error)) return "the file is missing";
+  const auto bytes = fs::file_size(file, error), wanted = entry.at("bytes").get<std::uintmax_t>();
+  if (bytes != wanted) return "the file has " + std::to_string(bytes) + " bytes, " + std::to_string(wanted) + " were written";
+  if (fileDigest(file) == entry.at("xxh3").get<std::string>()) return {};
+  const std::string name = file.filename().string();
+  if (!written.is_object()) return "its bytes differ from what was written";
+  try {
+    const json now = tensorDigests(file);
+    std::string changed;
+    int count = 0;
+    for (const auto& [tensor, value] : written.items()) {
+      if (now.value(tensor, "") == value.get<std::string>()) continue;
+      if (++count <= 3) changed += (changed.empty() ? "" : ", ") + tensor;
+    }
+    if (count > 0) return "the tensor " + changed + (count > 3 ? " and " + std::to_string(count - 3) + " more" : "") + " differ" + (count == 1 ? "s" : "") + " from what was written";
+  } catch (const Error&) {  // it cannot even be opened as tensors: said below
+  }
+  return "its header differs from what was written";
+}
+
 /// Removes the unfinished folder unless the checkpoint has become whole.
 class Unfinished {
  public:
@@ -90,10 +135,24 @@ class Unfinished {
     std::error_code ignored;
     if (!m_done) fs::remove_all(m_folder, ignored);
   }
+  /// A folder of that name (the same step written again) is there until the new one is: the two change names in one step.
   void renameTo(const fs::path& name) {
-    fs::remove_all(name);  // the same step written again
-    fs::rename(m_folder, name);
+    if (fs::exists(name)) {
+      if (::renameat2(AT_FDCWD, m_folder.c_str(), AT_FDCWD, name.c_str(), RENAME_EXCHANGE) != 0) {
+        // A file system that cannot exchange: the old one waits under a name that is cleared away only later.
+        const fs::path old = name.string() + ".old" + kUnfinished;
+        fs::remove_all(old);
+        fs::rename(name, old);
+        fs::rename(m_folder, name);
+      }
+    } else {
+      fs::rename(m_folder, name);
+    }
+    flushToDisk(name.parent_path(), true);
     m_done = true;
+    std::error_code ignored;  // what is left of the old one goes at the next start at the latest
+    fs::remove_all(m_folder, ignored);
+    fs::remove_all(name.string() + ".old" + kUnfinished, ignored);
   }
 
  private:
@@ -133,13 +192,13 @@ std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& stud
   json manifest = {{"format", 1}, {"step", state.step}, {"metrics", metrics}, {"files", json::object()}};
   for (const auto& file : filesOf(folder)) {
     flushToDisk(file, false);
-    manifest["files"][fs::relative(file, folder).string()] = {{"bytes", fs::file_size(file)},
-                                                              {"xxh3", fileDigest(file)}};
+    const std::string name = fs::relative(file, folder).string();
+    manifest["files"][name] = {{"bytes", fs::file_size(file)}, {"xxh3", fileDigest(file)}};
+    if (file.extension() == ".safetensors") manifest["tensors"][name] = tensorDigests(file);
   }
   flushToDisk(folder / "trainer", true);
   writeFileDurably((folder / "manifest.json").string(), manifest.dump(1) + "\n");
   unfinished.renameTo(final);
-  flushToDisk(final.parent_path(), true);
   return final.string();
 } catch (const fs::filesystem_error& error) {
   throw Error("The checkpoint could not be written", error.path1().string(), error.code().message(),
@@ -151,15 +210,41 @@ void verifyCheckpoint(const std::string& folder) {
   if (!manifest.contains("files"))
     throw Error("This folder is no complete checkpoint", folder, "its manifest lists no files",
                 "Use another checkpoint of the run.");
+  const json tensors = manifest.value("tensors", json::object());
   for (const auto& [name, entry] : manifest["files"].items()) {
     const fs::path file = fs::path(folder) / name;
-    std::error_code ignored;
-    const bool same = fs::exists(file, ignored) &&
-                      fs::file_size(file, ignored) == entry.at("bytes").get<std::uintmax_t>() &&
-                      fileDigest(file) == entry.at("xxh3").get<std::string>();
-    if (!same)
-      throw Error("The checkpoint is damaged", file.string(), "the file differs from what was written",
-                  "Use another checkpoint of the run.");
+    const std::string damage = damageOf(file, entry, tensors.value(name, json()));
+    if (!damage.empty()) throw Error("The checkpoint is damaged", file.string(), damage, "Use another checkpoint of the run.");
+  }
+}
+
+std::string previousCheckpoint(const std::string& folder) {
+  const fs::path bad = fs::path(folder).lexically_normal(), run = bad.parent_path().parent_path();
+  const auto found = RunReader(run.string()).checkpoints();
+  for (auto it = found.rbegin(); it != found.rend(); ++it) {
+    if (!it->complete || fs::path(it->folder).filename() >= bad.filename()) continue;
+    try {
+      verifyCheckpoint(it->folder);
+      return it->folder;
+    } catch (const Error&) {  // that one is damaged as well: look further back
+    }
+  }
+  return {};
+}
+
+void requireWholeCheckpoint(const std::string& folder) {
+  try {
+    verifyCheckpoint(folder);
+  } catch (const Error& error) {
+    Failure failure = error.failure();
+    const std::string previous = previousCheckpoint(folder), run = fs::path(folder).lexically_normal().parent_path().parent_path().string();
+    if (previous.empty()) {
+      failure.nextStep = "The run has no earlier checkpoint that is whole; start it again.";
+    } else {
+      const int step = readTrainerState(previous).step;
+      failure.nextStep = "Step " + std::to_string(step) + " is whole: cuescope-cli resume " + run + "@" + std::to_string(step) + ".";
+    }
+    throw Error(failure);
   }
 }
 
@@ -252,18 +337,26 @@ void pruneCheckpoints(const std::string& runDirectory, int keep) {
   }
   for (const auto& folder : unfinished) fs::remove_all(folder, ignored);
   if (keep <= 0) return;
-  std::vector<std::string> complete;
-  for (const auto& info : RunReader(runDirectory).checkpoints()) {
-    if (info.complete) complete.push_back(info.folder);
+  std::vector<CheckpointInfo> complete;
+  for (auto& info : RunReader(runDirectory).checkpoints()) {
+    if (info.complete) complete.push_back(std::move(info));
   }
-  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < complete.size(); ++i)
-    fs::remove_all(complete[i], ignored);
+  if (complete.size() <= static_cast<std::size_t>(keep)) return;
+  const std::size_t kept = complete.size() - static_cast<std::size_t>(keep);  // the first of the newest
+  const auto accuracyOf = [](const CheckpointInfo& info) {
+    const auto found = info.metrics.find("val/accuracy");
+    return found == info.metrics.end() || !std::isfinite(found->second) ? -1.0 : found->second;
+  };
+  std::size_t best = complete.size() - 1;  // of equals the newest
+  for (std::size_t i = complete.size(); i-- > 0;)
+    if (accuracyOf(complete[i]) > accuracyOf(complete[best])) best = i;
+  for (std::size_t i = 0; i < kept; ++i)
+    if (i != best) removeCheckpoint(complete[i].folder);
 }
 
 void dropCheckpointsAfter(const std::string& runDirectory, int step) {
   for (const auto& info : RunReader(runDirectory).checkpoints()) {
-    std::error_code ignored;
-    if (info.step > step) fs::remove_all(info.folder, ignored);
+    if (info.step > step) removeCheckpoint(info.folder);
   }
 }
 

@@ -1,7 +1,8 @@
 // Checkpoint: checkpoints/step-NNNNNN of a run directory: a Hugging Face folder that any program opens, trainer/ with
-// what the run needs to go on bit for bit, and manifest.json with a digest of every file. Everything is written under
+// what the run needs to go on bit for bit, and manifest.json with digests. Everything is written under
 // another name, flushed, and renamed at the end: a folder of that name is always whole. Engine thread.
 //   trainer/optimizer.safetensors   moments (and float32 masters of bfloat16 students)
+//   manifest.json                   metrics of the step; digest of every file and of every tensor
 //   trainer/state.json              step, data cursor, counters; random numbers need no state (rollout.h)
 #pragma once
 
@@ -32,8 +33,12 @@ std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& stud
                             const TrainerState& state, const std::string& filesFrom,
                             const std::map<std::string, double>& metrics, const std::string& configYaml);
 
-/// Compares every file with the manifest. Throws Error that names the file which is missing or differs.
+/// Compares every file with the manifest. Throws Error that names the file which is missing or differs, and its tensors that do.
 void verifyCheckpoint(const std::string& folder);
+/// The same; what to do next names the newest earlier checkpoint that is whole.
+void requireWholeCheckpoint(const std::string& folder);
+/// Newest whole checkpoint of the run before this one, empty when there is none.
+std::string previousCheckpoint(const std::string& folder);
 /// Restores the optimizer and returns the rest. The student is opened with Qwen3VL::load(folder).
 TrainerState loadTrainerState(const std::string& folder, Optimizer& optimizer);
 TrainerState readTrainerState(const std::string& folder);
@@ -45,7 +50,8 @@ std::string newestCheckpoint(const std::string& runDirectory);
 std::string modelFolderOf(const std::string& name, int* step);
 /// Copies the model of such a name, without the trainer's state, to a new folder, durably; verifies it first. Returns the folder.
 std::string exportCheckpoint(const std::string& name, const std::string& outputFolder);
-/// Removes complete checkpoints older than the newest `keep` (0: keeps all), and what a crash has left half written.
+/// Removes complete checkpoints older than the newest `keep` (0: keeps all) but for the one with the best val/accuracy, and what
+/// a crash has left half written.
 void pruneCheckpoints(const std::string& runDirectory, int keep);
 /// Removes checkpoints of later steps: they belong to the part of the run that is done again.
 void dropCheckpointsAfter(const std::string& runDirectory, int step);

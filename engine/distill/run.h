@@ -97,6 +97,7 @@ class Run final : public TrainingRun {
     std::int64_t next = 0, total = 0, answered = 0, tokens = 0;
     double right = 0, format = 0;
     std::map<std::string, std::pair<double, double>> byKind;  // right, asked
+    std::map<std::string, std::pair<double, double>> bySource;
   };
 
   void unit(std::stop_token stop);

@@ -1,11 +1,15 @@
 // How a run comes to life: configuration -> folder, lock, models, data.
 #include <ATen/Parallel.h>
+#include <torch/version.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "engine/core/digest.h"
 #include "engine/core/failure.h"
 #include "engine/distill/plan_sizes.h"
 #include "engine/distill/run.h"
@@ -139,6 +143,37 @@ void loadModels(RunParts& parts, const RunConfig& config, const std::string& dev
   if (config.actor.klLossCoef == 0) parts.start = nullptr;  // it lives on as the teacher
 }
 
+/// provenance.json: what a reader needs to make the run again: versions, data, models, machine.
+std::string provenanceOf(const RunConfig& config, const RunParts& parts) {
+  nlohmann::ordered_json data = nlohmann::ordered_json::array();
+  for (const auto* files : {&config.data.trainFiles, &config.data.valFiles}) {
+    for (const auto& file : *files) {
+      const std::string path = resolvePath(file);
+      data.push_back({{"file", path}, {"use", files == &config.data.trainFiles ? "train" : "val"}, {"bytes", fs::file_size(path)}, {"xxh3", filesDigest({path})}});
+    }
+  }
+  const auto model = [](const Qwen3VL* m) -> nlohmann::ordered_json {
+    if (!m) return nullptr;
+    const ModelInfo info = m->info();
+    std::vector<std::string> weights;  // ModelInfo's digest is of shapes alone: two models of one size share it
+    for (const auto& entry : fs::directory_iterator(info.folder))
+      if (entry.path().extension() == ".safetensors") weights.push_back(entry.path().string());
+    std::sort(weights.begin(), weights.end());
+    return {{"folder", info.folder}, {"xxh3", filesDigest(weights)}, {"parameters", info.parameters}, {"dtype", info.dtype}, {"device", info.device}};
+  };
+  const nlohmann::ordered_json json = {{"cuescope", CUESCOPE_VERSION},
+                                       {"torch", TORCH_VERSION},
+                                       {"compiler", __VERSION__},
+                                       {"threads", at::get_num_threads()},
+                                       {"seed", config.trainer.seed},
+                                       {"student", model(parts.student.get())},
+                                       {"teacher", model(parts.teacher.get())},
+                                       {"data", data},
+                                       {"train_rows", parts.train.size},
+                                       {"val_rows", parts.val.size}};
+  return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace
 
 std::unique_ptr<Run> Run::open(const RunConfig& config, const EngineOptions& options, const EventSink& sink,
@@ -152,7 +187,7 @@ std::unique_ptr<Run> Run::open(const RunConfig& config, const EngineOptions& opt
   };
   RunParts parts;
   const std::string studentFolder = resolvePath(config.student.path);
-  if (!place.resumeFrom.empty()) verifyCheckpoint(place.resumeFrom);
+  if (!place.resumeFrom.empty()) requireWholeCheckpoint(place.resumeFrom);
   parts.studentFiles = place.resumeFrom.empty() ? studentFolder : place.resumeFrom;
   parts.studentProcessor = std::make_shared<Processor>(parts.studentFiles);
   const auto rowsIn = [](const std::vector<std::string>& names) {
@@ -165,7 +200,10 @@ std::unique_ptr<Run> Run::open(const RunConfig& config, const EngineOptions& opt
   checkStop();
   loadModels(parts, config, device, options.dtype, sink, checkStop);
   checkStop();
-  return std::make_unique<Run>(config, std::move(parts), place.directory, place.resumeFrom, sink);
+  const std::string provenance = provenanceOf(config, parts);
+  auto run = std::make_unique<Run>(config, std::move(parts), place.directory, place.resumeFrom, sink);
+  writeFileDurably(place.directory + "/provenance.json", provenance);  // the run holds the folder's lock by now
+  return run;
 }
 
 }  // namespace cuescope

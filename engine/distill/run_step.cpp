@@ -1,6 +1,7 @@
 // The units of a run that make a step: rows, rollout, scores, gradients, update, and the step's numbers.
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "engine/core/failure.h"
 #include "engine/distill/rollout.h"
@@ -17,6 +18,7 @@ constexpr std::size_t kRowsPerSampleUnit = 8;  // decoding and resizing, about 5
 std::unique_ptr<ReadyRow> Run::readyRow(const RowSource& source, std::int64_t index, std::string* reason) const try {
   auto row = m_preparer.prepare(source.row(index), reason);
   if (row && row->sample.id.empty()) row->sample.id = "row " + std::to_string(index);
+  if (row && source.origin) std::tie(row->file, row->fileRow) = source.origin(index);
   return row;
 } catch (const Error& error) {
   *reason = error.what();
@@ -143,7 +145,7 @@ void Run::stepMetrics(const Optimizer::Result& result) {
   const double updates = static_cast<double>(updateCount());
   m_batch.metrics.divideSums(updates);
   for (const auto& [name, value] : m_batch.metrics.values()) {
-    const bool trainerSide = name.starts_with("distillation/") && !name.starts_with("distillation/gap");
+    const bool trainerSide = name.starts_with("distillation/") && !name.starts_with("distillation/gap") && !name.starts_with("distillation/contrast");
     m[trainerSide ? "actor/" + name : name] = value;
   }
   m["actor/loss"] = m_batch.loss / updates;

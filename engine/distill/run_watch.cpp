@@ -68,6 +68,11 @@ void Run::evaluateBlock(std::stop_token stop) {
     m_evaluation.format += reward.format;
     m_evaluation.tokens += static_cast<std::int64_t>(answers[i].ids.size());
     ++m_evaluation.answered;
+    if (!rows[i]->sample.dataSource.empty()) {
+      auto& [right, asked] = m_evaluation.bySource[rows[i]->sample.dataSource];
+      right += reward.accuracy;
+      ++asked;
+    }
     if (!rows[i]->sample.kind.empty()) {
       auto& [right, asked] = m_evaluation.byKind[rows[i]->sample.kind];
       right += reward.accuracy;
@@ -88,6 +93,7 @@ void Run::evaluateBlock(std::stop_token stop) {
     m["val/accuracy_high"] = high;
     m["val/format"] = m_evaluation.format / n;
     m["val/response_length/mean"] = static_cast<double>(m_evaluation.tokens) / n;
+    for (const auto& [source, counts] : m_evaluation.bySource) m["val-core/" + source + "/acc/mean@1"] = counts.first / counts.second;  // verl's name
     for (const auto& [kind, counts] : m_evaluation.byKind) m["val/accuracy/" + kind] = counts.first / counts.second;
   }
   enter(due(m_config.trainer.probeFreq) ? Phase::Probe : Phase::Publish);
@@ -125,6 +131,24 @@ std::vector<float> toVector(const at::Tensor& tensor) {
   return {host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel()};
 }
 
+namespace {
+
+/// The first columns of the teacher's best tokens.
+void saveTopK(const TeacherScores& teacher, RolloutRecord& record) {
+  if (!teacher.topIds.defined() || teacher.topIds.numel() == 0) return;
+  const std::int64_t k = std::min<std::int64_t>(kSavedTopK, teacher.topIds.size(1));
+  const at::Tensor ids = teacher.topIds.narrow(1, 0, k).to(at::kCPU, at::kLong).contiguous();
+  const at::Tensor logProbs = teacher.topK.narrow(1, 0, k).to(at::kCPU, at::kFloat).contiguous();
+  for (std::int64_t t = 0; t < ids.size(0); ++t) {
+    const auto* id = ids.const_data_ptr<std::int64_t>() + t * k;
+    const auto* logProb = logProbs.const_data_ptr<float>() + t * k;
+    record.teacherTopIds.emplace_back(id, id + k);
+    record.teacherTopLogProbs.emplace_back(logProb, logProb + k);
+  }
+}
+
+}  // namespace
+
 std::string Run::rolloutLines() const {
   std::string lines;
   const Tokenizer& tokenizer = m_parts.studentProcessor->tokenizer();
@@ -144,6 +168,17 @@ std::string Run::rolloutLines() const {
     record.accuracy = m_batch.rewards[r].accuracy;
     record.format = m_batch.rewards[r].format;
     record.stopped = m_batch.responses[r].stopped;
+    record.dataSource = prompt.sample.dataSource;
+    record.kind = prompt.sample.kind;
+    record.layout = prompt.sample.layout;
+    record.dataFile = prompt.file;
+    record.dataRow = prompt.fileRow;
+    const std::int64_t merge = m_parts.student->config().vision.merge;
+    for (std::size_t i = 0; i < prompt.grids.size(); ++i) {
+      record.pictures.push_back({i < prompt.sample.imagePaths.size() ? prompt.sample.imagePaths[i] : std::string(), static_cast<int>(prompt.grids[i].h / merge),
+                                 static_cast<int>(prompt.grids[i].w / merge), prompt.imageWidths[i], prompt.imageHeights[i]});
+    }
+    saveTopK(m_batch.rows[r].teacher, record);
     lines += toJsonLine(record);
   }
   return lines;

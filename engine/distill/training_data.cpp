@@ -9,7 +9,7 @@
 namespace cuescope {
 
 RowSource rowsOf(std::shared_ptr<const Dataset> dataset) {
-  return {dataset->size(), [dataset](std::int64_t i) { return dataset->row(i); }};
+  return {dataset->size(), [dataset](std::int64_t i) { return dataset->row(i); }, [dataset](std::int64_t i) { return dataset->origin(i); }};
 }
 
 DataCursor::DataCursor(std::int64_t size, bool shuffle, std::uint64_t seed)

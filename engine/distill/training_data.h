@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/core/config.h"
@@ -18,6 +19,7 @@ namespace cuescope {
 struct RowSource {
   std::int64_t size = 0;
   std::function<Sample(std::int64_t)> row;
+  std::function<std::pair<std::string, std::int64_t>(std::int64_t)> origin;  // file and row in it; may be empty
 };
 RowSource rowsOf(std::shared_ptr<const Dataset> dataset);
 
@@ -51,6 +53,8 @@ struct ReadyRow {
   bool privileged = false;                     // the teacher's prompt says what the privilege asks for
   std::string privilege;                       // the text of a [Hint], if the privilege came as one
   bool think = false;                          // the prompt asks for a <think> block
+  std::string file;                            // of the data, where the source says so,
+  std::int64_t fileRow = -1;                   // and its row there
 };
 
 /// Prompts and patches of samples. The teacher may have a processor of its own.

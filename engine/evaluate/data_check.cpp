@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 
+#include "engine/core/digest.h"
 #include "engine/core/failure.h"
 #include "engine/distill/training_data.h"
 #include "engine/evaluate/evaluation.h"

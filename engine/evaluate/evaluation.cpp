@@ -87,20 +87,6 @@ void refuseNonsense(const EvaluateRequest& request) {
 
 }  // namespace
 
-std::string filesDigest(const std::vector<std::string>& files) {
-  Digest digest;
-  std::vector<char> buffer(1 << 20);
-  for (const auto& file : files) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) throw Error("The data file could not be read", file, "it does not open", "Check the path.");
-    while (in) {
-      in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-      digest.add(buffer.data(), static_cast<std::size_t>(in.gcount()));
-    }
-  }
-  return digest.hex();
-}
-
 EvaluationPtr evaluateModel(const Qwen3VL& model, std::shared_ptr<const Processor> processor, const EvaluateRequest& request, int step,
                             const EventSink& sink, std::stop_token stop) {
   refuseNonsense(request);

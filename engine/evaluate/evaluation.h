@@ -21,7 +21,4 @@ EvaluationPtr evaluateModel(const Qwen3VL& model, std::shared_ptr<const Processo
 /// Loads the processors of student and teacher, not their weights. Throws Error, Cancelled.
 DataVerdict checkRows(const std::vector<std::string>& files, const RunConfig& config, const EventSink& sink, std::stop_token stop);
 
-/// XXH3 of the files' bytes, one after the other.
-std::string filesDigest(const std::vector<std::string>& files);
-
 }  // namespace cuescope
