@@ -44,6 +44,19 @@ std::int64_t peakResidentBytes() {
   return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
 }
 
+std::int64_t residentFileBytes() {
+  std::ifstream in("/proc/self/status");
+  for (std::string name, rest; in >> name;) {
+    if (name == "RssFile:") {
+      std::int64_t kilobytes = 0;
+      in >> kilobytes;
+      return kilobytes * 1024;
+    }
+    std::getline(in, rest);
+  }
+  return 0;
+}
+
 std::int64_t availableBytes() {
   std::int64_t available = std::numeric_limits<std::int64_t>::max();
   std::ifstream in("/proc/meminfo");

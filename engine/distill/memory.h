@@ -12,6 +12,8 @@ bool isOutOfMemory(const std::exception& error);
 /// Resident bytes of this process now, and the most there ever were.
 std::int64_t residentBytes();
 std::int64_t peakResidentBytes();
+/// Of residentBytes(): pages of files, which are the program and its libraries.
+std::int64_t residentFileBytes();
 /// What this machine, or this process's control group, can still give.
 std::int64_t availableBytes();
 

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "engine/distill/prompt_cache.h"
 #include "engine/distill/response_rows.h"
 #include "engine/distill/student_step.h"
 #include "engine/distill/vision_cache.h"
@@ -229,6 +230,17 @@ RunPlan planOf(const PlanInputs& in) {
   if (studentCache) caches += cached(c, seen);
   for (const ModelSizes& teacher : in.teachers) caches += cached(teacher.config, seen);
   hold("vision_cache", caches, true, "features of " + std::to_string(seen) + " pictures of frozen towers, at the run's end");
+  std::int64_t kept = 0;
+  for (const ModelSizes& teacher : in.teachers) {
+    const auto& t = teacher.config.text;
+    std::int64_t tokens = 0;
+    for (const PlanRow& row : prompts)
+      if (row.teacherPrompt >= static_cast<std::int64_t>(PromptCache::kShortestKept)) tokens += row.teacherPrompt;
+    const double perPrompt = prompts.empty() ? 0 : static_cast<double>(tokens) / static_cast<double>(prompts.size());
+    kept += std::min<std::int64_t>(std::int64_t{512} << 20,
+                                   static_cast<std::int64_t>(perPrompt * static_cast<double>(seen * t.layers * 2 * t.kvHeads * t.headDim * kFloat)));
+  }
+  hold("prompt_cache", kept, true, "keys and values of the frozen teacher's prompts, at the run's end");
   hold("data", in.dataBytes, true, "the files of rows");
   const bool watches = in.valRows > 0 && config.trainer.probeFreq > 0;
   const std::int64_t probes = watches ? std::min<std::int64_t>(in.valRows, 16) * (prompts.empty() ? 0 : batch.patches / static_cast<std::int64_t>(prompts.size())) * pixel : 0;

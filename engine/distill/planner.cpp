@@ -114,15 +114,17 @@ MachineSpeed measureSpeed(const Qwen3VLConfig& config, const std::string& device
   return speed;
 }
 
-std::int64_t warmBaseline() {
+void Baseline::begin() {
   // What a first pass brings in for good: the libraries' pages, threads and workspaces.
   const at::AutoGradMode grad(true);
   at::Tensor weight = at::ones({64, 64}, at::kFloat).requires_grad_(true);
   at::Tensor x = at::linear(at::ones({96, 64}, at::kFloat), weight).view({1, 96, 2, 32}).transpose(1, 2);
   at::Tensor y = at::silu(at::scaled_dot_product_attention(x, x, x, std::nullopt, 0.0, true));
   y.sum().backward();
-  return residentBytes();
+  m_own = residentBytes() - residentFileBytes();
 }
+
+std::int64_t Baseline::end() const { return m_own + residentFileBytes(); }
 
 RunPlan planRun(const RunConfig& config, const EngineOptions& options) {
   requireValid(config);
@@ -131,7 +133,8 @@ RunPlan planRun(const RunConfig& config, const EngineOptions& options) {
   in.device = config.trainer.device == "auto" ? options.device : config.trainer.device;
   if (config.trainer.threads > 0) at::set_num_threads(config.trainer.threads);
   const bool narrow = computeTypeOf(config, in.device) == "bfloat16";
-  in.baseline = warmBaseline();
+  Baseline baseline;
+  baseline.begin();
   in.available = in.device == "cpu" ? availableBytes() : 0;
 
   const std::string folder = resolvePath(config.student.path);
@@ -194,6 +197,7 @@ RunPlan planRun(const RunConfig& config, const EngineOptions& options) {
                            " products of the student's shape and moves " + shortNumber(in.speed.bytes / 1e9) +
                            " GB/s, measured just now with " + std::to_string(at::get_num_threads()) + " threads.");
   in.assumptions.push_back("Memory that the allocator keeps between two passes is not counted.");
+  in.baseline = baseline.end();
   return planOf(in);
 }
 

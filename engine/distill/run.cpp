@@ -46,7 +46,8 @@ std::unique_ptr<Teachers> teachersOf(const RunConfig& config, const RunParts& pa
                                      config.actor.ppoMiniBatchSize < config.data.trainBatchSize);
   TeacherOptions options{.freezes = !live,
                          .cachesVision = !moves || config.student.freezeVision,
-                         .headChanges = live && severalUpdates};
+                         .headChanges = live && severalUpdates,
+                         .fixed = !moves};
   auto teachers = std::make_unique<Teachers>(std::make_unique<Teacher>(parts.teacher, options));
   for (const auto& [source, model] : parts.routedTeachers) teachers->route(source, std::make_unique<Teacher>(model));
   return teachers;

@@ -10,7 +10,7 @@
 namespace cuescope {
 
 Teacher::Teacher(std::shared_ptr<Qwen3VL> model, const TeacherOptions& options)
-    : m_model(std::move(model)), m_options(options) {
+    : m_model(std::move(model)), m_options(options), m_prompts(*m_model) {
   if (!options.freezes) return;
   for (auto& parameter : m_model->parameters()) parameter.set_requires_grad(false);
 }
@@ -18,6 +18,12 @@ Teacher::Teacher(std::shared_ptr<Qwen3VL> model, const TeacherOptions& options)
 Teacher::Forward Teacher::forward(std::span<const RowInput* const> prompts,
                                   std::span<const TokenIds* const> responses) {
   Forward out{packResponses(m_model->config(), prompts, responses), {}};
+  if (m_options.fixed && std::all_of(prompts.begin(), prompts.end(), [](const RowInput* prompt) {
+        return prompt->ids.size() >= PromptCache::kShortestKept;
+      })) {
+    out.states = m_prompts.predicting(prompts, responses, m_options.cachesVision ? &m_vision : nullptr);
+    return out;
+  }
   ForwardOptions options;
   options.tails = out.packed.tails;
   VisionFeatures vision;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/data/dataset.h"
+#include "engine/distill/prompt_cache.h"
 #include "engine/distill/response_rows.h"
 #include "engine/distill/vision_cache.h"
 
@@ -28,6 +29,7 @@ struct TeacherOptions {
   bool freezes = true;        // switches the gradients of the model's parameters off; not for a live teacher
   bool cachesVision = true;   // the vision tower never changes
   bool headChanges = false;   // a live teacher's head is copied with its states: the student moves before they are used
+  bool fixed = true;          // no weight ever changes: long prompts are kept (prompt_cache.h)
 };
 
 class Teacher {
@@ -53,6 +55,7 @@ class Teacher {
   std::shared_ptr<Qwen3VL> m_model;
   TeacherOptions m_options;
   VisionCache m_vision;
+  PromptCache m_prompts;
 };
 
 /// The run's teachers.

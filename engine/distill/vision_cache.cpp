@@ -4,6 +4,7 @@
 #include <ATen/ops/cat.h>
 
 #include "engine/core/digest.h"
+#include "engine/distill/kept.h"
 
 namespace cuescope {
 
@@ -17,7 +18,11 @@ VisionFeatures VisionCache::one(const Qwen3VL& model, const at::Tensor& pixels, 
     return m_entries.front().features;
   }
   ++m_misses;
-  Entry entry{key, model.encodeImages(bytes, {grid}), 0};
+  const VisionFeatures fresh = model.encodeImages(bytes, {grid});
+  std::vector<at::Tensor> levels = {fresh.merged};
+  levels.insert(levels.end(), fresh.deepstack.begin(), fresh.deepstack.end());
+  levels = keptCopies(levels);
+  Entry entry{key, {levels[0], {levels.begin() + 1, levels.end()}}, 0};
   entry.bytes = static_cast<std::int64_t>(entry.features.merged.nbytes());
   for (const auto& level : entry.features.deepstack) entry.bytes += static_cast<std::int64_t>(level.nbytes());
   m_bytes += entry.bytes;

@@ -6,11 +6,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <memory>
 
 #include "engine/core/failure.h"
 #include "engine/evaluate/bench_workload.h"
+#include "engine/distill/memory.h"
+#include "engine/distill/planner.h"
 #include "engine/evaluate/distill_step.h"
+#include "engine/evaluate/train_step.h"
 #include "engine/model/generate.h"
 #include "engine/model/kv_cache.h"
 #include "engine/model/qwen3_vl.h"
@@ -62,13 +66,15 @@ class Bench {
   std::vector<BenchLine> run() {
     if (m_request.repeat < 1 || m_request.newTokens < 1)
       throw Error("Nothing can be measured", "bench", "repeat and new tokens must be at least 1", "Ask for more.");
+    Baseline baseline;
+    baseline.begin();
     double begin = now();
     m_model = Qwen3VL::load(m_request.model, m_device, m_dtype);
     const double loading = now() - begin;
     m_work = readBenchWorkload(m_request.model + "/workload.safetensors");
     const std::int64_t batch = m_work.rows();
     const std::string batchName = "decode_b" + std::to_string(batch);
-    const std::vector<std::string> known = {"load", "prefill_b1", "decode_b1", batchName, "capture_b1", "distill_step"};
+    const std::vector<std::string> known = {"load", "prefill_b1", "decode_b1", batchName, "capture_b1", "distill_step", "train_step"};
     for (const std::string& name : m_request.only)
       if (std::find(known.begin(), known.end(), name) == known.end()) throw Error("There is no such measurement", name, {}, "Leave out --only to see all names.");
     line("load", {loading}, 0);
@@ -90,6 +96,22 @@ class Bench {
       BenchLine& out = line("distill_step", times, static_cast<double>(m_work.responses.numel()));
       out.loss = losses.front();
       out.note = "teacher scoring, student forward and backward, AdamW; no rollout";
+      flush();
+    }
+    if (wants("train_step")) {
+      if (wants("distill_step") && m_device == "cpu") m_model = Qwen3VL::load(m_request.model, m_device, m_dtype);  // without its gradients
+      TrainStep step(m_model, m_work);
+      const auto times = timed([&] { step.run(); });
+      const TrainStep::Seconds part = step.seconds();
+      const RunPlan plan = step.plan(baseline.end());
+      BenchLine& out = line("train_step", times, static_cast<double>(step.tokens()));
+      char note[240];
+      std::snprintf(note, sizeof note,
+                    "prompt and response tokens of a whole step; rollout %.0f, score %.0f, backward %.0f, update %.0f ms; peak as planned "
+                    "%.0f MB, of it %.0f MB the process without a model",
+                    part.rollout * 1e3, part.score * 1e3, part.backward * 1e3, part.update * 1e3, static_cast<double>(plan.peakBytes) / (1 << 20),
+                    static_cast<double>(plan.baselineBytes) / (1 << 20));
+      out.note = note;
       flush();
     }
     flush();

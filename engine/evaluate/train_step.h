@@ -1,0 +1,46 @@
+// TrainStep: one whole step of training on a workload, with the parts that a run uses: rollout of the prompts to a fixed length,
+// scores of the teacher (the student itself, under the longer prompt), backward passes in micro-batches, AdamW. Used by the
+// measurement "train_step"; engine thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/core/run_plan.h"
+#include "engine/distill/optimizer.h"
+#include "engine/distill/plan_sizes.h"
+#include "engine/distill/teacher.h"
+#include "engine/evaluate/bench_workload.h"
+
+namespace cuescope {
+
+class TrainStep {
+ public:
+  /// All parameters of `model` will train.
+  TrainStep(std::shared_ptr<Qwen3VL> model, const BenchWorkload& workload);
+
+  struct Seconds {
+    double rollout = 0, score = 0, backward = 0, update = 0;
+    double all() const { return rollout + score + backward + update; }
+  };
+  /// One step; its loss.
+  double run();
+  const Seconds& seconds() const { return m_seconds; }  // of the last step
+  /// Tokens of prompts and responses in a step, and of responses alone.
+  std::int64_t tokens() const { return m_tokens; }
+  std::int64_t responseTokens() const { return m_responseTokens; }
+  /// What the planner says of it; `baseline` as Baseline::end().
+  RunPlan plan(std::int64_t baseline) const;
+
+ private:
+  std::shared_ptr<Qwen3VL> m_model;
+  const BenchWorkload& m_work;
+  RunConfig m_config;
+  Teacher m_teacher;
+  Optimizer m_optimizer;
+  Seconds m_seconds;
+  std::int64_t m_tokens = 0, m_responseTokens = 0, m_step = 0;
+};
+
+}  // namespace cuescope
