@@ -407,7 +407,7 @@ void TestStudio::twoPromptsThatDisagreeAreNamed() {
   std::erase_if(broken.teacherPrompt.tokens, [](const Token& token) { return token.visual == 5; });
   const Alignment alignment = alignmentOf(broken);
   QVERIFY(!alignment.aligned);
-  QCOMPARE(alignment.verdict, QString("Not aligned"));
+  QVERIFY(alignment.verdict.startsWith("Not aligned"));
 }
 
 QTEST_MAIN(TestStudio)

@@ -47,7 +47,7 @@ QSplitter* splitter(Qt::Orientation orientation) {
 }
 
 constexpr int kDemoAnswerTokens = 64;
-constexpr int kWhatIfHeight = 122;
+constexpr int kWhatIfHeight = 126;
 // Tabs of the matrix panel and of the distributions panel, in their order.
 const char* const kMatrixTabs[] = {"matrix", "shares", "model", "steps", "recipe"};
 const char* const kDistributionTabs[] = {"distributions", "change", "lens"};
@@ -139,7 +139,7 @@ void InspectPage::build() {
   m_recipe->setTabChangesFocus(true);
   m_recipe->setAccessibleName(tr("Recipe of this view"));
   m_recipe->setWhatsThis(tr("What it takes to make this view again: digests of model and image, step, request, and how it is drawn. It is written beside every exported figure."));
-  m_matrixPanel->addTab(tr("Share by layer"), m_shares);
+  m_matrixPanel->addTab(tr("Shares"), m_shares);
   m_matrixPanel->addTab(tr("Model"), m_model);
   m_matrixPanel->addTab(tr("Steps"), m_steps);
   m_matrixPanel->addTab(tr("Recipe"), m_recipe);
@@ -316,7 +316,12 @@ void InspectPage::connectSession() {
   });
   for (auto signal : {&Session::runAdded}) connect(&m_session, signal, this, &InspectPage::updateSteps);
   connect(&m_session, &Session::checkpointWritten, this, &InspectPage::updateSteps);
-  connect(&m_session, &Session::busyChanged, this, &InspectPage::updateWhatIf);
+  connect(&m_session, &Session::busyChanged, this, [this] {
+    updateWhatIf();
+    if (m_session.inspecting()) return;
+    updateCapture();  // what waited for the answer to be whole
+    if (m_besideWanted) lookBeside();
+  });
 }
 
 void InspectPage::ask() {
@@ -417,7 +422,8 @@ void InspectPage::arrived(const InspectionPtr& inspection) {
   updateCapture();
   updateSteps();
   updateRecipe();
-  if (!m_ask->beside().isEmpty()) lookBeside();
+  m_besideWanted = !m_ask->beside().isEmpty();
+  if (m_besideWanted) lookBeside();
   Q_EMIT viewChanged();
 }
 

@@ -147,7 +147,7 @@ class InspectPage : public QWidget {
   QString m_view = QStringLiteral("map");
   double m_exportScale = 2;
   // The capture of a missing site: its cost, and whether it runs. A generation tells answers to old questions apart.
-  bool m_capturing = false, m_costAsked = false;
+  bool m_capturing = false, m_besideWanted = false;
   QString m_captureKey;      // site, token, patch that the cost was asked for
   QString m_captureCost;     // in words, once it is known
   int m_generation = 0, m_captureRun = 0, m_stepsLeft = 0;

@@ -117,7 +117,6 @@ void InspectPage::captureSite(Site site, bool whateverTheCost) {
   if (site == Site::LogitLens) request.lensMap = !m_inspection->images.empty();
   if (site == Site::GradientAttention && state.token >= 0) request.responseTokens = {state.token};
   if (whateverTheCost) return beginCapture(request, {site});
-  m_costAsked = true;
   const int generation = m_generation;
   const QString key = m_captureKey;
   m_session.submit(kSiteTag, [self = QPointer<QObject>(this), this, request, site, generation, key](Engine& engine, const EventSink& sink, std::stop_token) {
@@ -211,6 +210,7 @@ void InspectPage::cancelLooks() {
 
 void InspectPage::lookBeside() {
   const QString folder = m_ask->beside();
+  m_besideWanted = false;  // before anything that says that work has changed
   m_session.cancelJobs(kBesideTag);
   if (folder.isEmpty()) {
     m_besideLook.reset();
@@ -219,7 +219,10 @@ void InspectPage::lookBeside() {
     m_distributions->setBeside({});
     return;
   }
-  if (!captureRefusal().isEmpty()) return;  // it is looked at with the next answer
+  if (!captureRefusal().isEmpty()) {
+    m_besideWanted = m_session.inspecting();  // it is looked at when the answer is whole
+    return;
+  }
   InspectRequest request = sameResponse(false);
   request.student = folder.toStdString();
   const int generation = m_generation;

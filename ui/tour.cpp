@@ -13,6 +13,7 @@
 #include <cstdio>
 
 #include "ui/inspect_page.h"
+#include "ui/panels/model_panel.h"
 #include "ui/panels/tokens_panel.h"
 
 namespace cuescope {
@@ -38,6 +39,9 @@ Tour::Tour(MainWindow& window, Session& session, const QString& folder, int trai
   connect(&session, &Session::modelFailed, this, &Tour::poke, Qt::QueuedConnection);
   connect(&session, &Session::whatIfArrived, this, &Tour::poke, Qt::QueuedConnection);
   connect(&session, &Session::whatIfFailed, this, &Tour::poke, Qt::QueuedConnection);
+  connect(&session, &Session::busyChanged, this, &Tour::poke, Qt::QueuedConnection);
+  connect(window.inspectPage(), &InspectPage::viewChanged, this, &Tour::poke, Qt::QueuedConnection);
+  connect(window.inspectPage()->model(), &ModelPanel::normsArrived, this, &Tour::poke, Qt::QueuedConnection);
   connect(&session, &Session::rowsArrived, this, &Tour::poke, Qt::QueuedConnection);
   connect(&session, &Session::stepArrived, this, &Tour::poke, Qt::QueuedConnection);
   connect(&session, &Session::runStatusChanged, this, &Tour::poke, Qt::QueuedConnection);

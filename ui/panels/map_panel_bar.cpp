@@ -30,7 +30,9 @@ void MapPanel::buildSiteBar(Strip* bar) {
     box->setAccessibleName(name);
     box->setToolTip(tip);
     box->setWhatsThis(tip);
-    box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+    // As wide as its longest words may be, never wider when a site has longer ones: the bar does not lay out anew.
+    box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+    box->setMinimumContentsLength(name == tr("Site") ? 13 : name == tr("Colour map") ? 7 : name == tr("Image") ? 8 : 4);
     bar->row()->addWidget(box);
     return box;
   };

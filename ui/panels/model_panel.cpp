@@ -4,9 +4,12 @@
 #include <QHeaderView>
 #include <QLineEdit>
 #include <QPointer>
+#include <QRegularExpression>
+#include <QSignalBlocker>
 #include <QTreeWidget>
 #include <QVBoxLayout>
 #include <cmath>
+#include <functional>
 
 #include "ui/panels/panel.h"
 #include "ui/session.h"
@@ -103,7 +106,7 @@ void ModelPanel::showEvent(QShowEvent* event) {
 void ModelPanel::load() {
   if (m_wanted == m_folder) return;
   m_folder = m_wanted;
-  ++m_generation;
+  ++m_run;
   m_thread = {};
   m_tree->clear();
   m_items.clear();
@@ -135,6 +138,7 @@ void ModelPanel::load() {
 }
 
 void ModelPanel::fill() {
+  const QSignalBlocker block(m_tree);  // opening the branches is no wish for norms
   m_items.assign(m_listing.tensors.size(), nullptr);
   QHash<QString, QTreeWidgetItem*> branches;
   const auto numbers = [](QTreeWidgetItem* item) {
@@ -219,7 +223,7 @@ void ModelPanel::setNorm(std::size_t tensor, double norm) {
 void ModelPanel::compute(std::vector<std::size_t> which) {
   std::vector<TensorLine> lines;
   for (const std::size_t i : which) lines.push_back(m_listing.tensors[i]);
-  m_thread = std::jthread([self = QPointer<QObject>(this), panel = this, which = std::move(which), lines = std::move(lines), generation = m_generation](std::stop_token stop) {
+  m_thread = std::jthread([self = QPointer<QObject>(this), panel = this, which = std::move(which), lines = std::move(lines), run = ++m_run](std::stop_token stop) {
     std::vector<double> norms;
     for (const TensorLine& line : lines) {
       if (stop.stop_requested()) return;
@@ -229,8 +233,8 @@ void ModelPanel::compute(std::vector<std::size_t> which) {
         norms.push_back(std::nan(""));  // the file went away meanwhile; the listing says what was there
       }
     }
-    Session::reply(self, [panel, which, norms, generation] {
-      if (generation != panel->m_generation) return;
+    Session::reply(self, [panel, which, norms, run] {
+      if (run != panel->m_run) return;
       panel->m_thread = {};
       for (std::size_t i = 0; i < which.size(); ++i) panel->setNorm(which[i], norms[i]);
       for (int i = 0; i < panel->m_tree->topLevelItemCount(); ++i) panel->refreshBranch(panel->m_tree->topLevelItem(i));

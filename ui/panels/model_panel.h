@@ -52,7 +52,7 @@ class ModelPanel : public QWidget {
   ElidedLabel* m_cue = nullptr;
   QLineEdit* m_filter = nullptr;
   QTreeWidget* m_tree = nullptr;
-  int m_generation = 0;
+  int m_run = 0;  // tells the answers of old threads apart
   std::jthread m_thread;
 };
 

@@ -48,6 +48,8 @@ WhatIfPanel::WhatIfPanel(QWidget* parent) : QWidget(parent) {
   m_change = new SegmentedButton({tr("Erase"), tr("Blur"), tr("Average"), tr("Keep only")});
   m_change->setAccessibleName(tr("Change made to the region"));
   m_change->setToolTip(tr("What is done to the region that was boxed or painted on the map"));
+  auto* choices = new Strip(28, Strip::Ground::Panel, this);
+  choices->row()->setSpacing(6);
   const auto combo = [&](const QString& caption, const QString& tip) {
     auto* label = new QLabel(caption);
     label->setProperty("tone", "2");
@@ -58,9 +60,8 @@ WhatIfPanel::WhatIfPanel(QWidget* parent) : QWidget(parent) {
     box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
     box->setMinimumContentsLength(6);
     label->setBuddy(box);
-    bar->row()->addWidget(label);
-    bar->row()->addWidget(box, 1);
-    connect(box, &QComboBox::currentIndexChanged, this, [this] { refreshRun(); });
+    choices->row()->addWidget(label);
+    choices->row()->addWidget(box, 1);
     return box;
   };
   bar->row()->addWidget(title);
@@ -71,20 +72,17 @@ WhatIfPanel::WhatIfPanel(QWidget* parent) : QWidget(parent) {
   m_knockOut = combo(tr("Knock out"), tr("Silence a part of the decoder at the shown layer and head, or keep the chosen token from reading the image"));
   m_knockOut->addItems({tr("nothing"), tr("this head"), tr("this layer's attention"), tr("this layer's MLP"), tr("this layer"), tr("the token's view of the region"), tr("all views of the region")});
   m_run = new QPushButton(tr("Run"));
-  bar->row()->addWidget(m_run);
-  column->addWidget(bar);
-  auto* chips = new QHBoxLayout;
-  chips->setContentsMargins(8, 2, 8, 0);
-  chips->setSpacing(8);
   m_region = new ElidedLabel;
   m_region->setTone(ElidedLabel::Tone::Text2);
   m_region->setPixelSize(11);
   m_region->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
   m_clear = new QPushButton(tr("Clear"));
   m_clear->setToolTip(tr("Forget the region and all changes (Del)"));
-  chips->addWidget(m_region, 1);
-  chips->addWidget(m_clear);
-  column->addLayout(chips);
+  bar->row()->addWidget(m_region, 1);
+  bar->row()->addWidget(m_clear);
+  bar->row()->addWidget(m_run);
+  column->addWidget(bar);
+  column->addWidget(choices);
   auto* results = new QHBoxLayout;
   results->setContentsMargins(0, 0, 8, 0);
   results->setSpacing(8);
@@ -114,6 +112,9 @@ WhatIfPanel::WhatIfPanel(QWidget* parent) : QWidget(parent) {
   });
   setPossible({}, false, false);
   clearAnswer();
+  // Filled and whole: from here on a choice is a person's.
+  for (QComboBox* box : {m_module, m_cue, m_knockOut}) connect(box, &QComboBox::currentIndexChanged, this, &WhatIfPanel::refreshRun);
+  refreshRun();
 }
 
 Change WhatIfPanel::change() const {
@@ -228,7 +229,9 @@ void WhatIfPanel::refreshRun() {
   if (m_cue->currentIndex() > 0) chosen << tr("cue %1").arg(m_cue->currentText());
   if (m_knockOut->currentIndex() > 0) chosen << tr("without %1").arg(m_knockOut->currentText());
   if (m_forcedId >= 0) chosen << tr("go on from “%1” instead").arg(m_forcedText);
-  m_region->setText(chosen.isEmpty() ? tr("Box (B) or paint (I) a region, choose a change, or double click a token under Distributions") : chosen.join(QStringLiteral(" · ")));
+  const QString hint = tr("Box (B) or paint (I) a region, choose a part, or double click a token under Distributions");
+  m_region->setText(chosen.isEmpty() ? tr("nothing chosen yet") : chosen.join(QStringLiteral(" · ")));
+  if (chosen.isEmpty()) m_region->setToolTip(hint);
   m_clear->setEnabled(!chosen.isEmpty());
   const QString reason = m_busy ? tr("A what if is being computed.") : !m_refusal.isEmpty() ? m_refusal : !anythingChosen() ? tr("Choose what to change first: a region, the module, the cue, a part, or a token.") : QString();
   m_run->setEnabled(reason.isEmpty());
