@@ -41,6 +41,7 @@ void TestReport::initTestCase() {
 QString TestReport::run() {
   const QString folder = m_folder.filePath("demo-run");
   if (QFile::exists(folder)) return folder;
+  QDir().mkpath(folder);
   RunWriter writer(folder.toStdString());
   writer.writeConfig("trainer:\n  name: demo-run\n  total_training_steps: 40\n");
   for (int step = 1; step <= 40; ++step) {
