@@ -365,7 +365,7 @@ void Session::show(InspectionPtr inspection) {
 
 void Session::cancel() {
   if (!m_worker) return;
-  for (const char* tag : {kInspectTag, kWhatIfTag, kOpenTag}) m_worker->cancel(tag);
+  for (const char* tag : {kInspectTag, kWhatIfTag, kOpenTag, "site", "beside", "steps"}) m_worker->cancel(tag);
   if (const auto id = m_pendingInspection) {
     endInspection();
     Q_EMIT inspectionCancelled(id);
