@@ -17,7 +17,8 @@
 // Policy gradients for an advantage A (spec 3.7):
 //   ppo              max(-A r, -A clip(r, 1 - low, 1 + high)), for A < 0 at most -c A (arXiv 1707.06347, dual clip 1912.09729)
 //   reinforce_cv     -r (A - b); for d = lS - lT the baseline is b = E_q[lT - lS] = -KL(q || p) of the same position, exact over the
-//                    vocabulary and the same for every token, so the gradient keeps its expectation and loses variance. No clip.
+//                    vocabulary and the same for every token: the gradient keeps its expectation, and far from the teacher it
+//                    loses variance (near it, it may gain a little). No clip.
 //   gspo             as ppo without dual clip, with one ratio s = (prod_t r_t)^(1/R) of the response (GSPO-token, arXiv 2507.18071)
 //   cispo            -sg(clip(r, 1 - low, 1 + high)) A lS: weights are clipped, no token loses its gradient (arXiv 2506.13585)
 #pragma once
