@@ -1,6 +1,11 @@
 // The Train page on run folders written by the core and on the fake engine: curves, health, strip, control and its reasons, and
 // the form of a new run with all complaints beside their fields. CUESCOPE_GALLERY=folder keeps pictures of it.
 #include <QCheckBox>
+#include <QElapsedTimer>
+#include <QFileInfo>
+#include <QListView>
+#include <QToolButton>
+#include <QUndoStack>
 #include <QComboBox>
 #include <QLabel>
 #include <QLineEdit>
@@ -14,9 +19,11 @@
 
 #include "support/fake_engine.h"
 #include "support/made_up_run.h"
+#include "ui/models/run_queue.h"
 #include "ui/panels/train_new_run.h"
 #include "ui/panels/train_page.h"
 #include "ui/panels/train_side.h"
+#include "ui/timeline_bar.h"
 #include "widgets/curve_plot.h"
 #include "widgets/film_strip.h"
 
@@ -157,7 +164,7 @@ class TrainPageTest : public QObject {
     QTRY_COMPARE(page.curves()->panels().front().series.size(), std::size_t(2));
     QPushButton* pause = button(page, QStringLiteral("Pause"));
     QVERIFY(pause && !pause->isEnabled());
-    QVERIFY(pause->toolTip().contains(QStringLiteral("only followed")));
+    QVERIFY(pause->toolTip().contains(QStringLiteral("has ended")));
     selection.setStep(100);
     QCOMPARE(page.curves()->cursorStep(), 100.0);
     Q_EMIT page.curves()->stepPicked(80);
@@ -213,6 +220,146 @@ class TrainPageTest : public QObject {
     QVERIFY(form.complaints() < before);
     QVERIFY(form.findChild<QPlainTextEdit*>()->toPlainText().contains(QStringLiteral("total_training_steps: 12")));
     keep(form, "train-new");
+  }
+
+  void oneStepMovesCurvesStripCheckpointsAndTimelineWithin50Ms() {
+    auto session = open();
+    Selection selection;
+    TrainPage page(*session, selection);
+    TimelineBar timeline(*session, selection);
+    page.resize(1384, 830);
+    page.show();
+    QVERIFY(session->followRun(QString::fromStdString(made_up::writeRun(m_folder.path(), "linked", 140, 0.4))));
+    selection.setRun(QStringLiteral("linked"));
+    QTRY_VERIFY(page.curves()->panels().size() >= 8);
+    QElapsedTimer clock;
+    qint64 worst = 0;
+    for (int step = 20; step <= 120; step += 10) {
+      clock.start();
+      selection.setStep(step);
+      worst = std::max(worst, clock.elapsed());
+      QCOMPARE(page.curves()->cursorStep(), double(step));
+      QCOMPARE(timeline.timeline()->cursorStep(), step);
+      QVERIFY(page.film()->cellName(page.film()->currentCell()).contains(QString::number(step)) || page.film()->currentCell() < 0);
+    }
+    QVERIFY2(worst < 50, qPrintable(QString::number(worst)));
+    QVERIFY(!timeline.timeline()->data().health.empty());
+    QCOMPARE(timeline.timeline()->data().health.front().step, 60);
+  }
+
+  void theFormComesBackAsItWasLeft() {
+    QTemporaryDir folder;
+    const QString file = folder.filePath(QStringLiteral("new-run.json"));
+    {
+      NewRunForm form;
+      form.keepIn(file);
+      form.setField(QStringLiteral("trainer.total_training_steps"), QStringLiteral("77"));
+      form.setField(QStringLiteral("actor.optim.lr"), QStringLiteral("fast"));  // half-typed
+      form.setPlace(RunPlace::Process);
+      QTRY_VERIFY(QFileInfo(file).size() > 100);
+      QTest::qWait(400);
+    }
+    NewRunForm form;
+    form.keepIn(file);
+    QCOMPARE(form.config().trainer.totalTrainingSteps, 77);
+    QVERIFY(form.place() == RunPlace::Process);
+    QVERIFY(form.complaints() >= 1);
+    bool typed = false;
+    for (QLineEdit* field : form.findChildren<QLineEdit*>()) typed = typed || field->text() == QStringLiteral("fast");
+    QVERIFY(typed);
+  }
+
+  void changedParametersAreMarkedResetAndCompared() {
+    NewRunForm form;
+    form.resize(1384, 800);
+    form.show();
+    form.setConfig(RunConfig());
+    form.setField(QStringLiteral("trainer.total_training_steps"), QStringLiteral("33"));
+    QToolButton* reset = nullptr;
+    for (QToolButton* b : form.findChildren<QToolButton*>())
+      if (b->isVisible() && b->toolTip() == QStringLiteral("Back to the default: 150")) reset = b;
+    QVERIFY(reset);
+    RunConfig other;
+    other.trainer.totalTrainingSteps = 12;
+    form.setRuns({{QStringLiteral("older"), QString::fromStdString(writeConfig(other))}});
+    QComboBox* against = nullptr;
+    for (QComboBox* box : form.findChildren<QComboBox*>())
+      if (box->accessibleName() == QStringLiteral("Compare with")) against = box;
+    QVERIFY(against);
+    against->setCurrentIndex(against->findText(QStringLiteral("older")));
+    Q_EMIT against->activated(against->currentIndex());
+    auto* table = form.findChild<QTableWidget*>();
+    QCOMPARE(table->rowCount(), 1);
+    QCOMPARE(table->item(0, 1)->text(), QStringLiteral("12"));
+    QCOMPARE(table->item(0, 2)->text(), QStringLiteral("33"));
+    keep(form, "train-new-diff");
+    QTest::mouseClick(reset, Qt::LeftButton);
+    QCOMPARE(form.config().trainer.totalTrainingSteps, 150);
+  }
+
+  void undoTakesBackAnEditOfTheForm() {
+    auto session = open();
+    Selection selection;
+    TrainPage page(*session, selection);
+    page.resize(1384, 800);
+    page.show();
+    page.newRun();
+    auto* stack = page.findChild<QUndoStack*>(QString(), Qt::FindDirectChildrenOnly);
+    QVERIFY(stack);
+    const int before = page.form()->config().trainer.totalTrainingSteps;
+    page.form()->setField(QStringLiteral("trainer.total_training_steps"), QString::number(before + 5));
+    QVERIFY(stack->canUndo());
+    stack->undo();
+    QCOMPARE(page.form()->config().trainer.totalTrainingSteps, before);
+    stack->redo();
+    QCOMPARE(page.form()->config().trainer.totalTrainingSteps, before + 5);
+  }
+
+  void thePlanIsAskedForAndShown() {
+    auto session = open();
+    session->start();
+    QTRY_COMPARE(session->engineState(), EngineState::Ready);
+    NewRunForm form;
+    QSignalSpy wanted(&form, &NewRunForm::planWanted);
+    QTRY_VERIFY(wanted.size() >= 1 || form.complaints() > 0);
+    RunPlan plan;
+    plan.peakBytes = 3ll << 30, plan.availableBytes = 2ll << 30, plan.peakPhase = "backward";
+    plan.secondsPerStep = 4.2, plan.secondsInAll = 630;
+    form.setPlan(plan);
+    QVERIFY(form.planText().contains(QStringLiteral("does not fit")) && form.planText().contains(QStringLiteral("backward")));
+    plan.availableBytes = 8ll << 30;
+    form.setPlan(plan);
+    QVERIFY(form.planText().startsWith(QStringLiteral("Memory about 3.0 GiB of 8.0 GiB")));
+  }
+
+  void theQueueIsReorderedAndShortenedByKeysAndClicks() {
+    auto session = open();
+    session->start();
+    QTRY_COMPARE(session->engineState(), EngineState::Ready);
+    RunQueue queue(*session);
+    queue.setHeld(true);
+    for (const char* name : {"a", "b", "c"}) {
+      RunConfig config;
+      config.trainer.name = name, config.trainer.directory = "/nonexistent";
+      queue.add(config, false);
+    }
+    QueueList list(queue);
+    list.resize(320, 200);
+    list.show();
+    auto* view = list.findChild<QListView*>();
+    view->setCurrentIndex(queue.index(2));
+    QTest::keyClick(view, Qt::Key_Up, Qt::AltModifier);
+    QCOMPARE(queue.items()[1].config.trainer.name, std::string("c"));
+    QTest::keyClick(view, Qt::Key_Delete);
+    QCOMPARE(queue.size(), 2);
+    keep(list, "train-queue");
+    m_control->runSteps = 3;
+    QPushButton* go = button(list, QStringLiteral("Go on"));
+    QVERIFY(go);
+    QTest::mouseClick(go, Qt::LeftButton);
+    QTRY_VERIFY(session->run(QStringLiteral("a")) && session->run(QStringLiteral("a"))->status.state == RunState::Completed);
+    QTRY_VERIFY(session->run(QStringLiteral("b")) && session->run(QStringLiteral("b"))->status.state == RunState::Completed);
+    QTRY_COMPARE(queue.size(), 0);
   }
 
   void theBestCheckpointIsTheMostAccurate() {

@@ -100,6 +100,8 @@ class Session : public QObject {
   // Runs as processes of their own (ui/session_runs.cpp). They outlive the window; engine/core/run_control.h says how.
   /// Starts `cuescope-cli train --detach`; answered by runLaunched or launchFailed.
   void launchRun(const RunConfig& config);
+  /// Goes on with a run that has ended or whose process is gone, from its newest checkpoint, in a process of its own.
+  void relaunchRun(const QString& name);
   bool launching() const { return m_launching > 0; }
   /// Lists the runs below a folder, newest first, and attaches to those that train now. Steps are read by openRun().
   void findRuns(const QString& folder);
@@ -108,6 +110,8 @@ class Session : public QObject {
   /// The same for a run of the window and for a process; `run` empty: the window's own.
   void steer(RunAction action, const QString& run);
   QString refusal(RunAction action, const QString& run) const;
+  /// The run that window-wide actions mean: the selected one when a process trains it, else the window's own ("").
+  QString steered(const QString& selected) const;
   /// The command line that launchRun() starts; by default the one beside this program.
   void setCommandLine(const QString& program) { m_commandLine = program; }
   /// Runs that train, load or are paused now, here and in processes.
@@ -170,6 +174,7 @@ class Session : public QObject {
   void refreshFollowed(const QString& directory);
   bool judgeDriver(const QString& directory, RunRecord& followed, RunStatus* status);
   void attach(RunLink* link, const QString& run);
+  void launch(const QStringList& arguments, const QString& scratch);
   void processGone(const QString& run, const QString& directory);
   void endInspection();
 

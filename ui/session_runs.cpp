@@ -3,6 +3,7 @@
 #include <QCoreApplication>
 #include <QDateTime>
 #include <QDir>
+#include <QFile>
 #include <QFileInfo>
 #include <QFileSystemWatcher>
 #include <QJsonDocument>
@@ -292,6 +293,11 @@ QString Session::refusal(RunAction action, const QString& name) const {
   return QString::fromStdString(commandRefusal(*commandOf(action), known->status.state));
 }
 
+QString Session::steered(const QString& selected) const {
+  const RunRecord* known = run(selected);
+  return known && (known->driver == RunDriver::Process || known->driver == RunDriver::Elsewhere) ? selected : QString();
+}
+
 void Session::steer(RunAction action, const QString& name) {
   if (!refusal(action, name).isEmpty()) return;
   if (name.isEmpty() || name == m_ownRun) {
@@ -315,35 +321,43 @@ void Session::steer(RunAction action, const QString& name) {
 }
 
 void Session::launchRun(const RunConfig& config) {
+  QTemporaryFile yaml(QDir::tempPath() + QStringLiteral("/cuescope-XXXXXX.yaml"));
+  yaml.setAutoRemove(false);
+  const QByteArray text = QByteArray::fromStdString(writeConfig(config));
+  if (!yaml.open() || yaml.write(text) != text.size() || !yaml.flush())
+    return Q_EMIT launchFailed({"The run could not be started", QDir::tempPath().toStdString(), yaml.errorString().toStdString(), "Make room there, or start it in this window."});
+  launch({QStringLiteral("train"), yaml.fileName(), QStringLiteral("--detach"), QStringLiteral("--json")}, yaml.fileName());
+}
+
+void Session::relaunchRun(const QString& name) {
+  const RunRecord* known = run(name);
+  if (!known || known->driver != RunDriver::None) return;
+  launch({QStringLiteral("resume"), QString::fromStdString(known->status.directory), QStringLiteral("--detach"), QStringLiteral("--json")}, {});
+}
+
+// The program waits until the run has begun or failed, says which, and ends; the run itself is no child of this window.
+void Session::launch(const QStringList& arguments, const QString& scratch) {
   const QString program = m_commandLine.isEmpty() ? QCoreApplication::applicationDirPath() + QStringLiteral("/cuescope-cli") : m_commandLine;
   auto* process = new QProcess(this);
-  auto* yaml = new QTemporaryFile(QDir::tempPath() + QStringLiteral("/cuescope-XXXXXX.yaml"), process);
-  const QByteArray text = QByteArray::fromStdString(writeConfig(config));
-  if (!yaml->open() || yaml->write(text) != text.size() || !yaml->flush()) {
-    const std::string why = yaml->errorString().toStdString();
-    process->deleteLater();
-    return Q_EMIT launchFailed({"The run could not be started", QDir::tempPath().toStdString(), why, "Make room there, or start it in this window."});
-  }
   ++m_launching;
-  const auto over = [this, process] {
+  const auto over = [this, process, scratch] {
     --m_launching;
     process->deleteLater();
+    if (!scratch.isEmpty()) QFile::remove(scratch);
     Q_EMIT actionsChanged();
     Q_EMIT busyChanged();
   };
   connect(process, &QProcess::finished, this, [this, process, over](int code) {
     const QJsonObject answer = QJsonDocument::fromJson(process->readAllStandardOutput()).object();
     const QString directory = answer.value(QLatin1String("directory")).toString(), words = QString::fromUtf8(process->readAllStandardError()).trimmed();
-    over();
     Failure failure;
-    if (!directory.isEmpty() && followRun(directory, &failure)) {
-      const QString name = QFileInfo(directory).fileName();
-      return Q_EMIT runLaunched(name);
-    }
+    const bool began = !directory.isEmpty() && followRun(directory, &failure);
+    over();
+    if (began) return Q_EMIT runLaunched(QFileInfo(directory).fileName());
     const QJsonObject error = answer.value(QLatin1String("error")).toObject();
     const auto part = [&](const char* key) { return error.value(QLatin1String(key)).toString().toStdString(); };
     if (!error.isEmpty()) failure = {part("what"), part("where"), part("why"), part("next")};
-    else if (failure.what.empty()) failure = {"The run could not be started", "cuescope-cli train", words.isEmpty() ? "it ended with code " + std::to_string(code) : words.toStdString(), "Correct what is named, or start it in this window."};
+    else if (failure.what.empty()) failure = {"The run could not be started", "cuescope-cli", words.isEmpty() ? "it ended with code " + std::to_string(code) : words.toStdString(), "Correct what is named, or start it in this window."};
     Q_EMIT launchFailed(failure);
   });
   connect(process, &QProcess::errorOccurred, this, [this, process, program, over](QProcess::ProcessError error) {
@@ -352,7 +366,7 @@ void Session::launchRun(const RunConfig& config) {
     over();
     Q_EMIT launchFailed({"The run could not be started", program.toStdString(), why, "Install cuescope-cli beside the studio, or start the run in this window."});
   });
-  process->start(program, {QStringLiteral("train"), yaml->fileName(), QStringLiteral("--detach"), QStringLiteral("--json")});
+  process->start(program, arguments);
   Q_EMIT actionsChanged();
   Q_EMIT busyChanged();
 }

@@ -8,6 +8,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "ui/panels/train_side.h"
 #include "widgets/elided_label.h"
 #include "widgets/icons.h"
 
@@ -79,6 +80,15 @@ void TimelineBar::refresh() {
   for (const CheckpointInfo& checkpoint : run->checkpoints) data.checkpoints.push_back(checkpoint.step);
   for (const StepPtr& step : run->steps)
     if (!step->probes.empty()) data.probes.push_back(step->step);
+  data.best = CheckpointList::bestStep(run->checkpoints);
+  if (m_watched != m_selection.run() || m_watchedSteps > run->steps.size()) {
+    std::vector<ConfigIssue> issues;
+    m_watch = HealthWatch(parseConfig(run->yaml.toStdString(), run->status.directory, &issues).teacher.privilege != "none");
+    m_watched = m_selection.run();
+    m_watchedSteps = 0;
+  }
+  for (; m_watchedSteps < run->steps.size(); ++m_watchedSteps) m_watch.add(*run->steps[m_watchedSteps]);
+  for (const HealthFinding& finding : m_watch.findings()) data.health.push_back({finding.step, QString::fromStdString(finding.words)});
   m_timeline->setData(data);
   const int step = m_selection.step() >= 0 ? std::min(m_selection.step(), std::max(0, data.now)) : data.now;
   m_timeline->setCursorStep(step);

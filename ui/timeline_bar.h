@@ -4,6 +4,7 @@
 
 #include <QWidget>
 
+#include "engine/core/run_health.h"
 #include "ui/selection.h"
 #include "ui/session.h"
 #include "widgets/timeline.h"
@@ -36,6 +37,9 @@ class TimelineBar : public QWidget {
   QSpinBox* m_step = nullptr;
   ElidedLabel* m_words = nullptr;
   Timeline* m_timeline = nullptr;
+  HealthWatch m_watch;  // of the run that is shown, fed with its new steps
+  QString m_watched;
+  std::size_t m_watchedSteps = 0;
 };
 
 }  // namespace cuescope

@@ -1,6 +1,7 @@
 // The tour's second half: the run, its inspection while it is paused, exports, and the light theme.
 #include <QAction>
 #include <QImage>
+#include <QPushButton>
 #include <QSvgRenderer>
 #include <algorithm>
 #include <cmath>
@@ -88,6 +89,37 @@ void Tour::planTraining() {
                      [=, this] {
                        return firstWrong({must(!RunReader(own()->status.directory).checkpoints().empty(), "there is no checkpoint"),
                                           must(QString::fromStdString(own()->status.directory).startsWith(m_folder), "the run is not in the tour's folder")});
+                     }});
+  const auto process = [this]() -> const RunRecord* { return m_session.run(QStringLiteral("tour-own-process")); };
+  m_steps.push_back({QStringLiteral("own-process-form"), tr("the form offers a process of its own, says what the run will need and has no complaint"), 60000,
+                     [this] {
+                       m_window.action(QStringLiteral("train.new"))->trigger();
+                       NewRunForm* form = m_window.trainPage()->form();
+                       RunConfig config = form->config();
+                       config.trainer.name = "tour-own-process";
+                       config.trainer.directory = (m_folder + QStringLiteral("/runs")).toStdString();
+                       config.trainer.totalTrainingSteps = 500, config.trainer.testFreq = 0, config.trainer.valBeforeTrain = false;
+                       config.data.trainBatchSize = 4;
+                       form->setConfig(config);
+                       form->setPlace(RunPlace::Process);
+                     },
+                     [this] { return m_window.trainPage()->form()->planText().contains(QStringLiteral("a step")); },
+                     [this] { return firstWrong({must(m_window.trainPage()->form()->complaints() == 0, "the form complains"), must(m_window.trainPage()->form()->planText().startsWith(QStringLiteral("Memory about")), "memory and time are not shown")}); }});
+  m_steps.push_back({QStringLiteral("own-process"), tr("the run trains in a process of its own and is followed"), 240000,
+                     [this] {
+                       for (QPushButton* button : m_window.trainPage()->form()->findChildren<QPushButton*>())
+                         if (button->text() == tr("Start run")) button->click();
+                     },
+                     [=] { return process() && process()->pid > 0 && process()->steps.size() >= 2; },
+                     [=, this] { return firstWrong({must(process() && process()->driver == RunDriver::Process, "no process trains it"), must(m_window.trainPage()->shownRun() == QStringLiteral("tour-own-process"), "another run is shown")}); }});
+  m_steps.push_back({QStringLiteral("own-process-pause"), tr("it is paused and stopped from here"), 120000, [this] { m_window.action(QStringLiteral("train.pause"))->trigger(); },
+                     [=] { return process() && process()->status.state == RunState::Paused; }, [=] { return must(process() && process()->status.state == RunState::Paused, "it is not paused"); }});
+  m_steps.push_back({QStringLiteral("own-process-stop"), tr("stop and save: its process has ended, its checkpoint can go on"), 120000, [this] { m_window.action(QStringLiteral("train.stop"))->trigger(); },
+                     [=] { return process() && process()->driver == RunDriver::None && process()->status.state == RunState::Stopped; },
+                     [=, this] {
+                       const QString wrong = must(process() && !process()->checkpoints.empty(), "there is no checkpoint");
+                       if (own()) m_window.selection().setRun(QString::fromStdString(own()->status.run));
+                       return wrong;
                      }});
   m_steps.push_back({QStringLiteral("export-curves"), tr("the curves are written as PNG, SVG and CSV"), 20000,
                      [this] {

@@ -9,7 +9,7 @@ namespace cuescope {
 namespace {
 
 constexpr std::size_t kWindow = 10;  // steps that a mean is taken over
-constexpr double kNoLoss = 1e-7;
+constexpr double kNoLoss = 1e-6;  // what rounding leaves of log-probabilities in float32
 constexpr int kZeroSteps = 5, kApartSteps = 3, kRepeatSteps = 5, kNoCueSteps = 3, kRolloutSteps = 3;
 constexpr double kApartNats = -3, kApartMass = 0.1, kRolloutNats = 0.02, kRolloutAtOnce = 0.1;
 
@@ -96,7 +96,7 @@ void HealthWatch::addTeacher(const StepSnapshot& step) {
                          std::isfinite(gap) ? "distillation/gap" : "actor/distillation/student_mass"});
   }
   if (std::isfinite(gap)) {
-    const bool same = gap == m_lastGap && gap != 0;  // means over different answers do not agree to the last bit
+    const bool same = gap == m_lastGap && std::abs(gap) > kNoLoss;  // means over different answers do not agree to the last bit
     if (inARow(same, step.step, kRepeatSteps, &m_repeats, &m_repeatsSince) && !m_repeatNamed) {
       m_repeatNamed = true;
       m_settled.push_back({m_repeatsSince, "teacher", "Teacher repeats its scores", from(m_repeatsSince),
@@ -131,11 +131,14 @@ void HealthWatch::add(const StepSnapshot& step) {
   addRollout(step);
   m_length.add(step.step, metric(step, "response_length/mean"));
   m_mass.add(step.step, metric(step, "actor/distillation/student_mass"));
-  const double loss = metric(step, "actor/loss");
-  if (!std::isnan(loss) && inARow(std::abs(loss) < kNoLoss, step.step, kZeroSteps, &m_zeros, &m_zerosSince) && !m_lossNamed) {
+  const double loss = metric(step, "actor/loss"), gradient = metric(step, "actor/grad_norm");
+  const bool noLoss = std::abs(loss) < kNoLoss, noGradient = gradient == 0;
+  if (!std::isnan(loss) && inARow(noLoss || noGradient, step.step, kZeroSteps, &m_zeros, &m_zerosSince) && !m_lossNamed) {
     m_lossNamed = true;
     m_settled.push_back({m_zerosSince, "loss", "Loss does nothing", from(m_zerosSince),
-                         "The loss was zero for five steps: nothing is learned. Are student and teacher the same, with the same prompt?", "loss is zero", "actor/loss"});
+                         noLoss ? "The loss was zero for five steps: nothing is learned. Are student and teacher the same, with the same prompt?"
+                                : "The gradient was zero for five steps: nothing is learned. A clamp, a saturated student or frozen weights cut it off.",
+                         noLoss ? "loss is zero" : "gradient is zero", noLoss ? "actor/loss" : "actor/grad_norm"});
   }
 }
 

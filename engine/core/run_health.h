@@ -3,7 +3,7 @@
 //   finite    a loss or gradient norm that is not finite, or an update that was skipped because of it
 //   length    the mean response length of ten steps falls below 0.8 of the first ten (Rethinking OPD; verl's length collapse)
 //   mass      the student's probability on the teacher's top tokens falls below half of the first ten steps
-//   loss      the loss is zero for five steps: student and teacher are the same, or nothing reaches the loss
+//   loss      loss or gradient is zero for five steps: student and teacher are the same, or nothing reaches the weights
 //   teacher   the teacher scores other positions (mean gap under −3 nats, or under a tenth of the mass at the start), repeats
 //             its scores bit for bit, or reads no cue although the run gives it one
 //   rollout   the sampled and the trained policy differ: above 0.02 nats a token for three steps, or above 0.1 once (spec 7-A8)
@@ -41,6 +41,7 @@ class HealthWatch {
  private:
   /// Mean of the last ten values against the mean of the first ten.
   struct Fall {
+    explicit Fall(double share) : part(share) {}
     double part;
     int seen = 0, since = -1;
     double first = 0, now = 0;

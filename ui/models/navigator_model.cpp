@@ -32,6 +32,7 @@ NavigatorModel::NavigatorModel(Session& session, Workspace& workspace, QObject* 
   rebuild();
   connect(&workspace, &Workspace::changed, this, &NavigatorModel::rebuild);
   connect(&session, &Session::runAdded, this, &NavigatorModel::rebuild);
+  connect(&session, &Session::runsFound, this, &NavigatorModel::rebuild);
   connect(&session, &Session::runStatusChanged, this, [this](const RunStatus& status) {
     const QModelIndex at = runIndex(QString::fromStdString(status.run));
     if (!at.isValid()) return;

@@ -10,17 +10,8 @@ namespace {
 
 QString tr(const char* text) { return QCoreApplication::translate("RunCurves", text); }
 
-double metric(const StepPtr& step, const std::string& name) {
-  const auto found = step->metrics.find(name);
-  return found == step->metrics.end() ? std::nan("") : found->second;
-}
+using Columns = std::vector<const RunColumns*>;
 
-std::vector<double> column(const RunRecord& record, const std::string& name) {
-  std::vector<double> values;
-  values.reserve(record.steps.size());
-  for (const StepPtr& step : record.steps) values.push_back(metric(step, name));
-  return values;
-}
 bool any(const std::vector<double>& values) {
   return std::any_of(values.begin(), values.end(), [](double v) { return !std::isnan(v); });
 }
@@ -35,58 +26,63 @@ struct Plot {
   const char *title, *unit;
   int decimals;
   bool log = false;
+  const char* help = "";
   const char *low = nullptr, *high = nullptr;
 };
 
-void addPlain(CurveSet& set, const std::vector<const RunRecord*>& records, const Plot& plot) {
+void addPlain(CurveSet& set, const Columns& columns, const Plot& plot) {
   CurvePanel panel;
   for (const char* name : plot.metrics) {
-    if (!any(column(*records.front(), name))) continue;
+    if (!columns.front()->find(name)) continue;
     panel.id = QString::fromLatin1(name);
-    for (std::size_t r = 0; r < records.size(); ++r) {
+    for (std::size_t r = 0; r < columns.size(); ++r) {
+      const std::vector<double>* values = columns[r]->find(name);
+      if (!values) continue;
       CurveSeries series;
       series.run = int(r);
-      series.y = column(*records[r], name);
-      if (!any(series.y)) continue;
+      series.y = *values;
       series.smoothed = !sparse(series.y);
-      if (plot.low && r == 0) series.low = column(*records[r], plot.low), series.high = column(*records[r], plot.high);
+      const std::vector<double>*low = plot.low ? columns[r]->find(plot.low) : nullptr, *high = plot.high ? columns[r]->find(plot.high) : nullptr;
+      if (low && high && r == 0) series.low = *low, series.high = *high;
       panel.series.push_back(std::move(series));
     }
     break;
   }
   if (panel.series.empty()) return;
-  panel.title = tr(plot.title), panel.unit = tr(plot.unit), panel.decimals = plot.decimals, panel.log = plot.log;
+  panel.title = tr(plot.title), panel.unit = tr(plot.unit), panel.decimals = plot.decimals, panel.log = plot.log, panel.help = tr(plot.help);
   set.panels.push_back(std::move(panel));
 }
 
-void addPair(CurveSet& set, const RunRecord& record, const char* id, const char* student, const char* teacher, const char* title, const char* unit) {
+void addPair(CurveSet& set, const RunColumns& columns, const char* id, const char* student, const char* teacher, const Plot& plot) {
   CurvePanel panel;
-  panel.id = QString::fromLatin1(id), panel.title = tr(title), panel.unit = tr(unit), panel.decimals = 3;
+  panel.id = QString::fromLatin1(id), panel.title = tr(plot.title), panel.unit = tr(plot.unit), panel.decimals = 3, panel.help = tr(plot.help);
   const char* const names[] = {student, teacher};
   for (int k = 0; k < 2; ++k) {
+    const std::vector<double>* values = columns.find(names[k]);
+    if (!values) continue;
     CurveSeries series;
     series.kind = CurveSeries::Kind::Condition, series.index = k;
     series.label = k ? tr("teacher") : tr("student");
-    series.y = column(record, names[k]);
+    series.y = *values;
     series.smoothed = !sparse(series.y);
-    if (any(series.y)) panel.series.push_back(std::move(series));
+    panel.series.push_back(std::move(series));
   }
   if (!panel.series.empty()) set.panels.push_back(std::move(panel));
 }
 
-void addLayers(CurveSet& set, const RunRecord& record, const std::string& prefix, const char* title, const char* unit, int decimals, bool log = false) {
-  std::set<int> layers;
-  for (const StepPtr& step : record.steps)
-    for (auto it = step->metrics.lower_bound(prefix); it != step->metrics.end() && it->first.starts_with(prefix); ++it) layers.insert(std::atoi(it->first.c_str() + prefix.size()));
+void addLayers(CurveSet& set, const RunColumns& columns, const std::string& prefix, const Plot& plot) {
+  std::vector<int> layers;
+  for (const std::string& name : columns.names(prefix)) layers.push_back(std::atoi(name.c_str() + prefix.size()));
+  std::sort(layers.begin(), layers.end());
   if (layers.empty()) return;
   CurvePanel panel;
-  panel.id = QString::fromStdString(prefix), panel.title = tr(title), panel.unit = tr(unit), panel.decimals = decimals, panel.log = log;
+  panel.id = QString::fromStdString(prefix), panel.title = tr(plot.title), panel.unit = tr(plot.unit), panel.decimals = plot.decimals, panel.log = plot.log, panel.help = tr(plot.help);
   int index = 0;
   for (const int layer : layers) {
     CurveSeries series;
     series.kind = CurveSeries::Kind::Ordinal, series.index = index++, series.count = int(layers.size());
     series.label = QStringLiteral("L%1").arg(layer);
-    series.y = column(record, prefix + std::to_string(layer));
+    series.y = *columns.find(prefix + std::to_string(layer));
     series.smoothed = !sparse(series.y);
     panel.series.push_back(std::move(series));
   }
@@ -95,40 +91,89 @@ void addLayers(CurveSet& set, const RunRecord& record, const std::string& prefix
 
 }  // namespace
 
+void RunColumns::update(const std::vector<StepPtr>& steps) {
+  // Resumed from an earlier checkpoint, or another run: from the beginning.
+  const bool grown = m_axis.steps.empty() || (steps.size() >= size() && m_first == steps.front() && m_last == steps[size() - 1]);
+  if (!grown) m_columns.clear(), m_axis = {}, m_first.reset(), m_last.reset();
+  if (steps.empty()) return;
+  for (std::size_t i = size(); i < steps.size(); ++i) {
+    const StepSnapshot& step = *steps[i];
+    m_axis.steps.push_back(step.step);
+    m_axis.tokens.push_back(double(step.tokensSinceStart));
+    m_axis.seconds.push_back(step.secondsSinceStart);
+    const auto put = [&](const std::string& name, double value) {
+      std::vector<double>& column = m_columns[name];
+      column.resize(i, std::nan(""));
+      column.push_back(value);
+    };
+    for (const auto& [name, value] : step.metrics) put(name, value);
+    for (const auto& [name, value] : step.phaseSeconds) put("phase/" + name, value);
+  }
+  for (auto& [name, column] : m_columns) column.resize(steps.size(), std::nan(""));
+  m_first = steps.front(), m_last = steps.back();
+}
+
+const std::vector<double>* RunColumns::find(const std::string& name) const {
+  const auto found = m_columns.find(name);
+  return found == m_columns.end() || !any(found->second) ? nullptr : &found->second;
+}
+
+std::vector<std::string> RunColumns::names(const std::string& prefix) const {
+  std::vector<std::string> found;
+  for (auto it = m_columns.lower_bound(prefix); it != m_columns.end() && it->first.starts_with(prefix); ++it)
+    if (any(it->second)) found.push_back(it->first);
+  return found;
+}
+
 CurveSet curvesOf(const std::vector<const RunRecord*>& records, const std::vector<HealthEvent>& health) {
+  std::vector<RunColumns> kept(records.size());
+  std::vector<const RunColumns*> columns;
+  for (std::size_t r = 0; r < records.size(); ++r) {
+    if (records[r]) kept[r].update(records[r]->steps);
+    columns.push_back(&kept[r]);
+  }
+  return curvesOf(records, columns, health);
+}
+
+CurveSet curvesOf(const std::vector<const RunRecord*>& records, const Columns& columns, const std::vector<HealthEvent>& health) {
   CurveSet set;
   if (records.empty() || !records.front() || records.front()->steps.empty()) return set;
-  for (const RunRecord* record : records) {
-    CurveRun run;
-    run.name = QString::fromStdString(record->status.run);
-    for (const StepPtr& step : record->steps) {
-      run.steps.push_back(step->step);
-      run.tokens.push_back(double(step->tokensSinceStart));
-      run.seconds.push_back(step->secondsSinceStart);
-    }
+  for (std::size_t r = 0; r < records.size(); ++r) {
+    CurveRun run = columns[r]->axis();
+    run.name = QString::fromStdString(records[r]->status.run);
     set.runs.push_back(std::move(run));
   }
-  const RunRecord& own = *records.front();
-  addPlain(set, records, {{"actor/distillation/loss", "distillation/loss", "actor/loss"}, "Distillation loss", "nats", 3});
-  addPlain(set, records, {{"distillation/gap"}, "Gap", "log p(T + cue) − log p(S), mean, nats", 3});
-  addPlain(set, records, {{"val/accuracy"}, "Accuracy, held-out", "with 95 % interval", 3, false, "val/accuracy_low", "val/accuracy_high"});
-  addPlain(set, records, {{"response_length/mean"}, "Response length", "tokens, mean", 1});
-  addPlain(set, records, {{"actor/entropy"}, "Entropy", "student, nats", 3});
-  addPlain(set, records, {{"actor/grad_norm"}, "Gradient norm", "before clip", 3, true});
-  addLayers(set, own, "cue/evidence_mass/L", "Evidence mass", "sink map inside boxes, by layer", 3);
-  addLayers(set, own, "cue/update_ratio/L", "Update size", "‖out‖ / ‖sink‖, by layer", 3);
-  addLayers(set, own, "cue/sink_entropy/L", "Sink attention entropy", "nats, by layer", 2);
-  addPair(set, own, "actor/distillation/student_mass", "actor/distillation/student_mass", "actor/distillation/teacher_mass", "Top-k mass", "on the teacher's top tokens");
-  addPlain(set, records, {{"critic/accuracy/mean"}, "Accuracy, rollouts", "share right", 3});
-  addPlain(set, records, {{"actor/distillation/abs_loss"}, "Mean |gap|", "unclamped, nats", 3});
-  addLayers(set, own, "cue/grad_norm/L", "Cue gradient", "norm, by layer", 4, true);
-  addPlain(set, records, {{"critic/score/mean"}, "Reward", "mean", 3});
-  addPlain(set, records, {{"perf/throughput"}, "Speed", "tokens a second", 0});
-  addPlain(set, records, {{"perf/cpu_memory_used_gb"}, "Memory", "GB, this process", 2});
+  const RunColumns& own = *columns.front();
+  addPlain(set, columns, {{"actor/distillation/loss", "distillation/loss", "actor/loss"}, "Distillation loss", "nats", 3, false, "What the update lowers: the divergence of the student from the teacher that reads the cue, over the student's own answers."});
+  addPlain(set, columns, {{"distillation/gap"}, "Gap", "log p(T + cue) − log p(S), mean, nats", 3, false, "How much more likely the teacher finds the student's tokens than the student itself; the advantage of the method. k1 is its negative."});
+  addPlain(set, columns, {{"val/accuracy"}, "Accuracy, held-out", "with 95 % interval", 3, false, "Share of held-out questions that the student answers right, greedily.", "val/accuracy_low", "val/accuracy_high"});
+  addPlain(set, columns, {{"response_length/mean"}, "Response length", "tokens, mean", 1, false, "Mean tokens of an answer. A steady fall is the commonest way for on-policy distillation to go wrong."});
+  addPlain(set, columns, {{"actor/entropy"}, "Entropy", "student, nats", 3, false, "Mean entropy of the student's next-token distribution."});
+  addPlain(set, columns, {{"actor/grad_norm"}, "Gradient norm", "before clip", 3, true, "Length of the gradient before it is clipped to actor.grad_clip."});
+  addLayers(set, own, "cue/evidence_mass/L", {{}, "Evidence mass", "sink map inside boxes, by layer", 3, false, "Share of the sink's attention inside the evidence boxes of the probe rows. Uniform attention gives the boxes' share of the picture."});
+  addLayers(set, own, "cue/update_ratio/L", {{}, "Update size", "‖out‖ / ‖sink‖, by layer", 3, false, "Length of what the cue module adds, relative to the sink state it is added to. 0 at the start with zero_o."});
+  addLayers(set, own, "cue/sink_entropy/L", {{}, "Sink attention entropy", "nats, by layer", 2, false, "Entropy of the sink's attention over the visual tokens. Uniform attention gives the logarithm of their number."});
+  addPair(set, own, "actor/distillation/student_mass", "actor/distillation/student_mass", "actor/distillation/teacher_mass", {{}, "Top-k mass", "on the teacher's top tokens", 3, false, "Probability that student and teacher put on the teacher's top-k tokens: what of them the loss sees."});
+  addPlain(set, columns, {{"actor/distillation/k1"}, "k1", "log p(S) − log p(T + cue), mean, nats", 3, false, "The plain estimator of KL(S || T) on sampled tokens; the gap with its sign turned."});
+  addPlain(set, columns, {{"actor/distillation/k3"}, "k3", "clamped to 10, mean, nats", 3, false, "The estimator of KL(S || T) that is never negative: exp(gap) − 1 − gap."});
+  addPlain(set, columns, {{"actor/distillation/clamp_share"}, "Clamp share", "tokens at loss_max_clamp", 4, false, "Share of tokens whose loss was cut at distillation.loss_max_clamp."});
+  addPlain(set, columns, {{"actor/distillation/abs_loss"}, "Mean |loss|", "unclamped, nats", 3, false, "Mean size of the token losses before the clamp."});
+  addPlain(set, columns, {{"critic/accuracy/mean"}, "Accuracy, rollouts", "share right", 3, false, "Share of this step's sampled answers that are right."});
+  addPlain(set, columns, {{"critic/score/mean"}, "Reward", "mean", 3, false, "Mean task reward of this step's answers."});
+  addPlain(set, columns, {{"distillation/teacher_prompt_hit_rate"}, "Hit rate", "teacher prompts with cue or hint", 3, false, "Share of the teacher's prompts that hold the privileged text. 0 when the run gives none."});
+  addPlain(set, columns, {{"response_length/clip_ratio"}, "Cut answers", "share at the longest length", 3, false, "Share of answers that reached data.max_response_length without ending."});
+  addPlain(set, columns, {{"training/rollout_logprob_diff_mean"}, "Rollout against training", "mean |Δ log p|, nats", 5, true, "How far the log-probabilities of sampling and training differ on the same tokens. Above 0.02 the gradient is not that of the answers."});
+  addLayers(set, own, "cue/grad_norm/L", {{}, "Cue gradient", "norm, by layer", 4, true, "Length of the gradient of each injection layer's cue module."});
+  addPlain(set, columns, {{"actor/lr"}, "Learning rate", "of the schedule", 6, false, "Learning rate of this update."});
+  addPlain(set, columns, {{"perf/throughput"}, "Speed", "tokens a second", 0, false, "Prompt and answer tokens of the step by the time it took."});
+  addPlain(set, columns, {{"perf/time_per_step"}, "Step time", "seconds", 2, false, "Seconds of a step, evaluation and saving included."});
+  addPlain(set, columns, {{"perf/gpu_memory_used_gb"}, "GPU memory", "GB", 2, false, "Memory of the device that the run holds."});
+  addPlain(set, columns, {{"perf/cpu_memory_used_gb"}, "Memory", "GB, this process", 2, false, "Resident memory of the process that trains."});
   for (const HealthEvent& event : health) {
     CurvePanel* on = nullptr;
     for (CurvePanel& panel : set.panels)
       if (panel.id == event.metric || (event.check == QLatin1String("loss") && !on && &panel == &set.panels.front())) on = &panel;
+    if (!on && event.check == QLatin1String("finite") && !set.panels.empty()) on = &set.panels.front();
     if (on) on->marks.push_back({double(event.step), event.words});
   }
   return set;

@@ -4,6 +4,7 @@
 
 #include <QHash>
 #include <QImage>
+#include <map>
 #include <vector>
 
 #include "ui/models/run_health.h"
@@ -14,12 +15,31 @@
 
 namespace cuescope {
 
+/// A run's metrics as columns, one value a step (NaN: none), grown with the run: a long run is not walked through again.
+class RunColumns {
+ public:
+  void update(const std::vector<StepPtr>& steps);
+  /// Null when the run has no such metric.
+  const std::vector<double>* find(const std::string& name) const;
+  /// Names that begin with a prefix, in order.
+  std::vector<std::string> names(const std::string& prefix) const;
+  const CurveRun& axis() const { return m_axis; }
+  std::size_t size() const { return m_axis.steps.size(); }
+
+ private:
+  std::map<std::string, std::vector<double>> m_columns;
+  CurveRun m_axis;
+  StepPtr m_first, m_last;
+};
+
 struct CurveSet {
   std::vector<CurveRun> runs;
   std::vector<CurvePanel> panels;
 };
 /// `records`: the selected run first, then those overlaid (at most three). Only metrics that the selected run has become plots.
 CurveSet curvesOf(const std::vector<const RunRecord*>& records, const std::vector<HealthEvent>& health);
+/// The same from columns that are kept; side by side with the records.
+CurveSet curvesOf(const std::vector<const RunRecord*>& records, const std::vector<const RunColumns*>& columns, const std::vector<HealthEvent>& health);
 
 /// Layers that the run's probe maps have.
 std::vector<int> probeLayers(const std::vector<StepPtr>& steps);

@@ -16,9 +16,22 @@
 #include <QSplitter>
 #include <QStyle>
 #include <QVBoxLayout>
+#include <QFile>
+#include <QHeaderView>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QStackedWidget>
+#include <QTableWidget>
+#include <QTimer>
+#include <QToolButton>
 #include <stdexcept>
 
 #include "engine/core/engine_loader.h"
+#include "engine/core/run_directory.h"
+#include "ui/undo.h"
+#include "widgets/elided_label.h"
+#include "widgets/icons.h"
+#include "widgets/segmented_button.h"
 #include "widgets/theme.h"
 
 namespace cuescope {
@@ -63,6 +76,11 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   auto* cancel = new QPushButton(tr("Back"), bar);
   m_start = new QPushButton(tr("Start run"), bar);
   m_start->setProperty("primary", true);
+  m_enqueue = new QPushButton(tr("Add to queue"), bar);
+  m_place = new SegmentedButton({tr("this window"), tr("own process")}, bar);
+  m_place->setAccessibleName(tr("Where the run trains"));
+  m_place->setToolTip(tr("A process of its own goes on when this window is closed, and is found again at the next start. In this window the student can be inspected while it learns."));
+  m_place->setWhatsThis(m_place->toolTip());
   auto* presetLabel = new QLabel(tr("Preset"), bar);
   presetLabel->setProperty("tone", QStringLiteral("2"));
   top->addWidget(title);
@@ -73,9 +91,17 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   top->addWidget(m_changedOnly);
   top->addStretch(1);
   top->addWidget(m_summary);
+  top->addWidget(m_place);
   top->addWidget(cancel);
+  top->addWidget(m_enqueue);
   top->addWidget(m_start);
   page->addWidget(bar);
+  m_planLine = new ElidedLabel(tr("Memory and time are worked out when all parameters are in order."), this);
+  m_planLine->setPixelSize(11);
+  m_planLine->setTone(ElidedLabel::Tone::Text2);
+  m_planLine->setContentsMargins(8, 0, 8, 4);
+  m_planLine->setAccessibleName(tr("What the run will need"));
+  page->addWidget(m_planLine);
 
   auto* split = new QSplitter(Qt::Horizontal, this);
   split->setHandleWidth(1);
@@ -102,13 +128,47 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   }
   column->addStretch(1);
   area->setWidget(form);
-  m_yaml = new QPlainTextEdit(split);
+  auto* side = new QWidget(split);
+  auto* sideColumn = new QVBoxLayout(side);
+  sideColumn->setContentsMargins(0, 0, 0, 0);
+  sideColumn->setSpacing(0);
+  auto* sideBar = new QHBoxLayout;
+  sideBar->setContentsMargins(8, 4, 8, 4);
+  m_side = new SegmentedButton({tr("YAML"), tr("Diff")}, side);
+  m_side->setAccessibleName(tr("YAML or difference"));
+  m_against = new QComboBox(side);
+  m_against->setAccessibleName(tr("Compare with"));
+  m_against->setToolTip(tr("The preset, the defaults, or a run of the navigator"));
+  m_against->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+  m_against->setMinimumContentsLength(14);
+  m_diffCount = new QLabel(side);
+  m_diffCount->setProperty("tone", QStringLiteral("3"));
+  sideBar->addWidget(m_side);
+  sideBar->addWidget(m_against, 1);
+  sideBar->addWidget(m_diffCount);
+  sideColumn->addLayout(sideBar);
+  m_sideStack = new QStackedWidget(side);
+  sideColumn->addWidget(m_sideStack, 1);
+  m_diff = new QTableWidget(0, 3, side);
+  m_diff->setHorizontalHeaderLabels({tr("Parameter"), tr("other"), tr("new run")});
+  m_diff->verticalHeader()->hide();
+  m_diff->verticalHeader()->setDefaultSectionSize(22);
+  m_diff->setShowGrid(false);
+  m_diff->setEditTriggers(QAbstractItemView::NoEditTriggers);
+  m_diff->setSelectionBehavior(QAbstractItemView::SelectRows);
+  m_diff->setTabKeyNavigation(false);
+  m_diff->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
+  m_diff->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+  m_diff->setAccessibleName(tr("Parameters that differ"));
+  m_yaml = new QPlainTextEdit(side);
   m_yaml->setReadOnly(true);
   m_yaml->setFont(monoFont(11));
   m_yaml->setLineWrapMode(QPlainTextEdit::NoWrap);
   m_yaml->setAccessibleName(tr("Configuration as it will be written"));
+  m_sideStack->addWidget(m_yaml);
+  m_sideStack->addWidget(m_diff);
   split->addWidget(area);
-  split->addWidget(m_yaml);
+  split->addWidget(side);
   split->setStretchFactor(0, 3);
   split->setStretchFactor(1, 2);
   page->addWidget(split, 1);
@@ -128,8 +188,36 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   connect(cancel, &QPushButton::clicked, this, &NewRunForm::cancelled);
   connect(m_start, &QPushButton::clicked, this, [this] {
     refresh();
-    if (m_start->isEnabled()) Q_EMIT startRequested(m_config);
+    if (m_start->isEnabled()) Q_EMIT startRequested(m_config, place());
   });
+  connect(m_enqueue, &QPushButton::clicked, this, [this] {
+    refresh();
+    if (m_enqueue->isEnabled()) Q_EMIT queueRequested(m_config, place());
+  });
+  connect(m_place, &SegmentedButton::currentChanged, this, [this] {
+    refresh();
+    m_saveTimer->start();
+  });
+  connect(m_side, &SegmentedButton::currentChanged, this, [this](int index) {
+    m_sideStack->setCurrentIndex(index);
+    fillDiff();
+  });
+  connect(m_against, &QComboBox::activated, this, [this] {
+    m_side->setCurrent(1);
+    m_sideStack->setCurrentIndex(1);
+    fillDiff();
+  });
+  m_planTimer = new QTimer(this);
+  m_planTimer->setSingleShot(true);
+  m_planTimer->setInterval(500);
+  connect(m_planTimer, &QTimer::timeout, this, [this] {
+    if (m_issues.empty()) Q_EMIT planWanted(m_config);
+  });
+  m_saveTimer = new QTimer(this);
+  m_saveTimer->setSingleShot(true);
+  m_saveTimer->setInterval(300);
+  connect(m_saveTimer, &QTimer::timeout, this, &NewRunForm::save);
+  setRuns({});
   // The demo's cue run is what a first visitor wants to see.
   int first = 0;
   for (int i = 0; i < m_presets.size(); ++i)
@@ -150,6 +238,7 @@ void NewRunForm::makeRow(const ConfigField& field, QVBoxLayout* column) {
   grid->setHorizontalSpacing(8);
   grid->setVerticalSpacing(0);
   auto* label = new QLabel(QString::fromStdString(field.label), row->box);
+  row->label = label;
   label->setProperty("tone", QStringLiteral("2"));
   label->setFixedWidth(170);
   label->setWordWrap(true);
@@ -172,7 +261,20 @@ void NewRunForm::makeRow(const ConfigField& field, QVBoxLayout* column) {
   editor->setAccessibleName(QString::fromStdString(field.label));
   editor->setToolTip(tip);
   label->setToolTip(tip);
+  editor->setWhatsThis(tip);
+  label->setWhatsThis(tip);
   label->setBuddy(editor);
+  row->reset = new QToolButton(row->box);
+  row->reset->setIcon(icon(Icon::Undo));
+  row->reset->setAutoRaise(true);
+  row->reset->setFixedSize(22, 22);
+  const QString byDefault = QString::fromStdString(field.get(RunConfig()));
+  row->reset->setToolTip(tr("Back to the default: %1").arg(byDefault.isEmpty() ? tr("empty") : byDefault));
+  row->reset->setAccessibleName(tr("%1: back to the default").arg(QString::fromStdString(field.label)));
+  QSizePolicy keep = row->reset->sizePolicy();
+  keep.setRetainSizeWhenHidden(true);
+  row->reset->setSizePolicy(keep);
+  connect(row->reset, &QToolButton::clicked, this, [this, raw, byDefault] { edited(*raw, byDefault); });
   const bool wide = field.type == "text" || field.type == "path" || field.type == "paths";
   if (!row->check) editor->setMinimumWidth(wide ? 260 : 120);
   if (!row->check && !wide) editor->setMaximumWidth(160);
@@ -186,6 +288,7 @@ void NewRunForm::makeRow(const ConfigField& field, QVBoxLayout* column) {
   cell->setSpacing(8);
   cell->addWidget(editor, wide ? 1 : 0);
   cell->addWidget(unit);
+  cell->addWidget(row->reset);
   if (!wide) cell->addStretch(1);
   grid->addLayout(cell, 0, 1, 1, 2);
   grid->addWidget(row->note, 1, 1, 1, 2);
@@ -217,14 +320,12 @@ bool NewRunForm::choosePreset(int index) {
 void NewRunForm::setConfig(const RunConfig& config) {
   m_config = config;
   for (const auto& row : m_rows) {
-    const QString value = QString::fromStdString(row->field->get(config));
     row->typed.clear(), row->rule.clear();
-    const QSignalBlocker text(row->text), choice(row->choice), check(row->check);
-    if (row->check) row->check->setChecked(value == QLatin1String("true"));
-    if (row->choice) row->choice->setCurrentText(value);
-    if (row->text) row->text->setText(value), row->text->setCursorPosition(0);
+    show(*row, QString::fromStdString(row->field->get(config)));
+    if (row->text) row->text->setCursorPosition(0);
   }
   refresh();
+  if (m_saveTimer) m_saveTimer->start();
 }
 
 void NewRunForm::setStudent(const QString& folder) {
@@ -236,19 +337,32 @@ void NewRunForm::setStudent(const QString& folder) {
 bool NewRunForm::setField(const QString& key, const QString& value) {
   for (const auto& row : m_rows)
     if (QString::fromStdString(row->field->key) == key) {
-      {
-        const QSignalBlocker text(row->text), choice(row->choice), check(row->check);
-        if (row->check) row->check->setChecked(value == QLatin1String("true"));
-        if (row->choice) row->choice->setCurrentText(value);
-        if (row->text) row->text->setText(value);
-      }
       edited(*row, value);
       return row->rule.isEmpty();
     }
   return false;
 }
 
+QString NewRunForm::shown(const Row& row) const {
+  return row.rule.isEmpty() ? QString::fromStdString(row.field->get(m_config)) : row.typed;
+}
+
+void NewRunForm::show(Row& row, const QString& value) {
+  const QSignalBlocker text(row.text), choice(row.choice), check(row.check);
+  if (row.check) row.check->setChecked(value == QLatin1String("true"));
+  if (row.choice) row.choice->setCurrentText(value);
+  if (row.text && row.text->text() != value) row.text->setText(value);
+}
+
+// One edit of the page's undo; typing in one field is one edit.
 void NewRunForm::edited(Row& row, const QString& value) {
+  const QString before = shown(row);
+  Row* raw = &row;
+  pushEdit(this, QString::fromStdString(row.field->label), [this, raw, value] { take(*raw, value); }, [this, raw, before] { take(*raw, before); }, QString::fromStdString(row.field->key));
+}
+
+void NewRunForm::take(Row& row, const QString& value) {
+  show(row, value);
   row.typed = value;
   row.rule.clear();
   try {
@@ -259,7 +373,102 @@ void NewRunForm::edited(Row& row, const QString& value) {
     row.rule = QString::fromUtf8(broken.what());
   }
   refresh();
+  m_saveTimer->start();
 }
+
+RunPlace NewRunForm::place() const { return m_place->current() == 0 ? RunPlace::Window : RunPlace::Process; }
+void NewRunForm::setPlace(RunPlace place) {
+  m_place->setCurrent(place == RunPlace::Window ? 0 : 1);
+  refresh();
+}
+
+void NewRunForm::keepIn(const QString& file) {
+  m_file = file;
+  QFile in(file);
+  if (!in.open(QIODevice::ReadOnly)) return;
+  const QJsonObject whole = QJsonDocument::fromJson(in.readAll()).object();
+  const QString yaml = whole.value(QLatin1String("yaml")).toString();
+  if (yaml.isEmpty()) return;  // damaged: the preset stays
+  std::vector<ConfigIssue> issues;
+  const int preset = int(m_presets.indexOf(whole.value(QLatin1String("preset")).toString()));
+  if (preset >= 0) choosePreset(preset);
+  setConfig(parseConfig(yaml.toStdString(), {}, &issues));
+  const QJsonObject broken = whole.value(QLatin1String("broken")).toObject();
+  for (const auto& row : m_rows)
+    if (const QString key = QString::fromStdString(row->field->key); broken.contains(key)) take(*row, broken.value(key).toString());
+  setPlace(whole.value(QLatin1String("window")).toBool() ? RunPlace::Window : RunPlace::Process);
+}
+
+void NewRunForm::save() const {
+  if (m_file.isEmpty()) return;
+  QJsonObject broken;
+  for (const auto& row : m_rows)
+    if (!row->rule.isEmpty()) broken.insert(QString::fromStdString(row->field->key), row->typed);
+  const QJsonObject whole{{QStringLiteral("yaml"), QString::fromStdString(writeConfig(m_config))}, {QStringLiteral("broken"), broken}, {QStringLiteral("window"), place() == RunPlace::Window},
+                          {QStringLiteral("preset"), m_presets.value(m_preset->currentIndex())}};
+  try {
+    writeFileDurably(m_file.toStdString(), QJsonDocument(whole).toJson().toStdString());
+  } catch (const Error& error) {
+    m_summary->setText(tr("What is typed here cannot be kept: %1").arg(QString::fromStdString(error.failure().why)));
+  }
+}
+
+void NewRunForm::setRuns(const std::vector<std::pair<QString, QString>>& runs) {
+  m_runs = runs;
+  const QString before = m_against->currentText();
+  m_against->clear();
+  m_against->addItem(tr("preset"));
+  m_against->addItem(tr("defaults"));
+  for (const auto& [name, yaml] : m_runs) m_against->addItem(name);
+  if (const int at = m_against->findText(before); at >= 0) m_against->setCurrentIndex(at);
+  fillDiff();
+}
+
+void NewRunForm::fillDiff() {
+  if (!m_diff) return;
+  RunConfig other;
+  const int at = m_against->currentIndex();
+  if (at == 0) other = m_presetConfig;
+  if (at >= 2 && std::size_t(at - 2) < m_runs.size()) {
+    std::vector<ConfigIssue> issues;
+    other = parseConfig(m_runs[std::size_t(at - 2)].second.toStdString(), {}, &issues);
+  }
+  m_diff->setRowCount(0);
+  for (const ConfigField& field : configFields()) {
+    const QString own = QString::fromStdString(field.get(m_config)), theirs = QString::fromStdString(field.get(other));
+    if (own == theirs) continue;
+    const int row = m_diff->rowCount();
+    m_diff->insertRow(row);
+    const QString texts[] = {QString::fromStdString(field.key), theirs, own};
+    for (int c = 0; c < 3; ++c) {
+      auto* item = new QTableWidgetItem(texts[c]);
+      item->setFont(monoFont(11));
+      item->setToolTip(c ? texts[c] : QString::fromStdString(field.label + ". " + field.sentence));
+      if (c) item->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
+      m_diff->setItem(row, c, item);
+    }
+  }
+  m_diffCount->setText(tr("%1 of %2 differ").arg(m_diff->rowCount()).arg(configFields().size()));
+}
+
+void NewRunForm::setPlan(const RunPlan& plan) {
+  const QString memory = plan.availableBytes > 0 ? tr("about %1 of %2").arg(QString::fromStdString(bytesText(plan.peakBytes)), QString::fromStdString(bytesText(plan.availableBytes + plan.baselineBytes)))
+                                                 : tr("about %1").arg(QString::fromStdString(bytesText(plan.peakBytes)));
+  QString text = tr("Memory %1, most in %2. Time about %3 a step, %4 in all.")
+                     .arg(memory, QString::fromStdString(plan.peakPhase), QString::fromStdString(secondsText(plan.secondsPerStep)), QString::fromStdString(secondsText(plan.secondsInAll)));
+  if (!plan.fits()) text.prepend(tr("This does not fit the memory that is free now. "));
+  m_planLine->setText(text);
+  m_planLine->setTone(plan.fits() ? ElidedLabel::Tone::Text2 : ElidedLabel::Tone::Text);
+  m_planLine->setToolTip(QStringLiteral("<pre>%1</pre>").arg(QString::fromStdString(planTable(plan)).toHtmlEscaped()));
+}
+
+void NewRunForm::setPlanFailure(const QString& why) {
+  m_planLine->setText(tr("Memory and time: not computed. %1").arg(why));
+  m_planLine->setTone(ElidedLabel::Tone::Text2);
+  m_planLine->setToolTip(why);
+}
+
+QString NewRunForm::planText() const { return m_planLine->text(); }
 
 void NewRunForm::setRefusal(const QString& reason) {
   m_refusal = reason;
@@ -268,6 +477,7 @@ void NewRunForm::setRefusal(const QString& reason) {
 
 void NewRunForm::refresh() {
   m_issues = validate(m_config);
+  const RunConfig defaults;
   for (const auto& row : m_rows)
     if (!row->rule.isEmpty()) m_issues.push_back({row->field->key, row->rule.toStdString()});
   for (const auto& row : m_rows) {
@@ -283,18 +493,31 @@ void NewRunForm::refresh() {
       row->note->style()->unpolish(row->note);
       row->note->style()->polish(row->note);
     }
-    row->note->setText(complaint ? words.join(QLatin1Char(' ')) : QString::fromStdString(row->field->sentence));
+    row->note->setText(complaint ? words.join(QLatin1Char(' ')) : tr("%1 Source: %2.").arg(QString::fromStdString(row->field->sentence), QString::fromStdString(row->field->source)));
+    const bool changed = !row->rule.isEmpty() || row->field->get(m_config) != row->field->get(defaults);
+    row->reset->setVisible(changed);
+    const QFont weight = uiFont(12, changed ? QFont::DemiBold : QFont::Normal);
+    if (row->label->font() != weight) row->label->setFont(weight);
   }
   const QString yaml = QString::fromStdString(writeConfig(m_config));
   if (yaml != m_yaml->toPlainText()) {
     const int at = m_yaml->verticalScrollBar()->value();
     m_yaml->setPlainText(yaml);
     m_yaml->verticalScrollBar()->setValue(at);
+    if (m_sideStack->currentIndex() == 1) fillDiff();
   }
-  m_start->setEnabled(m_issues.empty() && m_refusal.isEmpty());
+  if (m_planTimer && m_issues.empty() && yaml != m_plannedYaml) {
+    m_plannedYaml = yaml;
+    m_planTimer->start();
+  }
+  const bool ready = m_refusal.isEmpty() || place() == RunPlace::Process;  // a process needs nothing of this window
+  m_enqueue->setEnabled(m_issues.empty());
+  m_enqueue->setToolTip(m_issues.empty() ? tr("Starts by itself when nothing trains any more; the queue survives the window") : tr("Correct the named parameters first."));
+  m_start->setEnabled(m_issues.empty() && ready);
   const QString count = m_issues.empty() ? QString() : m_issues.size() == 1 ? tr("1 parameter needs a change") : tr("%1 parameters need a change").arg(m_issues.size());
-  m_summary->setText(count.isEmpty() ? m_refusal : count);
-  m_start->setToolTip(count.isEmpty() ? m_refusal : count + QLatin1Char('.'));
+  const QString words = !count.isEmpty() ? count : ready ? QString() : m_refusal;
+  m_summary->setText(words);
+  m_start->setToolTip(words);
   if (m_changedOnly->isChecked()) filter();
 }
 

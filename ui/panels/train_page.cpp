@@ -1,6 +1,11 @@
 #include "ui/panels/train_page.h"
 
+#include <QApplication>
+#include <QClipboard>
 #include <QDesktopServices>
+#include <QDir>
+#include <QFileInfo>
+#include <QPointer>
 #include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLabel>
@@ -21,9 +26,11 @@
 #include <QVBoxLayout>
 #include <QComboBox>
 
+#include "ui/models/run_queue.h"
 #include "ui/panels/panel.h"
 #include "ui/panels/train_new_run.h"
 #include "ui/panels/train_side.h"
+#include "ui/undo.h"
 #include "widgets/curve_plot.h"
 #include "widgets/elided_label.h"
 #include "widgets/empty_panel.h"
@@ -54,6 +61,8 @@ Icon stateIcon(RunState state) {
 }  // namespace
 
 TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : QWidget(parent), m_session(session), m_selection(selection) {
+  new QUndoStack(this);  // edits of the form; found by the window
+  m_queue = new RunQueue(session, this);
   m_later = new QTimer(this);
   m_later->setSingleShot(true);
   m_later->setInterval(50);
@@ -116,6 +125,17 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
     fillOverlayMenu();
     chooseRun();
   });
+  connect(&session, &Session::runLaunched, this, [this](const QString& run) {
+    m_stack->setCurrentIndex(0);
+    m_selection.setRun(run);
+    chooseRun();
+  });
+  connect(&session, &Session::launchFailed, this, [this](const Failure& failure) { showFailure(failure, {tr("Back to the form"), tr("Hide")}); });
+  connect(&session, &Session::runsFound, this, [this] {
+    fillOverlayMenu();
+    chooseRun();
+  });
+  connect(m_queue, &RunQueue::notice, this, [this](const QString& words) { showFailure({words.toStdString(), m_folder.toStdString(), "", ""}, {tr("Hide")}); });
   connect(&session, &Session::stepArrived, this, [this](const StepPtr& step) {
     if (QString::fromStdString(step->run) == m_run || m_overlay.contains(QString::fromStdString(step->run))) schedule();
   });
@@ -136,16 +156,13 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
     if (run == m_run) schedule();
   });
   connect(&session, &Session::runFailed, this, [this](const QString& run, const Failure& failure) {
+    if (!run.isEmpty() && run != m_run) return;  // shown when that run is chosen
     m_failureRun = run;
-    m_error->setFailure(QString::fromStdString(failure.what), QString::fromStdString(failure.where), QString::fromStdString(failure.why), QString::fromStdString(failure.nextStep));
-    m_error->setActions({tr("Hide")});
-    m_error->show();
-    if (m_stack->currentIndex() != 0) m_stack->setCurrentIndex(0);  // the message is where the run would be
-    refreshControl();
+    showFailure(failure, {tr("Hide")});
   });
-  connect(m_error, &ErrorPanel::actionChosen, this, [this] {
+  connect(m_error, &ErrorPanel::actionChosen, this, [this](int action) {
     m_error->hide();
-    if (m_run.isEmpty()) return newRun();  // back to what could not be started
+    if (m_run.isEmpty() || (m_failureRun.isNull() && action == 0)) return newRun();  // back to what could not be started
     chooseRun();
   });
   connect(&session, &Session::actionsChanged, this, &TrainPage::refreshControl);
@@ -189,10 +206,10 @@ QWidget* TrainPage::makeControl() {
   row->addWidget(m_name);
   row->addWidget(m_progress, 1);
   for (QPushButton* button : {m_pause, m_checkpoint, m_stop, m_new}) row->addWidget(button);
-  connect(m_pause, &QPushButton::clicked, this, [this] { m_session.allowed(RunAction::Resume) ? m_session.resumeRun() : m_session.pauseRun(); });
-  connect(m_checkpoint, &QPushButton::clicked, this, [this] { m_session.checkpointNow(); });
-  connect(m_stopSave, &QAction::triggered, this, [this] { m_session.stopRun(true); });
-  connect(m_stopDrop, &QAction::triggered, this, [this] { m_session.stopRun(false); });
+  connect(m_pause, &QPushButton::clicked, this, &TrainPage::toggle);
+  connect(m_checkpoint, &QPushButton::clicked, this, [this] { m_session.steer(RunAction::Checkpoint, m_run); });
+  connect(m_stopSave, &QAction::triggered, this, [this] { m_session.steer(RunAction::StopAndSave, m_run); });
+  connect(m_stopDrop, &QAction::triggered, this, [this] { m_session.steer(RunAction::Stop, m_run); });
   connect(m_new, &QPushButton::clicked, this, [this] { newRun(); });
   return strip;
 }
@@ -261,6 +278,7 @@ QWidget* TrainPage::makeCurves() {
   connect(fit, &QToolButton::clicked, this, [this] { m_curves->fit(); });
   connect(save, &QToolButton::clicked, this, &TrainPage::exportCurves);
   connect(m_curves, &CurveGrid::stepPicked, this, &TrainPage::pickStep);
+  connect(m_curves, &CurveGrid::menuRequested, this, &TrainPage::curveMenu);
   return whole;
 }
 
@@ -289,7 +307,10 @@ QWidget* TrainPage::makeSide() {
   healthArea->setWidgetResizable(true);
   healthArea->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   healthArea->setWidget(m_health);
-  side->addWidget(new Panel(QStringLiteral("train.health"), tr("Health"), healthArea));
+  auto* health = new Panel(QStringLiteral("train.health"), tr("Health"), healthArea);
+  m_queueList = new QueueList(*m_queue);
+  health->addTab(tr("Queue"), m_queueList);
+  side->addWidget(health);
   m_checkpoints = new CheckpointList;
   m_checkpointPanel = new Panel(QStringLiteral("train.checkpoints"), tr("Checkpoints"), m_checkpoints);
   side->addWidget(m_checkpointPanel);
@@ -308,13 +329,43 @@ QWidget* TrainPage::makeSide() {
     if (!folder.isEmpty()) Q_EMIT inspectFolderRequested(folder);
   });
   connect(m_checkpoints, &CheckpointList::useAsStudentRequested, this, [this](const QString& folder) { newRun(folder); });
+  connect(m_checkpoints, &CheckpointList::exportRequested, this, &TrainPage::exportCheckpoint);
   connect(m_checkpoints, &CheckpointList::folderRequested, this, [](const QString& folder) { QDesktopServices::openUrl(QUrl::fromLocalFile(folder)); });
   return side;
 }
 
-bool TrainPage::ours() const {
-  const RunRecord* own = m_session.ownRun();
-  return own && QString::fromStdString(own->status.run) == m_run;
+bool TrainPage::canGoOn(const RunRecord& record) const {
+  const RunState state = record.status.state;
+  return record.driver == RunDriver::None && !record.foreign && (state == RunState::Stopped || state == RunState::Failed) && record.status.step < record.status.totalSteps &&
+         std::any_of(record.checkpoints.begin(), record.checkpoints.end(), [](const CheckpointInfo& info) { return info.complete; });
+}
+
+void TrainPage::toggle() {
+  const RunRecord* record = m_session.run(m_run);
+  if (record && canGoOn(*record)) return m_session.relaunchRun(m_run);
+  m_session.steer(m_session.refusal(RunAction::Resume, m_run).isEmpty() ? RunAction::Resume : RunAction::Pause, m_run);
+}
+
+void TrainPage::keepIn(const QString& folder) {
+  m_folder = folder;
+  m_queue->open(folder);
+  if (m_form) m_form->keepIn(folder + QStringLiteral("/new-run.json"));
+}
+
+void TrainPage::showFailure(const Failure& failure, const QStringList& actions) {
+  if (actions.size() > 1) m_failureRun = QString();
+  m_error->setFailure(QString::fromStdString(failure.what), QString::fromStdString(failure.where), QString::fromStdString(failure.why), QString::fromStdString(failure.nextStep));
+  m_error->setActions(actions);
+  m_error->show();
+  m_stack->setCurrentIndex(0);  // the message is where the run would be
+  refreshControl();
+}
+
+const RunColumns& TrainPage::columnsOf(const QString& run) {
+  std::shared_ptr<RunColumns>& columns = m_columns[run];
+  if (!columns) columns = std::make_shared<RunColumns>();
+  if (const RunRecord* record = m_session.run(run)) columns->update(record->steps);
+  return *columns;
 }
 
 // Sixty fields take longer to build than the rest of the window: only when they are asked for.
@@ -327,7 +378,14 @@ NewRunForm* TrainPage::form() {
     m_stack->setCurrentIndex(0);
     chooseRun();
   });
-  connect(m_form, &NewRunForm::startRequested, this, [this](const RunConfig& config) {
+  connect(m_form, &NewRunForm::planWanted, this, &TrainPage::askPlan);
+  connect(m_form, &NewRunForm::queueRequested, this, [this](const RunConfig& config, RunPlace place) {
+    m_queue->add(config, place == RunPlace::Process);
+    m_stack->setCurrentIndex(m_run.isEmpty() ? 2 : 0);
+  });
+  if (!m_folder.isEmpty()) m_form->keepIn(m_folder + QStringLiteral("/new-run.json"));
+  connect(m_form, &NewRunForm::startRequested, this, [this](const RunConfig& config, RunPlace place) {
+    if (place == RunPlace::Process) return m_session.launchRun(config);
     m_session.startRun(config);
     m_form->setRefusal(m_session.refusal(RunAction::Start).isEmpty() ? tr("The run is being loaded.") : m_session.refusal(RunAction::Start));
   });
@@ -336,6 +394,10 @@ NewRunForm* TrainPage::form() {
 
 void TrainPage::newRun(const QString& student) {
   if (!student.isEmpty()) form()->setStudent(student);
+  std::vector<std::pair<QString, QString>> runs;
+  for (const QString& name : m_session.runs())
+    if (const RunRecord* record = m_session.run(name); record && !record->yaml.isEmpty()) runs.emplace_back(name, record->yaml);
+  form()->setRuns(runs);
   form()->setRefusal(m_session.refusal(RunAction::Start));
   m_stack->setCurrentIndex(1);
 }
@@ -357,7 +419,10 @@ void TrainPage::chooseRun() {
     m_pictures.clear();
     m_asked.clear();
     m_layer = -1;
-    if (m_failureRun != m_run) m_error->hide();
+    m_session.openRun(m_run);  // of an earlier day: its steps are read now
+    const RunRecord* chosen = m_session.run(m_run);
+    if (chosen && chosen->failure) m_failureRun = m_run, showFailure(*chosen->failure, {tr("Hide")});
+    else if (m_failureRun != m_run) m_error->hide();
   }
   // A form that is being filled in stays.
   if (m_stack->currentIndex() != 1) m_stack->setCurrentIndex(m_run.isEmpty() && m_error->isHidden() ? 2 : 0);
@@ -389,8 +454,16 @@ void TrainPage::refresh() {
   std::vector<const RunRecord*> records{record};
   for (const QString& name : std::as_const(m_overlay))
     if (const RunRecord* other = m_session.run(name)) records.push_back(other);
-  const std::vector<HealthEvent> health = healthOf(record->steps);
-  CurveSet set = curvesOf(records, health);
+  std::vector<const RunColumns*> columns;
+  for (const RunRecord* each : records) columns.push_back(&columnsOf(QString::fromStdString(each->status.run)));
+  if (m_watched != m_run || m_watchedSteps > record->steps.size() || (m_watchedSteps > 0 && columns.front()->size() < m_watchedSteps)) {
+    std::vector<ConfigIssue> issues;
+    m_watch = HealthWatch(parseConfig(record->yaml.toStdString(), record->status.directory, &issues).teacher.privilege != "none");
+    m_watched = m_run, m_watchedSteps = 0;
+  }
+  for (; m_watchedSteps < record->steps.size(); ++m_watchedSteps) m_watch.add(*record->steps[m_watchedSteps]);
+  const std::vector<HealthEvent> health = eventsOf(m_watch);
+  CurveSet set = curvesOf(records, columns, health);
   QString overlaid = m_overlay.isEmpty() ? QString() : tr("with %1").arg(m_overlay.join(QStringLiteral(", ")));
   m_legend->setText(tr("Curves"), overlaid);
   m_curves->setData(std::move(set.runs), std::move(set.panels));
@@ -400,6 +473,12 @@ void TrainPage::refresh() {
   m_health->setEvents(health, !record->steps.empty());
   m_checkpoints->setCheckpoints(record);
   m_checkpoints->setCursorStep(m_selection.step());
+  if (!record->yaml.isEmpty() && !record->foreign) {
+    std::vector<ConfigIssue> issues;
+    const RunConfig config = parseConfig(record->yaml.toStdString(), record->status.directory, &issues);
+    m_checkpointPanel->setNote(config.trainer.maxCkptToKeep > 0 ? tr("keep last %1%2").arg(config.trainer.maxCkptToKeep).arg(config.trainer.saveFreq > 0 ? tr(", every %1 steps").arg(config.trainer.saveFreq) : QString())
+                                                                : tr("all are kept"));
+  }
   refreshFilm(*record);
 }
 
@@ -417,19 +496,27 @@ void TrainPage::refreshControl() {
   if (record) {
     words = tr("%1  %2 of %3").arg(runStateTitle(state)).arg(record->status.step).arg(record->status.totalSteps);
     if (state == RunState::Running && record->status.secondsLeft >= 0) words += tr("  about %1 left").arg(durationText(record->status.secondsLeft));
+    if (record->driver == RunDriver::Process) words += record->pid > 0 ? tr("  own process %1").arg(record->pid) : tr("  own process");
+    if (record->driver == RunDriver::Elsewhere) words += record->pid > 0 ? tr("  trained by process %1, followed").arg(record->pid) : tr("  followed");
   }
+  if (m_session.launching()) words = tr("A run is being started …  ") + words;
   m_progress->setText(words);
-  const QString foreign = !record ? tr("No run is selected.") : ours() ? QString() : tr("This run is not trained in this window; it is only followed.");
-  const bool resume = foreign.isEmpty() && m_session.allowed(RunAction::Resume);
-  m_pause->setText(resume ? tr("Resume") : tr("Pause"));
+  const QString none = record ? QString() : tr("No run is selected.");
+  const bool goOn = record && canGoOn(*record);
+  const bool resume = goOn || (record && m_session.refusal(RunAction::Resume, m_run).isEmpty());
+  m_pause->setText(goOn ? tr("Go on") : resume ? tr("Resume") : tr("Pause"));
   m_pause->setIcon(icon(resume ? Icon::Play : Icon::Pause));
   m_pause->setProperty("primary", false);
   const auto judge = [&](QWidget* widget, RunAction action, const QString& tip) {
-    const QString reason = foreign.isEmpty() ? m_session.refusal(action) : foreign;
+    const QString reason = none.isEmpty() ? m_session.refusal(action, m_run) : none;
     widget->setEnabled(reason.isEmpty());
     widget->setToolTip(reason.isEmpty() ? tip : reason);
   };
   judge(m_pause, resume ? RunAction::Resume : RunAction::Pause, resume ? tr("Go on (Ctrl+P)") : tr("Pause after this unit of work; the student stays loaded and can be inspected (Ctrl+P)"));
+  if (goOn) {
+    m_pause->setEnabled(!m_session.launching());
+    m_pause->setToolTip(m_session.launching() ? tr("A run is being started.") : tr("Go on from the newest checkpoint, as a process of its own (Ctrl+P)"));
+  }
   judge(m_checkpoint, RunAction::Checkpoint, tr("Write a checkpoint at the next pause between two units (Ctrl+Shift+S)"));
   judge(m_stop, RunAction::Stop, tr("End the run"));
   m_stopSave->setEnabled(m_stop->isEnabled());
@@ -531,6 +618,63 @@ void TrainPage::exportCurves() {
   if (m_curves->panels().empty()) return;
   const QString file = QFileDialog::getSaveFileName(this, tr("Export curves"), m_run + QStringLiteral("-curves.svg"), tr("SVG (*.svg);;PDF (*.pdf);;PNG (*.png);;CSV (*.csv)"));
   if (!file.isEmpty()) exportCurvesTo(file);
+}
+
+void TrainPage::curveMenu(int panel, const QPoint& at) {
+  if (panel < 0 || std::size_t(panel) >= m_curves->panels().size()) return;
+  const CurvePanel& shown = m_curves->panels()[std::size_t(panel)];
+  auto* menu = new QMenu(this);
+  menu->setAttribute(Qt::WA_DeleteOnClose);
+  QAction* log = menu->addAction(tr("Logarithmic axis (L)"), this, [this, panel] { m_curves->toggleLog(panel); });
+  log->setCheckable(true);
+  log->setChecked(shown.log);
+  menu->addAction(tr("Fit (F)"), m_curves, &CurveGrid::fit);
+  menu->addSeparator();
+  menu->addAction(tr("Copy value"), this, [this, panel] { QApplication::clipboard()->setText(m_curves->cellName(panel)); });
+  menu->addAction(tr("Copy numbers as CSV"), this, [this, panel] { QApplication::clipboard()->setText(m_curves->csv(panel)); });
+  menu->addAction(tr("Export the curves"), this, &TrainPage::exportCurves);
+  menu->popup(at);
+}
+
+// The engine is asked between two units of whatever it does; an older question that still waits is dropped.
+void TrainPage::askPlan(const RunConfig& config) {
+  if (m_session.engineState() != EngineState::Ready) return m_form->setPlanFailure(tr("The engine is not ready."));
+  const QPointer<QObject> self(this);
+  m_session.submit("plan", [this, self, config](Engine& engine, const EventSink&, std::stop_token) {
+    try {
+      Session::reply(self, [this, plan = engine.plan(config)] { m_form->setPlan(plan); });
+    } catch (...) {
+      Session::reply(self, [this, failure = currentFailure("planning a run")] { m_form->setPlanFailure(QString::fromStdString(failure.what + (failure.why.empty() ? "" : ": " + failure.why))); });
+    }
+  });
+}
+
+void TrainPage::exportCheckpoint(const QString& folder) {
+  if (folder.isEmpty()) return;
+  auto* dialog = new QFileDialog(this, tr("Folder for the model"), QDir::homePath());
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setFileMode(QFileDialog::Directory);
+  connect(dialog, &QFileDialog::fileSelected, this, [this, folder](const QString& parent) { exportCheckpointTo(folder, parent + QLatin1Char('/') + m_run + QLatin1Char('-') + QFileInfo(folder).fileName()); });
+  dialog->open();
+}
+
+void TrainPage::exportCheckpointTo(const QString& folder, const QString& output) {
+  const QPointer<QObject> self(this);
+  m_checkpointPanel->setNote(tr("exporting …"));
+  m_session.submit("export-model", [this, self, folder, output](Engine& engine, const EventSink&, std::stop_token) {
+    try {
+      const std::string written = engine.exportModel(folder.toStdString(), output.toStdString());
+      Session::reply(self, [this, written] {
+        m_checkpointPanel->setNote(tr("exported to %1").arg(QString::fromStdString(written)));
+        Q_EMIT modelExported(QString::fromStdString(written));
+      });
+    } catch (...) {
+      Session::reply(self, [this, failure = currentFailure("exporting a model")] {
+        m_checkpointPanel->setNote({});
+        showFailure(failure, {tr("Hide")});
+      });
+    }
+  }, false);
 }
 
 bool TrainPage::exportCurvesTo(const QString& file) {

@@ -7,6 +7,7 @@
 #include <QImage>
 #include <QSet>
 #include <QWidget>
+#include <memory>
 
 #include "ui/models/run_curves.h"
 #include "ui/selection.h"
@@ -36,6 +37,8 @@ class NewRunForm;
 class Panel;
 class ParameterList;
 class PhaseBar;
+class QueueList;
+class RunQueue;
 class SegmentedButton;
 
 class TrainPage : public QWidget {
@@ -51,11 +54,19 @@ class TrainPage : public QWidget {
   /// Name of the run that is shown, "" if none.
   QString shownRun() const { return m_run; }
   void setOverlay(const QStringList& runs);  // at most three
+  /// Queue and half-filled form are kept in this folder from now on.
+  void keepIn(const QString& folder);
+  RunQueue* queue() const { return m_queue; }
+  /// Pauses or resumes the shown run, in this window or in its process.
+  void toggle();
   /// Writes all curves, the format by the ending; false with the reason on the page.
   bool exportCurvesTo(const QString& file);
+  /// Writes a checkpoint's model as a Hugging Face folder; answered by modelExported, or by a message on the page.
+  void exportCheckpointTo(const QString& checkpoint, const QString& output);
 
  Q_SIGNALS:
   void inspectFolderRequested(const QString& folder);  // a checkpoint, to be opened in Inspect
+  void modelExported(const QString& folder);
   void inspectStepRequested(int step, const QString& sample);  // a probe image
 
  protected:
@@ -76,8 +87,13 @@ class TrainPage : public QWidget {
   void pickStep(int step);
   void fillOverlayMenu();
   void exportCurves();
+  void exportCheckpoint(const QString& folder);
+  void curveMenu(int panel, const QPoint& at);
+  void askPlan(const RunConfig& config);
+  void showFailure(const Failure& failure, const QStringList& actions);
+  const RunColumns& columnsOf(const QString& run);
   void placeColumns();
-  bool ours() const;
+  bool canGoOn(const RunRecord& record) const;
 
   Session& m_session;
   Selection& m_selection;
@@ -89,6 +105,13 @@ class TrainPage : public QWidget {
   QHash<QString, QImage> m_pictures;
   QSet<QString> m_asked;  // data files whose probe rows were asked for
   QTimer* m_later = nullptr;
+  QHash<QString, std::shared_ptr<RunColumns>> m_columns;
+  HealthWatch m_watch;
+  QString m_watched;            // run that m_watch has read
+  std::size_t m_watchedSteps = 0;
+  RunQueue* m_queue = nullptr;
+  QueueList* m_queueList = nullptr;
+  QString m_folder;
   QStackedWidget* m_stack = nullptr;
   NewRunForm* m_form = nullptr;
   QWidget* m_formPlace = nullptr;

@@ -4,6 +4,12 @@
 #include <QFontMetrics>
 #include <QHBoxLayout>
 #include <QHeaderView>
+#include <QHelpEvent>
+#include <QKeyEvent>
+#include <QListView>
+#include <QMenu>
+#include <QToolButton>
+#include <QToolTip>
 #include <QLabel>
 #include <QLineEdit>
 #include <QMouseEvent>
@@ -15,6 +21,7 @@
 #include <QVBoxLayout>
 #include <cmath>
 
+#include "ui/models/run_queue.h"
 #include "widgets/icons.h"
 #include "widgets/theme.h"
 
@@ -116,6 +123,16 @@ void HealthList::paintEvent(QPaintEvent*) {
   }
 }
 
+bool HealthList::event(QEvent* event) {
+  if (event->type() == QEvent::ToolTip) {
+    QStringList lines;
+    for (const QString& check : healthChecks()) lines << QStringLiteral("%1: %2").arg(check, healthCheckHelp(check));
+    QToolTip::showText(static_cast<QHelpEvent*>(event)->globalPos(), lines.join(QLatin1Char('\n')), this);
+    return true;
+  }
+  return QWidget::event(event);
+}
+
 void HealthList::mousePressEvent(QMouseEvent* event) {
   int y = 0;
   for (const HealthEvent& e : m_events) {
@@ -143,11 +160,11 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   m_empty->setWordWrap(true);
   m_inspect = new QPushButton(tr("Inspect"), this);
   m_student = new QPushButton(tr("Use as student"), this);
-  m_folder = new QPushButton(tr("Open folder"), this);
+  m_export = new QPushButton(tr("Export folder"), this);
   auto* row = new QHBoxLayout;
   row->setContentsMargins(8, 6, 8, 6);
   row->setSpacing(6);
-  for (QPushButton* button : {m_inspect, m_student, m_folder}) row->addWidget(button);
+  for (QPushButton* button : {m_inspect, m_student, m_export}) row->addWidget(button);
   row->addStretch(1);
   column->addWidget(m_empty);
   column->addWidget(m_table, 1);
@@ -160,7 +177,18 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   connect(m_table, &QTableWidget::itemDoubleClicked, this, [this] { Q_EMIT inspectRequested(chosen()); });
   connect(m_inspect, &QPushButton::clicked, this, [this] { Q_EMIT inspectRequested(chosen()); });
   connect(m_student, &QPushButton::clicked, this, [this] { Q_EMIT useAsStudentRequested(chosen()); });
-  connect(m_folder, &QPushButton::clicked, this, [this] { Q_EMIT folderRequested(chosen()); });
+  connect(m_export, &QPushButton::clicked, this, [this] { Q_EMIT exportRequested(chosen()); });
+  m_table->setContextMenuPolicy(Qt::CustomContextMenu);
+  connect(m_table, &QWidget::customContextMenuRequested, this, [this](const QPoint& at) {
+    if (chosen().isEmpty()) return;
+    auto* menu = new QMenu(this);
+    menu->setAttribute(Qt::WA_DeleteOnClose);
+    menu->addAction(tr("Inspect"), this, [this] { Q_EMIT inspectRequested(chosen()); });
+    menu->addAction(tr("Use as student of a new run"), this, [this] { Q_EMIT useAsStudentRequested(chosen()); });
+    menu->addAction(tr("Export as a Hugging Face folder"), this, [this] { Q_EMIT exportRequested(chosen()); });
+    menu->addAction(tr("Open folder"), this, [this] { Q_EMIT folderRequested(chosen()); });
+    menu->popup(m_table->viewport()->mapToGlobal(at));
+  });
   setCheckpoints(nullptr);
 }
 
@@ -220,10 +248,85 @@ QString CheckpointList::chosen() const {
 
 void CheckpointList::updateButtons() {
   const bool any = !chosen().isEmpty();
-  for (QPushButton* button : {m_inspect, m_student, m_folder}) {
+  const std::pair<QPushButton*, QString> buttons[] = {{m_inspect, tr("Open this checkpoint in Inspect (double click)")},
+                                                      {m_student, tr("New run that begins with this model")},
+                                                      {m_export, tr("Write the model alone as a Hugging Face folder, the cue module's names included")}};
+  for (const auto& [button, tip] : buttons) {
     button->setEnabled(any);
-    button->setToolTip(any ? QString() : m_checkpoints.empty() ? tr("This run has no checkpoint yet.") : tr("Choose a checkpoint in the table."));
+    button->setToolTip(any ? tip : m_checkpoints.empty() ? tr("This run has no checkpoint yet.") : tr("Choose a checkpoint in the table."));
   }
+}
+
+QueueList::QueueList(RunQueue& queue, QWidget* parent) : QWidget(parent), m_queue(queue) {
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(8, 6, 8, 6);
+  column->setSpacing(6);
+  m_words = new QLabel(this);
+  m_words->setWordWrap(true);
+  m_words->setProperty("tone", QStringLiteral("2"));
+  m_list = new QListView(this);
+  m_list->setModel(&queue);
+  m_list->setFont(uiFont(12));
+  m_list->setUniformItemSizes(true);
+  m_list->setAccessibleName(tr("Runs that wait"));
+  m_list->installEventFilter(this);
+  auto* row = new QHBoxLayout;
+  row->setSpacing(4);
+  const auto tool = [&](Icon shape, const QString& tip) {
+    auto* button = new QToolButton(this);
+    button->setIcon(icon(shape));
+    button->setAutoRaise(true);
+    button->setFixedSize(22, 22);
+    button->setToolTip(tip);
+    button->setAccessibleName(tip);
+    row->addWidget(button);
+    return button;
+  };
+  m_up = tool(Icon::ArrowUp, tr("Sooner (Alt+↑)"));
+  m_down = tool(Icon::ArrowDown, tr("Later (Alt+↓)"));
+  m_remove = tool(Icon::Trash, tr("Take out of the queue (Del)"));
+  m_hold = new QPushButton(tr("Hold"), this);
+  row->addStretch(1);
+  row->addWidget(m_hold);
+  column->addWidget(m_words);
+  column->addWidget(m_list, 1);
+  column->addLayout(row);
+  connect(m_up, &QToolButton::clicked, this, [this] { moveBy(-1); });
+  connect(m_down, &QToolButton::clicked, this, [this] { moveBy(1); });
+  connect(m_remove, &QToolButton::clicked, this, [this] { m_queue.remove(m_list->currentIndex().row()); });
+  connect(m_hold, &QPushButton::clicked, this, [this] { m_queue.setHeld(!m_queue.held()); });
+  connect(&queue, &RunQueue::changed, this, &QueueList::refresh);
+  connect(m_list->selectionModel(), &QItemSelectionModel::currentChanged, this, &QueueList::refresh);
+  refresh();
+}
+
+void QueueList::refresh() {
+  const bool any = m_queue.size() > 0;
+  const int at = m_list->currentIndex().isValid() ? m_list->currentIndex().row() : -1;
+  m_words->setText(any ? m_queue.waitingFor() : tr("Nothing waits. «Add to queue» in the form of a new run puts it here; it starts when nothing trains any more."));
+  m_list->setVisible(any);
+  for (QToolButton* button : {m_up, m_down, m_remove}) button->setVisible(any);
+  m_up->setEnabled(at > 0);
+  m_down->setEnabled(at >= 0 && at + 1 < m_queue.size());
+  m_remove->setEnabled(at >= 0 && !m_queue.items()[std::size_t(at)].starting);
+  m_hold->setVisible(any);
+  m_hold->setText(m_queue.held() ? tr("Go on") : tr("Hold"));
+  m_hold->setToolTip(m_queue.held() ? tr("Start the next run when nothing trains") : tr("Start nothing by itself until further notice"));
+}
+
+void QueueList::moveBy(int by) {
+  const int at = m_list->currentIndex().row();
+  m_queue.move(at, at + by);
+  refresh();
+}
+
+bool QueueList::eventFilter(QObject* watched, QEvent* event) {
+  if (event->type() != QEvent::KeyPress) return QWidget::eventFilter(watched, event);
+  const auto* key = static_cast<QKeyEvent*>(event);
+  if (key->key() == Qt::Key_Delete) m_queue.remove(m_list->currentIndex().row());
+  else if (key->modifiers() & Qt::AltModifier && (key->key() == Qt::Key_Up || key->key() == Qt::Key_Down)) moveBy(key->key() == Qt::Key_Up ? -1 : 1);
+  else return QWidget::eventFilter(watched, event);
+  return true;
 }
 
 ParameterList::ParameterList(Mode mode, Session& session, QWidget* parent) : QWidget(parent), m_session(session), m_mode(mode) {

@@ -14,9 +14,13 @@ class QLabel;
 class QLineEdit;
 class QPlainTextEdit;
 class QPushButton;
+class QListView;
 class QTableWidget;
+class QToolButton;
 
 namespace cuescope {
+
+class RunQueue;
 
 /// Events with triangle and words, then the checks that found nothing. One painted widget.
 class HealthList : public QWidget {
@@ -34,6 +38,7 @@ class HealthList : public QWidget {
   void paintEvent(QPaintEvent* event) override;
   void mousePressEvent(QMouseEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
+  bool event(QEvent* event) override;
 
  private:
   int heightOf(const HealthEvent& event) const;
@@ -54,6 +59,7 @@ class CheckpointList : public QWidget {
   void stepPicked(int step);
   void inspectRequested(const QString& folder);
   void useAsStudentRequested(const QString& folder);
+  void exportRequested(const QString& folder);
   void folderRequested(const QString& folder);
 
  private:
@@ -61,8 +67,25 @@ class CheckpointList : public QWidget {
   void updateButtons();
   QTableWidget* m_table = nullptr;
   QLabel* m_empty = nullptr;
-  QPushButton *m_inspect = nullptr, *m_student = nullptr, *m_folder = nullptr;
+  QPushButton *m_inspect = nullptr, *m_student = nullptr, *m_export = nullptr;
   std::vector<CheckpointInfo> m_checkpoints;
+};
+
+/// Runs that wait: a list that can be reordered (drag, Alt+↑ ↓, buttons), shortened (Del) and held.
+class QueueList : public QWidget {
+  Q_OBJECT
+ public:
+  explicit QueueList(RunQueue& queue, QWidget* parent = nullptr);
+
+ private:
+  void refresh();
+  bool eventFilter(QObject* watched, QEvent* event) override;
+  void moveBy(int by);
+  RunQueue& m_queue;
+  QListView* m_list = nullptr;
+  QLabel* m_words = nullptr;
+  QToolButton *m_up = nullptr, *m_down = nullptr, *m_remove = nullptr;
+  QPushButton* m_hold = nullptr;
 };
 
 class ParameterList : public QWidget {
