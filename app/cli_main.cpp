@@ -72,6 +72,7 @@ int main(int argc, char** argv) {
   cli::addForward(app, context);
   cli::addGenerate(app, context);
   cli::addInspect(app, context);
+  cli::addWhatIf(app, context);
   cli::addDump(app, context);
   cli::addTrain(app, context);
   cli::addPlan(app, context);

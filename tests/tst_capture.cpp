@@ -38,7 +38,7 @@ Inspection example() {
   look.answer = "x";
   look.finish = "stop";
   look.cueRecovery = {Site::CueRecovery, {0, 5}, {0}, 2, 6, false, {}, {}, {}};
-  look.selfAttention = {Site::SelfAttention, {0, 1}, {3, 4}, 2, 6, false, {}, {}, {}};
+  look.selfAttention = {Site::SelfAttention, {0, 1}, {1, 2}, 2, 6, false, {}, {}, {}};
   for (int i = 0; i < 2 * 2 * 6; ++i) look.cueRecovery.values.push_back(static_cast<float>(i) / 7);
   for (int i = 0; i < 2 * 2 * 2 * 6; ++i) look.selfAttention.values.push_back(static_cast<float>(i) / 11);
   look.selfAttention.textShare.assign(8, 0.25f);
@@ -58,6 +58,45 @@ Inspection example() {
   }
   look.seconds = 1.5;
   look.studentImageDigest = "00ff";
+  return look;
+}
+
+/// The example with every site of the second format.
+Inspection everySite() {
+  Inspection look = example();
+  const auto stack = [](Site site, std::vector<int> layers, std::vector<int> queries, int heads) {
+    AttentionStack out{site, std::move(layers), std::move(queries), heads, 6, heads == 1, {}, {}, {}};
+    const std::size_t size = out.layers.size() * out.queries.size() * static_cast<std::size_t>(heads) * 6;
+    for (std::size_t i = 0; i < size; ++i) out.values.push_back(static_cast<float>(i) / 13 - static_cast<float>(site));
+    return out;
+  };
+  look.promptAttention = stack(Site::SelfAttention, {0, 1}, {0}, 2);
+  look.vision = stack(Site::Vision, {0, 3}, {-1, 4}, 2);
+  look.rollout = stack(Site::Rollout, {1}, {0, 1, 2}, 1);
+  look.gradientAttention = stack(Site::GradientAttention, {0, 1}, {2}, 2);
+  look.lensMap = stack(Site::LogitLens, {1}, {1, 2}, 1);
+  look.occlusion = stack(Site::Occlusion, {0}, {1, 2}, 1);
+  look.occlusionInfo = {"blur", 2, 3, {-0.5f, kNotComputed}};
+  look.logitLens = {{0, 1}, {1, 2}, 2, {20, 21, 22, 23, 24, 25, 26, 27}, {"a", "\xe4\xbd", "c", "d,", "e", "f", "g", "h"},
+                    {-1, -2, -3, -4, -5, -6, -7, -8}, {-1, kNotComputed, -3, -4}, {20, -1}, {0.5f, 1, 2, 3}};
+  EvidenceScore score;
+  score.site = Site::Rollout;
+  score.query = 2;
+  score.layer = 1;
+  score.image = 1;
+  score.boxes = 1;
+  score.patches = 2;
+  score.mass = 0.75f;
+  score.uniformMass = 0.5f;
+  score.hit = true;
+  score.uniformHit = 0.25f;
+  score.iou = 1;
+  score.uniformIou = 0.125f;
+  look.evidenceScores = {score};
+  look.statedBytes = 12345;
+  look.images[1].source = 1;
+  look.images[1].slice = 2;
+  look.images[1].seconds = 1.25;
   return look;
 }
 
@@ -139,6 +178,96 @@ class TestCapture : public QObject {
     const auto recipe = nlohmann::json::parse(capture.info.requestJson);
     QCOMPARE(recipe["sampling"]["maxNew"].get<int>(), 9);
     QCOMPARE(recipe["responseIds"].size(), std::size_t(2));
+  }
+
+  void everySiteComesBack() {
+    const Inspection look = everySite();
+    InspectRequest request;
+    request.sites = {Site::Rollout, Site::Occlusion};
+    request.layers = {1, 3};
+    writeCapture(path("sites"), look, captureInfo(look, request));
+    const Capture capture = readCapture(path("sites"));
+    const Inspection& back = *capture.inspection;
+    for (int i = 0; i < kSites; ++i) {
+      const AttentionStack &a = look.stack(static_cast<Site>(i)), &b = back.stack(static_cast<Site>(i));
+      QCOMPARE(b.site, static_cast<Site>(i));
+      QCOMPARE(b.values, a.values);
+      QCOMPARE(b.layers, a.layers);
+      QCOMPARE(b.queries, a.queries);
+      QCOMPARE(b.headsAveraged, a.headsAveraged);
+    }
+    QCOMPARE(back.promptAttention.values, look.promptAttention.values);
+    QCOMPARE(back.logitLens.ids, look.logitLens.ids);
+    QCOMPARE(back.logitLens.texts, look.logitLens.texts);
+    QCOMPARE(back.logitLens.chosenIds, look.logitLens.chosenIds);
+    QVERIFY(std::isnan(back.logitLens.chosen[1]) && back.logitLens.chosen[2] == -3);
+    QCOMPARE(back.logitLens.entropy, look.logitLens.entropy);
+    QCOMPARE(back.occlusionInfo.change, std::string("blur"));
+    QCOMPARE(back.occlusionInfo.cell, 2);
+    QVERIFY(back.occlusionInfo.before[0] == -0.5f && std::isnan(back.occlusionInfo.before[1]));
+    QCOMPARE(back.evidenceScores.size(), std::size_t(1));
+    QVERIFY(back.evidenceScores[0].hit && back.evidenceScores[0].site == Site::Rollout && back.evidenceScores[0].uniformIou == 0.125f);
+    QCOMPARE(back.statedBytes, std::int64_t(12345));
+    QCOMPARE(back.images[1].seconds, 1.25);
+    QCOMPARE(back.images[1].slice, 2);
+    const auto recipe = nlohmann::json::parse(capture.info.requestJson);
+    QVERIFY(recipe["sites"].dump() == R"(["rollout","occlusion"])");
+    QVERIFY(recipe["layers"].dump() == "[1,3]");
+  }
+
+  void aCaptureOfTheFirstFormatStillOpens() {
+    writeCapture(path("new"), example(), {});
+    const ArrayFile whole(path("new"));
+    auto root = nlohmann::json::parse(whole.metadata().at("cuescope.capture"));
+    root["format"] = 1;  // what the first format did not have
+    for (const char* later : {"promptAttention", "maps", "logitLens", "occlusion", "evidenceScores", "statedBytes"}) root["inspection"].erase(later);
+    for (auto& image : root["inspection"]["images"]) {
+      for (const char* later : {"source", "slice", "seconds"}) image.erase(later);
+    }
+    ArrayFileWriter out;
+    for (const auto& [name, entry] : whole.entries()) {
+      std::string bytes(entry.end - entry.begin, '\0');
+      whole.readInto(name, bytes.data());
+      out.add(name, entry.dtype, entry.shape, bytes.data());
+    }
+    out.setMetadata("cuescope.capture", root.dump());
+    out.write(path("old"));
+    const Inspection back = *readCapture(path("old")).inspection;
+    QCOMPARE(back.selfAttention.values, example().selfAttention.values);
+    QCOMPARE(back.images[1].slice, -1);
+    QVERIFY(back.vision.empty() && back.logitLens.empty() && back.evidenceScores.empty());
+  }
+
+  void everySiteIsDumpedInEveryFormat() {
+    const Inspection look = everySite();
+    QCOMPARE(dumpSites().size(), std::size_t(12));
+    for (const std::string& site : dumpSites()) {
+      const std::string csv = dumpCsv(look, {site}), npz = dumpNpz(look, {site});
+      const auto json = nlohmann::json::parse(dumpJson(look, {site}));
+      QCOMPARE(json["site"].get<std::string>(), site);
+      const auto lines = static_cast<std::size_t>(std::count(csv.begin(), csv.end(), '\n')) - 1;
+      QVERIFY(json["rows"].size() > 0);
+      QCOMPARE(json["rows"].size(), lines);
+      QVERIFY(npz.size() > 100);
+      QVERIFY(!refusal([&] { dumpCsv(Inspection{}, {site}); }).empty() || site == "tokens" || site == "distributions" || site == "evidence");
+    }
+    // Tokens are called what they are: response tokens, prompt positions, visual tokens.
+    const auto tokensOf = [&](const char* site) {
+      std::vector<int> tokens;
+      for (const auto& map : chooseMaps(look, {site, DumpChoice::kMean, DumpChoice::kMean})) tokens.push_back(map.token);
+      return tokens;
+    };
+    QCOMPARE(tokensOf("gradient_attention"), (std::vector<int>{1}));
+    QCOMPARE(tokensOf("prompt_attention"), (std::vector<int>{0}));
+    QCOMPARE(tokensOf("vision"), (std::vector<int>{-1, 4}));
+    QCOMPARE(tokensOf("rollout"), (std::vector<int>{-1, 0, 1}));
+    QCOMPARE(chooseMaps(look, {"gradient_attention", 1, 1, 1}).at(0).values, std::vector<float>(look.gradientAttention.values.begin() + 18, look.gradientAttention.values.end()));
+    QVERIFY(refusal([&] { chooseMaps(look, {"gradient_attention", 1, 1, 0}); }).find("token 0") != std::string::npos);
+    const QStringList lens = QString::fromStdString(dumpCsv(look, {"logit_lens", 1})).split('\n');
+    QCOMPARE(lens.at(0), QString("token,position,layer,rank,id,text,log_prob,chosen_id,chosen_log_prob,entropy"));
+    QCOMPARE(lens.at(1), QString("0,1,1,0,24,e,-5,20,-3,2"));
+    const QStringList scores = QString::fromStdString(dumpCsv(look, {"evidence"})).split('\n');
+    QCOMPARE(scores.at(1), QString("rollout,1,1,1,1,2,0.75,0.5,1,0.25,1,0.125"));
   }
 
   void theSameInspectionGivesTheSameBytes() {

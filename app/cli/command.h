@@ -55,6 +55,9 @@ void addPreprocess(CLI::App& app, Context& context);
 void addForward(CLI::App& app, Context& context);
 void addGenerate(CLI::App& app, Context& context);
 void addInspect(CLI::App& app, Context& context);
+/// What inspect and what-if both ask: models, pictures, question, cue, response.
+void addInspectOptions(CLI::App& command, InspectRequest& request);
+void addWhatIf(CLI::App& app, Context& context);
 void addDump(CLI::App& app, Context& context);
 void addTrain(CLI::App& app, Context& context);
 void addPlan(CLI::App& app, Context& context);

@@ -16,10 +16,10 @@ void addDump(CLI::App& app, Context& context) {
   auto choice = std::make_shared<DumpChoice>();
   command->add_option("capture", *file, "The capture, as inspect or the window wrote it")->required();
   command->add_option("--format", *format, "csv, npz or json")->check(CLI::IsMember({"csv", "npz", "json"}))->capture_default_str();
-  command->add_option("--site", choice->site, "cue_recovery, self_attention, tokens or distributions")->check(CLI::IsMember({"cue_recovery", "self_attention", "tokens", "distributions"}));
+  command->add_option("--site", choice->site, "What: a site's maps, or a table")->check(CLI::IsMember(dumpSites()));
   command->add_option("--layer", *layer, "A layer's number, mean, max or all");
   command->add_option("--head", *head, "A head's number, mean, max or all");
-  command->add_option("--token", *token, "A response token's number, mean, max or all");
+  command->add_option("--token", *token, "A response token's number (prompt_attention: a prompt position, vision: a visual token), mean, max or all");
   command->add_option("--output", *output, "The file to write; without it, standard output");
   command->callback([&context, file, format, choice, layer, head, token, output] {
     try {

@@ -41,14 +41,36 @@ std::string quoted(const std::string& text) {
   return out + "\"";
 }
 
-bool isMaps(const std::string& site) { return site == siteName(Site::CueRecovery) || site == siteName(Site::SelfAttention); }
+constexpr std::array<const char*, 8> kMapSites = {"cue_recovery", "self_attention", "prompt_attention", "vision", "rollout", "gradient_attention", "logit_lens_map", "occlusion"};
+constexpr std::array<const char*, 4> kTableSites = {"logit_lens", "evidence", "tokens", "distributions"};
+
+bool isMaps(const std::string& site) { return std::find(kMapSites.begin(), kMapSites.end(), site) != kMapSites.end(); }
+
+const AttentionStack& stackNamed(const Inspection& inspection, const std::string& site) {
+  if (site == "prompt_attention") return inspection.promptAttention;
+  return inspection.stack(site == "logit_lens_map" ? Site::LogitLens : siteNamed(site));
+}
 
 std::string siteOf(const Inspection& inspection, const DumpChoice& choice) {
   if (choice.site.empty()) {
-    return !inspection.cueRecovery.empty() ? siteName(Site::CueRecovery) : !inspection.selfAttention.empty() ? siteName(Site::SelfAttention) : "tokens";
+    for (const char* site : kMapSites) {
+      if (!stackNamed(inspection, site).empty()) return site;
+    }
+    return "tokens";
   }
-  if (isMaps(choice.site) || choice.site == "tokens" || choice.site == "distributions") return choice.site;
-  throw Error("There is no such site", choice.site, "a capture has cue_recovery, self_attention, tokens and distributions", "Choose one of these.");
+  const std::vector<std::string> names = dumpSites();
+  if (std::find(names.begin(), names.end(), choice.site) != names.end()) return choice.site;
+  std::string all;
+  for (const auto& name : names) all += (all.empty() ? "" : ", ") + name;
+  throw Error("There is no such site", choice.site, "a capture has " + all, "Choose one of these.");
+}
+
+/// What a stack's query is called outside: a response token (0 is what the last prompt token predicts, so prompt positions before it are
+/// negative), a prompt position, or a visual token. -1 where one map stands for all.
+int tokenOf(const Inspection& inspection, const std::string& site, int query) {
+  if (site == "cue_recovery") return -1;
+  if (site == "vision" || site == "prompt_attention") return query;
+  return query - inspection.studentPrompt.responseBegin() + 1;
 }
 
 /// One value per place, or the reduction over `sources`.
@@ -164,10 +186,44 @@ Table distributionTable(const Inspection& inspection, const DumpChoice& choice) 
   return table;
 }
 
+Table lensTable(const Inspection& inspection, const DumpChoice& choice) {
+  const LogitLens& lens = inspection.logitLens;
+  if (lens.empty()) throw Error("The capture has no such table", "logit_lens", "it was not asked for", "Inspect again with the site logit_lens.");
+  Table table{{"token", "position", "layer", "rank", "id", "text", "log_prob", "chosen_id", "chosen_log_prob", "entropy"}, {}};
+  for (std::size_t l = 0; l < lens.layers.size(); ++l) {
+    if (choice.layer >= 0 && lens.layers[l] != choice.layer) continue;
+    for (std::size_t p = 0; p < lens.positions.size(); ++p) {
+      const int token = lens.positions[p] - inspection.studentPrompt.responseBegin() + 1;
+      if (choice.token >= 0 && token != choice.token) continue;
+      const std::size_t place = lens.at(l, p);
+      for (int k = 0; k < lens.top; ++k) {
+        const std::size_t at = place * static_cast<std::size_t>(lens.top) + static_cast<std::size_t>(k);
+        table.rows.push_back({static_cast<std::int64_t>(token), static_cast<std::int64_t>(lens.positions[p]), static_cast<std::int64_t>(lens.layers[l]), static_cast<std::int64_t>(k),
+                              lens.ids[at], lens.texts[at], lens.logProbs[at], lens.chosenIds[p], lens.chosen[place], lens.entropy[place]});
+      }
+    }
+  }
+  return table;
+}
+
+Table evidenceTable(const Inspection& inspection, const DumpChoice& choice) {
+  Table table{{"site", "token", "layer", "image", "boxes", "patches", "mass", "uniform_mass", "hit", "uniform_hit", "iou", "uniform_iou"}, {}};
+  for (const EvidenceScore& score : inspection.evidenceScores) {
+    const std::string site = score.prompt ? "prompt_attention" : score.site == Site::LogitLens ? "logit_lens_map" : siteName(score.site);
+    const int token = tokenOf(inspection, site, score.query);
+    if ((choice.layer >= 0 && score.layer != choice.layer) || (choice.token >= 0 && token != choice.token)) continue;
+    table.rows.push_back({site, static_cast<std::int64_t>(token), static_cast<std::int64_t>(score.layer), static_cast<std::int64_t>(score.image), static_cast<std::int64_t>(score.boxes),
+                          static_cast<std::int64_t>(score.patches), score.mass, score.uniformMass, static_cast<std::int64_t>(score.hit), score.uniformHit, score.iou, score.uniformIou});
+  }
+  return table;
+}
+
 Table tableOf(const Inspection& inspection, DumpChoice choice) {
   choice.site = siteOf(inspection, choice);
   if (choice.site == "tokens") return tokenTable(inspection, choice);
   if (choice.site == "distributions") return distributionTable(inspection, choice);
+  if (choice.site == "logit_lens") return lensTable(inspection, choice);
+  if (choice.site == "evidence") return evidenceTable(inspection, choice);
   return mapTable(inspection, choice);
 }
 
@@ -190,25 +246,40 @@ std::string npyInts(const std::vector<std::int64_t>& values) { return npy("<i8",
 
 }  // namespace
 
+std::vector<std::string> dumpSites() {
+  std::vector<std::string> names(kMapSites.begin(), kMapSites.end());
+  names.insert(names.end(), kTableSites.begin(), kTableSites.end());
+  return names;
+}
+
 std::vector<ChosenMap> chooseMaps(const Inspection& inspection, const DumpChoice& choice) {
   const std::string site = siteOf(inspection, choice);
-  if (!isMaps(site)) throw Error("This is no map", site, "only cue_recovery and self_attention are maps over the image", "Choose one of these.");
+  if (!isMaps(site)) throw Error("This is no map", site, "only sites with maps over the image can be reduced", "Choose one of these.");
   const bool cue = site == siteName(Site::CueRecovery);
-  const AttentionStack& stack = cue ? inspection.cueRecovery : inspection.selfAttention;
+  const AttentionStack& stack = stackNamed(inspection, site);
   if (stack.empty()) {
-    throw Error("The capture has no such map", site, cue ? "the student has no cue recovery module, or the prompt no image" : "the prompt has no image, or there is no response",
+    throw Error("The capture has no such map", site,
+                cue                         ? "the student has no cue recovery module, or the prompt no image"
+                : site == "self_attention" ? "the prompt has no image, or there is no response"
+                                           : "it was not asked for, or the prompt has no image",
                 "Choose another site.");
   }
   checkIndex(choice.head, static_cast<std::size_t>(stack.heads), "head", site);
   const int token = cue ? DumpChoice::kAll : choice.token;
-  checkIndex(token, stack.queries.size(), "response token", site);
+  std::size_t queryPlace = 0;
+  if (token >= 0) {
+    while (queryPlace < stack.queries.size() && tokenOf(inspection, site, stack.queries[queryPlace]) != token) ++queryPlace;
+    if (queryPlace == stack.queries.size()) {
+      throw Error("There is no map of token " + std::to_string(token), site, "the capture has " + std::to_string(stack.queries.size()) + " tokens there", "Choose one that was captured.");
+    }
+  }
   const std::size_t layerAt = choice.layer >= 0 ? positionOf(stack.layers, choice.layer, site) : 0;
   std::vector<ChosenMap> maps;
-  for (const auto& queries : groups(stack.queries.size(), token, static_cast<std::size_t>(std::max(token, 0)))) {
+  for (const auto& queries : groups(stack.queries.size(), token, queryPlace)) {
     for (const auto& layers : groups(stack.layers.size(), choice.layer, layerAt)) {
       for (const auto& heads : groups(static_cast<std::size_t>(stack.heads), choice.head, static_cast<std::size_t>(std::max(choice.head, 0)))) {
         ChosenMap map;
-        map.token = cue ? -1 : queries.size() == 1 ? static_cast<int>(queries[0]) : token;
+        map.token = queries.size() == 1 ? tokenOf(inspection, site, stack.queries[queries[0]]) : token;
         map.layer = choice.layer < DumpChoice::kAll ? choice.layer : stack.layers[layers[0]];
         map.head = stack.headsAveraged ? DumpChoice::kMean : choice.head < DumpChoice::kAll ? choice.head : static_cast<int>(heads[0]);
         map.values.resize(static_cast<std::size_t>(stack.keys));
@@ -294,9 +365,20 @@ std::string dumpNpz(const Inspection& inspection, const DumpChoice& choice) {
   for (std::size_t c = 0; c < table.columns.size(); ++c) {
     std::vector<std::int64_t> ints;
     std::vector<float> floats;
+    std::vector<std::string> words;
+    std::size_t longest = 1;
     for (const auto& row : table.rows) {
       if (const auto* number = std::get_if<std::int64_t>(&row[c])) ints.push_back(*number);
       else if (const auto* value = std::get_if<float>(&row[c])) floats.push_back(*value);
+      else words.push_back(std::get<std::string>(row[c])), longest = std::max(longest, words.back().size());
+    }
+    if (!words.empty()) {  // bytes, padded with zeros: numpy's S type
+      std::string text;
+      for (std::string word : words) {
+        word.resize(longest, '\0');
+        text += word;
+      }
+      zip.add(table.columns[c] + ".npy", npy("|S" + std::to_string(longest), {words.size()}, text.data(), text.size()));
     }
     if (!ints.empty()) zip.add(table.columns[c] + ".npy", npyInts(ints));
     if (!floats.empty()) zip.add(table.columns[c] + ".npy", npy("<f4", {floats.size()}, floats.data(), floats.size() * sizeof(float)));

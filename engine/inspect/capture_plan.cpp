@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kFloat = 4;
 constexpr std::int64_t kVocabularyChunk = 96ll << 20;  // bytes of logits that token_gap and the lens have at one time
+constexpr std::int64_t kAllowance = 2 << 20;           // what depends on nothing: tables, position ids, small tensors
 constexpr std::int64_t kAttentionChunk = 48ll << 20;   // bytes of weights that mean attention has at one time
 
 std::vector<int> sortedUnique(std::vector<int> values) {
@@ -61,7 +62,7 @@ std::int64_t passBytes(const Qwen3VLConfig& config, std::int64_t tokens, std::in
   const std::int64_t merger = merged * (4 * wide + 2 * v.outHidden) * kFloat;
   const std::int64_t features = merged * v.outHidden * static_cast<std::int64_t>(1 + v.deepstack.size()) * kFloat;
   const std::int64_t matrix = std::max({t.hidden * t.intermediate, t.hidden * t.heads * t.headDim, wide * wide, wide * v.outHidden}) * kFloat;
-  return std::max(text, block + merger) + features + (widens ? 2 * matrix : 0) + (4 << 20);
+  return std::max(text, block + merger) + features + (widens ? 2 * matrix : 0);
 }
 
 std::int64_t chunkOf(std::int64_t whole, std::int64_t limit) { return std::min(whole, limit); }
@@ -179,6 +180,7 @@ CapturePlan planCapture(const Qwen3VLConfig& config, const InspectRequest& reque
     add(Site::LogitLens, plan.lensMap, bytes, kept + 4 * chunkOf(most, std::max<std::int64_t>(kVocabularyChunk, config.text.vocabulary * kFloat)) + headCopy + (1 << 20), 0);
     plan.cost.sites.back().queries = static_cast<int>(plan.lensPositions.size());
     plan.cost.sites.back().layers = static_cast<int>(plan.lensLayers.size());
+    plan.cost.sites.back().note = plan.lensMap.wanted() ? "with a map over the image for each token" : "";
   }
   if (wants(Site::Occlusion) && keys > 0 && !plan.predicting.empty()) {
     if (request.occlusionChange == Change::KeepOnly) {
@@ -197,7 +199,7 @@ CapturePlan planCapture(const Qwen3VLConfig& config, const InspectRequest& reque
     // Small rows share a pass, up to a fixed number of tokens (occlusion.cpp).
     const std::int64_t together = plan.occlusionTogether = std::max<std::int64_t>(1, std::min<std::int64_t>(static_cast<std::int64_t>(cells), 2048 / std::max<std::int64_t>(1, tokens + patches)));
     const std::int64_t logits = 4 * chunkOf(static_cast<std::int64_t>(plan.predicting.size()) * config.text.vocabulary * kFloat, std::max<std::int64_t>(kVocabularyChunk, config.text.vocabulary * kFloat));
-    add(Site::Occlusion, plan.occlusion, plan.occlusion.bytes(false), together * (passBytes(config, tokens, patches, widens) + 5 * pixels) + logits + headCopy, static_cast<double>(cells));
+    add(Site::Occlusion, plan.occlusion, plan.occlusion.bytes(false), (1 << 20) + together * (passBytes(config, tokens, patches, widens) + 5 * pixels) + logits + headCopy, static_cast<double>(cells));
     plan.cost.sites.back().note = "cells of " + std::to_string(cell) + " x " + std::to_string(cell) + " visual tokens, " + std::to_string(cells) + " forward passes";
   }
 
@@ -211,7 +213,7 @@ CapturePlan planCapture(const Qwen3VLConfig& config, const InspectRequest& reque
   const std::int64_t pictures = 4 * patches * config.vision.channels * config.vision.temporalPatch * config.vision.patch * config.vision.patch * kFloat;
   const std::int64_t cache = 2 * config.text.layers * config.text.kvHeads * (tokens + 64) * config.text.headDim * kFloat;  // while it answers
   // Probes work inside the pass; the others beside nothing but what is kept. The sum bounds both.
-  cost.peakBytes = 2 * cost.bytes + work + std::max(passBytes(config, tokens, patches, widens) + cache, vocabulary) + pictures;
+  cost.peakBytes = kAllowance + 2 * cost.bytes + work + std::max(passBytes(config, tokens, patches, widens) + cache, vocabulary) + pictures;
   cost.tokens = tokens;
   cost.visualTokens = plan.visual;
   cost.budgetBytes = request.budgetBytes;

@@ -94,8 +94,8 @@ void LensProbe::take(ProbeSite, std::int64_t layer, std::int64_t, const at::Tens
   }
 }
 
-LogitLens LensProbe::lens(const Tokenizer& tokenizer) {
-  for (const std::int64_t id : m_lens.ids) m_lens.texts.push_back(tokenizer.bytes(id));
+LogitLens LensProbe::lens(const Tokenizer* tokenizer) {
+  for (const std::int64_t id : m_lens.ids) m_lens.texts.push_back(tokenizer ? tokenizer->bytes(id) : std::string());
   return std::move(m_lens);
 }
 

@@ -20,8 +20,8 @@ class LensProbe : public Probe {
   LensProbe(const Qwen3VL& model, const Rows& row, const CapturePlan& plan, std::stop_token stop);
   bool wants(ProbeSite site, std::int64_t layer) const override;
   void take(ProbeSite site, std::int64_t layer, std::int64_t row, const at::Tensor& value) override;
-  /// Call once, after the pass. `tokenizer` gives the words.
-  LogitLens lens(const Tokenizer& tokenizer);
+  /// Call once, after the pass. `tokenizer` gives the words; without it they stay empty.
+  LogitLens lens(const Tokenizer* tokenizer);
   AttentionStack map() { return std::move(m_map); }
 
  private:

@@ -78,7 +78,7 @@ SiteCapture captureSites(const CaptureOrder& order, std::stop_token stop) {
   result.prompt = maps.promptAttention();
   result.rollout = rollout.rollout();
   result.lensMap = lens.map();
-  result.lens = lens.lens(*order.tokenizer);
+  result.lens = lens.lens(order.tokenizer);
 
   std::vector<std::int64_t> chosen;
   for (const int position : plan.predicting) chosen.push_back(order.row->ids.at(static_cast<std::size_t>(position) + 1));

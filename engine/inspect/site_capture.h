@@ -27,7 +27,7 @@ struct SiteCapture {
 
 struct CaptureOrder {
   const Qwen3VL* model = nullptr;
-  const Tokenizer* tokenizer = nullptr;
+  const Tokenizer* tokenizer = nullptr;  // null: words stay empty
   const RowInput* row = nullptr;  // prompt and response
   const CapturePlan* plan = nullptr;
   const Intervention* intervention = nullptr;
