@@ -190,6 +190,7 @@ class RolloutsPageTest : public QObject {
     QTableWidget* same = o.page->detail()->sameTable();
     QTRY_COMPARE(same->rowCount(), 10);
     QCOMPARE(o.selection->sample(), QStringLiteral("scene-2"));
+    same->scrollToItem(same->item(2, 1));
     QTest::mouseClick(same->viewport(), Qt::LeftButton, {}, same->visualItemRect(same->item(2, 1)).center());
     QCOMPARE(o.selection->step(), 3);
     QTRY_COMPARE(o.page->detail()->detail().record.step, 3);

@@ -126,7 +126,7 @@ class DataPage : public QWidget {
   CueEdits m_edits;
   QSet<qint64> m_dirty;
   QUndoStack* m_undo = nullptr;
-  qint64 m_wantedRow = -1;
+  qint64 m_wantedRow = -1, m_askedRow = -1;  // to jump to; whose picture was asked for again
   int m_prompted = 0;
   bool m_linting = false, m_filling = false;
   std::vector<Complaint> m_found;

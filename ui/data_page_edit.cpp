@@ -69,7 +69,7 @@ void DataPage::showRow() {
   const int at = currentRow();
   const DataRow* row = m_model->row(at);
   if (!row) return;
-  if (row->image.empty() && row->pictures > 0 && row->problem.empty()) m_session.readRows(m_model->file(), row->index, 1);
+  if (row->image.empty() && row->pictures > 0 && row->problem.empty() && m_askedRow != row->index) m_session.readRows(m_model->file(), m_askedRow = row->index, 1);
   m_canvas->setSelected(-1);
   m_canvas->setPicture(QImage::fromData(row->image.data(), int(row->image.size())).convertToFormat(QImage::Format_RGB888));
   m_inspect->setEnabled(row->problem.empty());

@@ -395,6 +395,7 @@ void EvaluatePage::showSample() {
     m_texts[i]->setPlainText(sample ? QString::fromStdString(sample->answers.front().text) : QString());
   }
   if (pair) {
+    m_samples->hint(QString::fromStdString(pair->a->id), QString::fromStdString(pair->a->file), pair->a->fileRow);
     row = m_samples->row(QString::fromStdString(pair->a->id));
     facts.push_back({tr("Question"), {QString::fromStdString(pair->a->question)}, {}, QString::fromStdString(pair->a->prompt)});
     facts.push_back({tr("Reference"), {QString::fromStdString(pair->a->groundTruth)}, {}, {}});

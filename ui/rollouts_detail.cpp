@@ -328,6 +328,9 @@ void RolloutsDetail::decode() {
   std::set<std::int64_t> wanted;
   for (const std::int64_t id : m_detail.record.ids)
     if (!m_words[key].contains(id)) wanted.insert(id);
+  for (const auto& top : m_detail.record.teacherTopIds)
+    for (std::size_t k = 0; k < std::min<std::size_t>(4, top.size()); ++k)
+      if (!m_words[key].contains(top[k])) wanted.insert(top[k]);
   const QPointer<RolloutsDetail> self(this);
   m_session.submit("rollout-words", [self, key, folder, wanted](Engine& engine, const EventSink&, std::stop_token stop) {
     QHash<qint64, QByteArray> words;
@@ -386,6 +389,21 @@ void RolloutsDetail::showToken() {
       set.tail[0] = 1 - row.probability[0];
       set.tail[1] = 1 - row.probability[1];
       set.chosen = 0;
+      if (t < r.teacherTopIds.size()) {  // the teacher's likeliest tokens; of the student only the sampled one was saved
+        const RunRecord* run = m_session.run(m_run);
+        const auto words = m_words.value(run ? QString::fromStdString(run->status.directory) : QString());
+        for (std::size_t k = 0; k < std::min<std::size_t>(4, r.teacherTopIds[t].size()); ++k) {
+          const std::int64_t id = r.teacherTopIds[t][k];
+          if (t < r.ids.size() && id == r.ids[t]) continue;
+          DistributionRow other;
+          other.token = words.contains(id) ? tokenText(words.value(id)) : u'#' + QString::number(id);
+          other.probability[0] = std::nan("");
+          other.probability[1] = std::exp(double(r.teacherTopLogProbs[t][k]));
+          set.tail[1] -= other.probability[1];
+          set.rows.push_back(other);
+        }
+        set.tail[1] = std::max(0.0, set.tail[1]);
+      }
     }
   }
   m_tokenFacts->setRows(rows);

@@ -32,7 +32,11 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
   m_samples = new SampleRows(session, "rollout-samples", this);
   m_store = new RolloutStore(this);
   m_model = new RolloutTable(*m_store, this);
-  m_model->setPictures([this](const RolloutFacts& facts) { return m_samples->thumbnail(QString::fromStdString(facts.sampleId)); });
+  m_model->setPictures([this](const RolloutFacts& facts) {
+    const QString id = QString::fromStdString(facts.sampleId);
+    m_samples->hint(id, QString::fromStdString(facts.dataFile), facts.dataRow);
+    return m_samples->thumbnail(id);
+  });
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
   m_stack = new QStackedWidget;
@@ -302,6 +306,7 @@ void RolloutsPage::choose(const QModelIndex& index) {
     m_detail->setSame({});
     return;
   }
+  m_samples->hint(m_current, QString::fromStdString(facts->dataFile), facts->dataRow);
   double sum = 0, group = 0;  // of the responses to the same prompt in this step
   for (const RolloutFacts& other : m_store->rows())
     if (other.step == facts->step && std::isfinite(other.score) && (facts->sampleId.empty() ? other.prompt == facts->prompt : other.sampleId == facts->sampleId)) {

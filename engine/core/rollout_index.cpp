@@ -70,6 +70,17 @@ RolloutRecord recordOf(const json& line, int step, int index) {
   r.accuracy = numberOr(line, "acc", kNan);
   r.format = numberOr(line, "format", kNan);
   r.stopped = numberOr(line, "stopped", 0) != 0;
+  r.dataFile = textOr(line, "data_file");
+  r.dataRow = static_cast<std::int64_t>(numberOr(line, "data_row", -1));
+  const auto topIds = line.find("teacher_topk_ids"), topLogProbs = line.find("teacher_topk_logprobs");
+  if (topIds != line.end() && topLogProbs != line.end() && topIds->is_array() && topLogProbs->is_array() && topIds->size() == topLogProbs->size()) {
+    for (std::size_t t = 0; t < topIds->size(); ++t) {
+      r.teacherTopIds.push_back((*topIds)[t].get<std::vector<std::int64_t>>());
+      std::vector<float> values;
+      for (const auto& value : (*topLogProbs)[t]) values.push_back(value.is_number() ? value.get<float>() : std::numeric_limits<float>::quiet_NaN());
+      r.teacherTopLogProbs.push_back(std::move(values));
+    }
+  }
   if (const auto ids = line.find("ids"); ids != line.end() && ids->is_array())
     for (const auto& id : *ids)
       if (id.is_number_integer()) r.ids.push_back(id.get<std::int64_t>());
@@ -106,6 +117,8 @@ RolloutFacts factsOf(const json& line, int step, int index) {
   facts.step = r.step;
   facts.index = r.index;
   facts.sampleId = r.sampleId;
+  facts.dataFile = r.dataFile;
+  facts.dataRow = r.dataRow;
   facts.kind = textOr(line, "kind");
   if (facts.kind.empty()) facts.kind = textOr(line, "data_source");
   facts.prompt = cut(promptWords(r.input), kPromptBytes);
@@ -214,7 +227,8 @@ RolloutDetail readRollout(const std::string& file, const RolloutFacts& facts) {
     RolloutDetail detail;
     detail.record = recordOf(line, facts.step, facts.index);
     static const char* const kKnown[] = {"step", "index", "request_id", "input", "output", "gts", "score", "acc", "format", "stopped",
-                                         "ids", "student_token_logprobs", "teacher_token_logprobs"};
+                                         "ids", "student_token_logprobs", "teacher_token_logprobs", "teacher_topk_ids", "teacher_topk_logprobs",
+                                         "data_file", "data_row", "images"};
     for (const auto& [key, value] : line.items())
       if (std::none_of(std::begin(kKnown), std::end(kKnown), [&](const char* known) { return key == known; }))
         detail.others.emplace_back(key, words(value));

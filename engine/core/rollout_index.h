@@ -22,6 +22,8 @@ struct RolloutFacts {
   std::int32_t bytes = 0;    // of its line, without the line end
   int step = 0, index = 0;
   std::string sampleId, kind, prompt, answer;  // prompt: the user's words, cut at 160 bytes; answer: what \boxed{} holds, or the end
+  std::string dataFile;      // where its data row lies, with dataRow; empty when the record does not say
+  std::int64_t dataRow = -1;
   int tokens = -1;           // -1: not saved
   float score = std::numeric_limits<float>::quiet_NaN();
   float meanGap = std::numeric_limits<float>::quiet_NaN();  // mean |log p(teacher) - log p(student)|, nats

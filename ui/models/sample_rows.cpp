@@ -23,7 +23,11 @@ std::int64_t numberAtEnd(const std::string& id) {
 }
 
 /// Rows of the ids, in one go over the files. The row that an id's number names is tried first; it is nearly always the one.
-std::vector<DataRow> find(Engine& engine, const std::vector<std::string>& files, std::vector<std::string> ids, std::stop_token stop) {
+struct Hint {
+  std::string file;
+  std::int64_t row;
+};
+std::vector<DataRow> find(Engine& engine, const std::vector<std::string>& files, std::vector<std::string> ids, const std::vector<Hint>& hints, std::stop_token stop) {
   std::vector<DataRow> found;
   const auto take = [&](const DataRow& row) {
     const auto wanted = std::find(ids.begin(), ids.end(), row.id);
@@ -31,6 +35,12 @@ std::vector<DataRow> find(Engine& engine, const std::vector<std::string>& files,
     ids.erase(wanted);
     found.push_back(row);
   };
+  for (const Hint& hint : hints) {
+    if (stop.stop_requested()) throw Cancelled();
+    if (!QFileInfo::exists(QString::fromStdString(hint.file))) continue;  // the data was moved: looked for below
+    for (const DataRow& row : engine.readRows(hint.file, hint.row, 1).rows)
+      if (row.index == hint.row) take(row);
+  }
   for (const std::string& file : files) {
     for (const std::string& id : std::vector<std::string>(ids)) {
       const std::int64_t at = numberAtEnd(id);
@@ -69,13 +79,18 @@ void SampleRows::setFiles(const QStringList& files) {
   m_missing.clear();
   m_asked.clear();
   m_wanted.clear();
+  m_hints.clear();
   m_bytes = 0;
+}
+
+void SampleRows::hint(const QString& id, const QString& file, qint64 row) {
+  if (row >= 0 && !file.isEmpty()) m_hints.insert(id, {file, row});
 }
 
 const DataRow* SampleRows::row(const QString& id) {
   const auto it = m_rows.constFind(id);
   if (it != m_rows.constEnd()) return &it.value();
-  if (id.isEmpty() || m_files.isEmpty() || m_missing.contains(id) || m_asked.contains(id)) return nullptr;
+  if (id.isEmpty() || (m_files.isEmpty() && !m_hints.contains(id)) || m_missing.contains(id) || m_asked.contains(id)) return nullptr;
   m_wanted.removeAll(id);
   m_wanted.prepend(id);  // what was looked at last comes first
   if (!m_timer.isActive()) m_timer.start();
@@ -102,11 +117,14 @@ void SampleRows::ask() {
   std::vector<std::string> files, wanted;
   for (const QString& file : m_files) files.push_back(file.toStdString());
   for (const QString& id : ids) wanted.push_back(id.toStdString());
+  std::vector<Hint> hints;
+  for (const QString& id : ids)
+    if (const auto it = m_hints.constFind(id); it != m_hints.constEnd()) hints.push_back({it->first.toStdString(), it->second});
   const QPointer<SampleRows> self(this);
   m_session.submit(m_tag, [=, generation = m_generation](Engine& engine, const EventSink&, std::stop_token stop) {
     std::vector<DataRow> found;
     try {
-      found = find(engine, files, wanted, stop);
+      found = find(engine, files, wanted, hints, stop);
     } catch (const Error&) {
       found.clear();  // a data file that has gone: the samples are shown without pictures, and say so
     }

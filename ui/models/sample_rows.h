@@ -24,6 +24,8 @@ class SampleRows : public QObject {
   void setFiles(const QStringList& files);
   QStringList files() const { return m_files; }
 
+  /// Where a row lies, when the id's record says so: it is looked for there first.
+  void hint(const QString& id, const QString& file, qint64 row);
   /// The row, or null: it is asked for then (unless it was and is not there), and arrived() tells.
   const DataRow* row(const QString& id);
   /// Small picture in device pixels, null while it is not here.
@@ -45,6 +47,7 @@ class SampleRows : public QObject {
   qint64 m_bytes = 0;
   QSet<QString> m_missing, m_asked;
   QStringList m_wanted;
+  QHash<QString, std::pair<QString, qint64>> m_hints;
   int m_generation = 0;
   QTimer m_timer;
 };
