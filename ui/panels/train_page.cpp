@@ -412,7 +412,7 @@ void TrainPage::setOverlay(const QStringList& runs) {
 void TrainPage::chooseRun() {
   QString next = m_selection.run();
   if (!m_session.run(next)) next = m_session.ownRun() ? QString::fromStdString(m_session.ownRun()->status.run) : m_session.run(m_run) ? m_run : QString();
-  if (next.isEmpty() && !m_session.runs().isEmpty()) next = m_session.runs().last();
+  if (next.isEmpty() && !m_session.runs().isEmpty()) next = m_session.liveRuns().isEmpty() ? m_session.runs().first() : m_session.liveRuns().first();
   if (next != m_run) {
     m_run = next;
     m_overlay.removeAll(m_run);
