@@ -56,7 +56,7 @@ QString TestReport::run() {
   RunStatus status;
   status.run = "demo-run";
   status.directory = folder.toStdString();
-  status.state = RunState::Finished;
+  status.state = RunState::Stopped;
   status.step = status.totalSteps = 40;
   writer.writeStatus(status);
   return folder;
