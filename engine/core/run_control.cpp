@@ -237,7 +237,8 @@ void RunControlServer::wait(std::stop_token stop) {
 void RunControlServer::publish(const RunStatus& status) {
   {
     std::lock_guard lock(m_mutex);
-    const bool urgent = status.state != m_status.state || status.step != m_status.step;
+    // take() has set the state that a command leads to: «paused» is news although it is expected, and no later status follows it.
+    const bool urgent = status.state != RunState::Running || status.state != m_status.state || status.step != m_status.step;
     m_status = status;
     m_unsentStatus = line({{"event", "status"}, {"status", statusObject(status)}});
     if (!urgent && nowMs() - m_lastStatusMs < kStatusEveryMs) return;  // the next one carries it
