@@ -321,7 +321,7 @@ void NewRunForm::setConfig(const RunConfig& config) {
   m_config = config;
   for (const auto& row : m_rows) {
     row->typed.clear(), row->rule.clear();
-    show(*row, QString::fromStdString(row->field->get(config)));
+    showValue(*row, QString::fromStdString(row->field->get(config)));
     if (row->text) row->text->setCursorPosition(0);
   }
   refresh();
@@ -347,7 +347,7 @@ QString NewRunForm::shown(const Row& row) const {
   return row.rule.isEmpty() ? QString::fromStdString(row.field->get(m_config)) : row.typed;
 }
 
-void NewRunForm::show(Row& row, const QString& value) {
+void NewRunForm::showValue(Row& row, const QString& value) {
   const QSignalBlocker text(row.text), choice(row.choice), check(row.check);
   if (row.check) row.check->setChecked(value == QLatin1String("true"));
   if (row.choice) row.choice->setCurrentText(value);
@@ -362,7 +362,7 @@ void NewRunForm::edited(Row& row, const QString& value) {
 }
 
 void NewRunForm::take(Row& row, const QString& value) {
-  show(row, value);
+  showValue(row, value);
   row.typed = value;
   row.rule.clear();
   try {

@@ -81,7 +81,7 @@ class NewRunForm : public QWidget {
   void makeRow(const ConfigField& field, QVBoxLayout* column);
   void edited(Row& row, const QString& value);
   void take(Row& row, const QString& value);
-  void show(Row& row, const QString& value);
+  void showValue(Row& row, const QString& value);
   QString shown(const Row& row) const;
   void fillDiff();
   void save() const;
