@@ -11,9 +11,13 @@
 #include "engine/core/failure.h"
 #include "engine/data/patches.h"
 #include "engine/inspect/inspector.h"
+#include "engine/inspect/site_capture.h"
 #include "engine/inspect/token_gap.h"
 
 #include <QtTest>
+#include <atomic>
+#include <chrono>
+#include <thread>
 
 using namespace cuescope;
 
@@ -494,6 +498,46 @@ class TestInspectSites : public QObject {
     inspect(models(), ask, {}, {});
   }
 
+  /// A model of the published size; its folder is named by CUESCOPE_LARGE_MODEL. Weights alone will do: the row is made here.
+  void aLargeModelStaysUnderItsStatement() {
+    const QByteArray folder = qgetenv("CUESCOPE_LARGE_MODEL");
+    if (folder.isEmpty()) QSKIP("CUESCOPE_LARGE_MODEL names no folder");
+    at::set_num_threads(2);
+    const auto model = Qwen3VL::load(folder.toStdString(), "cpu", "bfloat16");
+    const auto& config = model->config();
+    RowInput prompt;
+    prompt.grids = {{1, 64, 64, false}};  // one megapixel
+    prompt.pixelValues = at::rand({4096, 1536}) * 2 - 1;
+    prompt.ids = {config.imStart < 0 ? 1 : config.imStart, 872, 198, config.visionStart};
+    prompt.ids.insert(prompt.ids.end(), 1024, config.imageToken);
+    for (const std::int64_t id : {config.visionEnd, std::int64_t(3838), std::int64_t(374), std::int64_t(419), std::int64_t(30), std::int64_t(198)}) prompt.ids.push_back(id);
+    const std::vector<std::int64_t> response = {785, 2168, 4933, 264, 2518, 9334, 13, 198};
+    InspectRequest ask = everything();
+    ask.lensMap = false;
+    ask.promptTokens = {0, 1030};
+    ask.visionQueries = {500};
+    ask.occlusionPasses = 1;
+    const CapturePlan plan = planCapture(config, ask, prompt, std::ssize(response), true, true);
+    const auto counter = std::make_shared<Counter>();
+    const RowInput row = withResponse(prompt, response);
+    const CaptureOrder order{model.get(), nullptr, &row, &plan, nullptr, Change::Erase, {}, {}};
+    QElapsedTimer timer;
+    timer.start();
+    SiteCapture captured;
+    {
+      const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, counter);
+      captured = captureSites(order, {});
+    }
+    std::int64_t kept = captured.prompt.bytes() + captured.lens.bytes();
+    for (int i = 0; i < kSites; ++i) kept += captured.stack(static_cast<Site>(i)).bytes();
+    for (const SiteCost& site : plan.cost.sites) qInfo("%s: %.1f MiB kept, %.1f MiB while it is made; %s", siteName(site.site), double(site.bytes) / (1 << 20), double(site.workBytes) / (1 << 20), site.note.c_str());
+    qInfo("stated %.1f MiB kept and %.1f MiB at the peak; taken %.1f and %.1f MiB in %.0f s", double(plan.cost.bytes) / (1 << 20), double(plan.cost.peakBytes) / (1 << 20),
+          double(kept) / (1 << 20), double(counter->peak + kept) / (1 << 20), double(timer.elapsed()) / 1000);
+    at::set_num_threads(1);
+    QCOMPARE(kept, plan.cost.bytes);
+    QVERIFY(counter->peak + kept <= plan.cost.peakBytes);
+  }
+
   void impossibleChoicesAreRefused() {
     for (const auto& spoil : std::vector<std::function<void(InspectRequest&)>>{
              [](InspectRequest& ask) { ask.layers = {11}; }, [](InspectRequest& ask) { ask.visionLayers = {-1}; }, [](InspectRequest& ask) { ask.responseTokens = {5}; },
@@ -524,6 +568,49 @@ class TestInspectSites : public QObject {
     };
     QVERIFY_THROWS_EXCEPTION(Cancelled, inspect(models(), ask, sink, stop.get_token()));
     QVERIFY(reached);
+  }
+
+  /// A newer request stops the older one (core/worker.h); the older one must let go within 200 ms wherever it is.
+  void onTheDemoAStopIsFeltWithin200Ms() {
+    const std::string folder = std::string(CUESCOPE_RESOURCES) + "/demo/student-weak";
+    const auto student = Qwen3VL::load(folder, "cpu", "float32");
+    const Processor processor(folder);
+    InspectModels own;
+    own.student = student.get();
+    own.studentProcessor = &processor;
+    InspectRequest ask = everything();
+    ask.images = {std::string(CUESCOPE_RESOURCES) + "/demo/data/example-1.png", std::string(CUESCOPE_RESOURCES) + "/demo/data/example-2.png"};
+    ask.question = "What digit is on the red circle?";
+    ask.responseIds.clear();
+    ask.sampling.maxNew = 12;
+    QElapsedTimer whole;
+    whole.start();
+    const InspectionPtr look = inspect(own, ask, {}, {});
+    const qint64 all = whole.elapsed();
+    ask.sampling.ignoreEos = true;
+    std::vector<qint64> waits;
+    for (int i = 1; i <= 15; ++i) {
+      std::stop_source stop;
+      std::atomic<bool> cancelled = false;
+      std::thread engine([&] {
+        try {
+          inspect(own, ask, {}, stop.get_token());
+        } catch (const Cancelled&) {
+          cancelled = true;
+        }
+      });
+      std::this_thread::sleep_for(std::chrono::milliseconds(all * i / 17));
+      QElapsedTimer wait;
+      wait.start();
+      stop.request_stop();
+      engine.join();
+      if (cancelled) waits.push_back(wait.elapsed());
+    }
+    QVERIFY(waits.size() >= 5);
+    std::sort(waits.begin(), waits.end());
+    qInfo("every site of %d visual tokens: %lld ms; let go after %lld ms (median), %lld ms (longest)", look->occlusion.keys, static_cast<long long>(all),
+          static_cast<long long>(waits[waits.size() / 2]), static_cast<long long>(waits.back()));
+    QVERIFY(waits[waits.size() / 2] < 200);
   }
 
   void progressGoesUpToItsTotal() {
