@@ -324,6 +324,8 @@ class TestInspectPage : public QObject {
     QMimeData data;
     data.setUrls(urls);
     QSignalSpy arrived(m_session.get(), &Session::inspectionArrived);
+    QDragEnterEvent enter(QPoint(300, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+    QApplication::sendEvent(m_window.get(), &enter);
     QDropEvent event(QPointF(300, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
     QApplication::sendEvent(m_window.get(), &event);
     QTRY_COMPARE(arrived.size(), 1);

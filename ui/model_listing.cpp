@@ -1,6 +1,5 @@
 #include "ui/model_listing.h"
 
-#include <QCollator>
 #include <QDir>
 #include <QRegularExpression>
 #include <algorithm>
@@ -13,6 +12,18 @@
 
 namespace cuescope {
 namespace {
+
+// Part by part, numbers as numbers: layers.9 stands before layers.10.
+bool before(const QString& a, const QString& b) {
+  const QStringList left = a.split(QLatin1Char('.')), right = b.split(QLatin1Char('.'));
+  for (qsizetype i = 0; i < std::min(left.size(), right.size()); ++i) {
+    if (left[i] == right[i]) continue;
+    bool leftNumber = false, rightNumber = false;
+    const int x = left[i].toInt(&leftNumber), y = right[i].toInt(&rightNumber);
+    return leftNumber && rightNumber ? x < y : left[i] < right[i];
+  }
+  return left.size() < right.size();
+}
 
 double halfValue(std::uint16_t bits) {
   const int exponent = (bits >> 10) & 0x1F, fraction = bits & 0x3FF;
@@ -66,9 +77,7 @@ ModelListing readModelListing(const QString& folder) {
       listing.tensors.push_back(std::move(line));
     }
   }
-  QCollator order(QLocale::c());
-  order.setNumericMode(true);
-  std::sort(listing.tensors.begin(), listing.tensors.end(), [&](const TensorLine& a, const TensorLine& b) { return order.compare(a.name, b.name) < 0; });
+  std::sort(listing.tensors.begin(), listing.tensors.end(), [](const TensorLine& a, const TensorLine& b) { return before(a.name, b.name); });
   listing.injectionLayers.assign(layers.begin(), layers.end());
   return listing;
 }

@@ -195,6 +195,7 @@ void addSites(Inspection& inspection, const InspectRequest& request) {
     if (site == Site::SelfAttention && !request.promptTokens.empty()) inspection.promptAttention = stack(site, {0, 1, 2, 3}, request.promptTokens, 4);
     if (site == Site::LogitLens) {
       LogitLens& lens = inspection.logitLens;
+      lens = {};
       lens.layers = {0, 1, 2, 3};
       lens.positions = positions;
       lens.top = 2;
