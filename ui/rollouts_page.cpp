@@ -258,7 +258,7 @@ void RolloutsPage::fillSteps() {
 void RolloutsPage::followStep() {
   const int step = shownStep();
   const bool single = m_store->source().endsWith(QStringLiteral(".jsonl"));
-  m_model->setStep(single ? step : kAllSteps);
+  m_model->setStep(single && step >= 0 ? step : kAllSteps);  // one file: its steps are known only when it was read
   if (!single && m_store->step() != step && (step == kAllSteps || m_store->hasStep(step))) m_store->setStep(step);
   fillSteps();
   refreshCount();
