@@ -193,6 +193,44 @@ class TestDemoScene : public QObject {
     QCOMPARE(tokenizer->decode(tokenizer->encode(other)), other);
   }
 
+  void rowsOutOfTheDomainAreUnlikeTrainingAndOfKnownWords() {
+    QTemporaryDir folder;
+    writeDemoProcessor(folder.path().toStdString());
+    const auto tokenizer = Tokenizer::load(folder.path().toStdString());
+    const std::set<std::string> trained(kDemoKinds.begin(), kDemoKinds.end());
+    std::set<std::string> kinds;
+    for (std::int64_t i = 0; i < 240; ++i) {
+      const DemoCase drawn = demoCase("ood", i, 1);
+      const std::size_t objects = drawn.scene.objects.size();
+      if (drawn.dataSource == kDemoCrowded) {
+        QVERIFY(objects >= 7 && objects <= 9);
+      } else {
+        QVERIFY(objects >= 3 && objects <= 6);
+      }
+      QCOMPARE(drawn.questionBoth, drawn.dataSource == kDemoLayout);
+      QCOMPARE(trained.count(drawn.item.kind) == 0, drawn.dataSource == kDemoComposed);
+      if (drawn.dataSource == kDemoComposed) kinds.insert(drawn.item.kind);
+      QVERIFY(tokenizer->encode(drawn.item.question).size() <= 24);
+      // The answer stands at the end of the reference response, and the evidence is what it was read from.
+      QVERIFY(drawn.item.response.ends_with("\\boxed{" + drawn.item.answer + "}"));
+      QVERIFY(!drawn.item.evidence.empty() || drawn.item.answer == "zero");
+      if (drawn.item.kind == "sum_of_digit_and_shape") {
+        const DemoObject &a = drawn.scene.objects[drawn.item.evidence[0]], &b = drawn.scene.objects[drawn.item.evidence[1]];
+        QCOMPARE(drawn.item.answer, demoNumbers()[a.digit + b.digit]);
+      }
+      if (drawn.item.kind == "larger_of_three") {
+        int best = drawn.item.evidence[0];
+        for (const int e : drawn.item.evidence)
+          if (drawn.scene.objects[e].digit > drawn.scene.objects[best].digit) best = e;
+        QCOMPARE(drawn.item.answer, drawn.scene.objects[best].name());
+      }
+    }
+    QCOMPARE(kinds, std::set<std::string>(kNovelKinds.begin(), kNovelKinds.end()));
+    const auto rows = demoSamples("ood", 3, 1);
+    QCOMPARE(rows[2].layout, std::string("question-both"));
+    QCOMPARE(rows[2].prompt.front().text, rows[2].question + "<image>" + rows[2].question);
+  }
+
  private:
   static constexpr const char* kScene7 = "f2d18899e96566fdce2a51a953c07f37";
 };

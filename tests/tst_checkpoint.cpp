@@ -1,0 +1,433 @@
+// Checkpoints under faults: a process that dies at any write of a save or anywhere in a run, a disk that fills up, a file that is
+// damaged afterwards. The system calls of this program pass through counters, so that "every write" is meant literally.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <set>
+
+#include "engine/core/failure.h"
+#include "engine/core/rollout_record.h"
+#include "engine/distill/run.h"
+#include "tests/support/golden.h"
+
+#include <QtTest/QtTest>
+
+using namespace cuescope;
+namespace fs = std::filesystem;
+
+namespace fault {
+
+enum class Kind { None, Kill, DiskFull };
+Kind kind = Kind::None;
+long at = 0, seen = 0;
+
+void arm(Kind what, long number) {
+  kind = what;
+  at = number;
+  seen = 0;
+}
+void disarm() { kind = Kind::None; }
+
+/// One more call that changes the disk: whether it must fail. A full disk stays full; a killed process writes half of it at most.
+bool strikes() {
+  if (kind == Kind::None) return false;
+  ++seen;
+  return kind == Kind::DiskFull ? seen >= at : seen == at;
+}
+[[noreturn]] void die() {
+  ::kill(::getpid(), SIGKILL);
+  for (;;) ::pause();
+}
+
+template <class F>
+F* real(const char* name) {
+  return reinterpret_cast<F*>(::dlsym(RTLD_NEXT, name));
+}
+
+}  // namespace fault
+
+extern "C" {
+ssize_t write(int fd, const void* bytes, size_t size) {
+  static auto* next = fault::real<ssize_t(int, const void*, size_t)>("write");
+  if (fd > 2 && fault::strikes()) {
+    if (fault::kind == fault::Kind::Kill) {
+      next(fd, bytes, size / 2);
+      fault::die();
+    }
+    errno = ENOSPC;
+    return -1;
+  }
+  return next(fd, bytes, size);
+}
+ssize_t writev(int fd, const struct iovec* parts, int count) {
+  static auto* next = fault::real<ssize_t(int, const struct iovec*, int)>("writev");
+  if (fd > 2 && fault::strikes()) {
+    if (fault::kind == fault::Kind::Kill) fault::die();
+    errno = ENOSPC;
+    return -1;
+  }
+  return next(fd, parts, count);
+}
+ssize_t sendfile(int to, int from, off_t* offset, size_t size) noexcept {
+  static auto* next = fault::real<ssize_t(int, int, off_t*, size_t)>("sendfile");
+  if (fault::strikes()) {
+    if (fault::kind == fault::Kind::Kill) fault::die();
+    errno = ENOSPC;
+    return -1;
+  }
+  return next(to, from, offset, size);
+}
+int fsync(int fd) {
+  static auto* next = fault::real<int(int)>("fsync");
+  if (fault::strikes()) {
+    if (fault::kind == fault::Kind::Kill) fault::die();
+    errno = ENOSPC;
+    return -1;
+  }
+  return next(fd);
+}
+int rename(const char* from, const char* to) noexcept {
+  static auto* next = fault::real<int(const char*, const char*)>("rename");
+  if (fault::strikes()) {
+    if (fault::kind == fault::Kind::Kill) fault::die();
+    errno = ENOSPC;
+    return -1;
+  }
+  return next(from, to);
+}
+}
+
+namespace {
+
+std::vector<std::uint8_t> bytesOf(const std::string& file) {
+  const auto bytes = golden::readBytes(file);
+  return {bytes.begin(), bytes.end()};
+}
+
+RowSource rows() {
+  RowSource source;
+  source.size = 6;
+  source.row = [](std::int64_t i) {
+    Sample sample;
+    sample.id = "sample-" + std::to_string(i);
+    sample.prompt = {{"user", "<image>What is shown in part " + std::to_string(i) + "?"}};
+    sample.cue = "A shape in the corner.";
+    sample.groundTruth = "a";
+    sample.imageBytes = {bytesOf(golden::path("images/small.png"))};
+    sample.imagePaths = {""};
+    return sample;
+  };
+  source.origin = [](std::int64_t i) { return std::pair<std::string, std::int64_t>("rows.jsonl", i); };
+  return source;
+}
+
+RunConfig tinyConfig() {
+  RunConfig config;
+  config.trainer.totalTrainingSteps = 3;
+  config.trainer.saveFreq = 0;
+  config.trainer.testFreq = config.trainer.probeFreq = 0;
+  config.trainer.valBeforeTrain = false;
+  config.trainer.maxCkptToKeep = 2;
+  config.trainer.seed = 11;
+  config.data.trainBatchSize = 2;
+  config.data.maxPromptLength = 400;
+  config.data.maxResponseLength = 4;
+  config.distillation.topk = 8;
+  config.actor.lr = 1e-3;
+  config.teacher.privilege = "cue";
+  return config;
+}
+
+std::unique_ptr<Run> openRun(const RunConfig& config, const std::string& directory, const std::string& resumeFrom = {}) {
+  RunParts parts;
+  parts.student = Qwen3VL::load(resumeFrom.empty() ? golden::path("tiny-student-vicur") : resumeFrom, "cpu", "float32");
+  parts.teacher = Qwen3VL::load(golden::path("tiny-teacher"), "cpu", "float32");
+  parts.studentProcessor = parts.teacherProcessor = std::make_shared<Processor>(golden::path("tiny-student"));
+  parts.train = rows();
+  parts.studentFiles = golden::path("tiny-student-vicur");
+  return std::make_unique<Run>(config, std::move(parts), directory, resumeFrom, EventSink());
+}
+
+/// Up to the moment at which `step` is done and published.
+void advanceTo(Run& run, int step) {
+  while (RunReader(run.directory()).newSteps().empty() || RunReader(run.directory()).newSteps().back()->step < step) run.advance({});
+}
+
+std::vector<at::Tensor> weightsOf(const Run& run) {
+  std::vector<at::Tensor> out;
+  for (const auto& p : run.student()->parameters()) out.push_back(p.detach().clone());
+  return out;
+}
+
+bool sameBits(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (!at::equal(a[i], b[i])) return false;
+  return true;
+}
+
+/// metrics.jsonl without what a clock or the memory says.
+std::vector<std::map<std::string, double>> numbersOf(const std::string& directory) {
+  std::vector<std::map<std::string, double>> all;
+  for (const StepPtr& step : RunReader(directory).newSteps()) {
+    auto metrics = step->metrics;
+    std::erase_if(metrics, [](const auto& m) { return m.first.starts_with("perf/"); });
+    all.push_back(std::move(metrics));
+  }
+  return all;
+}
+
+/// A whole run in a process of its own (main below), killed at its n-th change of the disk.
+RunConfig rehearsalConfig() {
+  RunConfig config = tinyConfig();
+  config.trainer.saveFreq = 1;
+  return config;
+}
+
+bool killedBySignal(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL; }
+
+/// Runs `work` in a copy of this process that a fault may kill; its wait status.
+int inChild(const std::function<void()>& work) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      work();
+    } catch (...) {
+      ::_exit(3);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return status;
+}
+
+}  // namespace
+
+class TestCheckpoint : public QObject {
+  Q_OBJECT
+  std::unique_ptr<QTemporaryDir> m_folder;
+  std::string folder(const char* name) const { return m_folder->path().toStdString() + "/" + name; }
+  std::vector<at::Tensor> m_unbroken;
+
+ private Q_SLOTS:
+  void initTestCase() {
+    at::set_num_threads(1);
+    m_folder = std::make_unique<QTemporaryDir>();
+    auto run = openRun(tinyConfig(), folder("unbroken"));
+    while (run->advance({})) {
+    }
+    m_unbroken = weightsOf(*run);
+  }
+  void cleanup() { fault::disarm(); }
+
+  void killedAtEveryWriteOfASaveAWholeCheckpointIsLeft() {
+    const std::string directory = folder("kill-save");
+    auto run = openRun(tinyConfig(), directory);
+    advanceTo(*run, 1);
+    run->checkpoint();
+    advanceTo(*run, 2);
+    long n = 1;
+    int ended = 0;
+    std::set<int> newestSteps;
+    for (;; ++n) {
+      ended = inChild([&] {
+        fault::arm(fault::Kind::Kill, n);
+        run->checkpoint();
+      });
+      if (!killedBySignal(ended)) break;
+      const std::string newest = newestCheckpoint(directory);
+      QVERIFY2(!newest.empty(), qPrintable(QString("nothing is left after a death at write %1").arg(n)));
+      verifyCheckpoint(newest);
+      newestSteps.insert(readTrainerState(newest).step);
+    }
+    QVERIFY2(WIFEXITED(ended) && WEXITSTATUS(ended) == 0, "the save that is not killed succeeds");
+    QVERIFY2(n > 30, qPrintable(QString("only %1 writes were seen").arg(n)));
+    QCOMPARE(newestSteps, (std::set<int>{1, 2}));  // the old one until the new one is there
+    // The same step again, when it is the only one: at no moment is there none.
+    fs::remove_all(checkpointFolder(directory, 1));
+    for (long last = n - 12; last < n + 4; ++last) {
+      inChild([&] {
+        fault::arm(fault::Kind::Kill, last);
+        run->checkpoint();
+      });
+      const std::string newest = newestCheckpoint(directory);
+      QVERIFY(!newest.empty());
+      verifyCheckpoint(newest);
+      QCOMPARE(readTrainerState(newest).step, 2);
+    }
+    run->checkpoint();  // what the dead have left is cleared away
+    for (const auto& entry : fs::directory_iterator(directory + "/checkpoints")) QVERIFY(!entry.path().string().ends_with(".unfinished"));
+  }
+
+  void killedAnywhereInARunItGoesOnAsIfItNeverStopped() {
+    const std::string whole = folder("whole");
+    {
+      auto run = openRun(rehearsalConfig(), whole);
+      while (run->advance({})) {
+      }
+    }
+    for (const long n : {7, 160, 333, 590}) {
+      const std::string directory = folder("killed") + std::to_string(n);
+      const pid_t child = ::fork();
+      if (child == 0) {
+        const std::string number = std::to_string(n);
+        ::execl("/proc/self/exe", "tst_checkpoint", "--rehearse", directory.c_str(), number.c_str(), nullptr);
+        ::_exit(4);
+      }
+      int status = 0;
+      ::waitpid(child, &status, 0);
+      QVERIFY2(killedBySignal(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 0), qPrintable(QString::number(status)));
+      auto run = openRun(rehearsalConfig(), directory, newestCheckpoint(directory));
+      while (run->advance({})) {
+      }
+      QVERIFY2(sameBits(weightsOf(*run), m_unbroken), qPrintable(QString("killed at write %1").arg(n)));
+      QCOMPARE(numbersOf(directory), numbersOf(whole));
+    }
+  }
+
+  void aDiskThatFillsUpAtAnyWriteLeavesTheOldCheckpointAndTheRun() {
+    const std::string directory = folder("full");
+    auto run = openRun(tinyConfig(), directory);
+    advanceTo(*run, 1);
+    run->checkpoint();
+    advanceTo(*run, 2);
+    const std::string before = checkpointFolder(directory, 1), after = checkpointFolder(directory, 2);
+    int failures = 0;
+    for (long n = 1;; n += n < 20 ? 1 : 9) {
+      fault::arm(fault::Kind::DiskFull, n);
+      bool failed = false;
+      try {
+        run->checkpoint();
+      } catch (const Error& error) {
+        failed = true;
+        fault::disarm();
+        QVERIFY2(!error.failure().where.empty() && !error.failure().nextStep.empty(), error.what());
+      }
+      fault::disarm();
+      verifyCheckpoint(before);
+      if (!failed) {  // the fault came too late to matter: what it hit was a clean-up
+        verifyCheckpoint(after);
+        break;
+      }
+      ++failures;
+      if (fs::exists(after)) verifyCheckpoint(after);  // it was whole before the folder's entry could not be flushed
+    }
+    QVERIFY(failures > 20);
+    while (run->advance({})) {
+    }
+    QVERIFY(sameBits(weightsOf(*run), m_unbroken));
+  }
+
+  void aDamagedCheckpointIsRefusedByItsTensorAndTheOneBeforeIsOffered() {
+    const std::string directory = folder("damaged");
+    auto run = openRun(tinyConfig(), directory);
+    advanceTo(*run, 1);
+    run->checkpoint();
+    advanceTo(*run, 2);
+    const std::string newest = run->checkpoint(), file = newest + "/model.safetensors";
+    run.reset();
+    requireWholeCheckpoint(newest);
+    {
+      std::fstream flip(file, std::ios::in | std::ios::out | std::ios::binary);
+      flip.seekp(-3, std::ios::end);
+      flip.put('\x7f');
+    }
+    try {
+      requireWholeCheckpoint(newest);
+      QFAIL("the damage was not seen");
+    } catch (const Error& error) {
+      QVERIFY2(error.failure().why.find("the tensor model.") == 0, error.failure().why.c_str());
+      QVERIFY2(error.failure().nextStep.find(directory + "@1") != std::string::npos, error.failure().nextStep.c_str());
+    }
+    fs::resize_file(file, 100);
+    QVERIFY_THROWS_EXCEPTION(Error, requireWholeCheckpoint(newest));
+    fs::remove(file);
+    QVERIFY_THROWS_EXCEPTION(Error, requireWholeCheckpoint(newest));
+    // Going on from the one that is offered makes the run whole again.
+    auto again = openRun(tinyConfig(), directory, previousCheckpoint(newest));
+    while (again->advance({})) {
+    }
+    QVERIFY(sameBits(weightsOf(*again), m_unbroken));
+  }
+
+  void theBestCheckpointIsKeptBesideTheNewest() {
+    const fs::path run = folder("best");
+    for (const auto& [step, accuracy] : std::vector<std::pair<int, double>>{{1, 0.5}, {2, 0.9}, {3, 0.4}, {4, 0.6}, {5, 0.7}}) {
+      fs::create_directories(checkpointFolder(run.string(), step));
+      std::ofstream(checkpointFolder(run.string(), step) + "/manifest.json") << "{\"files\": {}, \"metrics\": {\"val/accuracy\": " << accuracy << "}}";
+    }
+    pruneCheckpoints(run.string(), 2);
+    std::vector<int> steps;
+    for (const auto& info : RunReader(run.string()).checkpoints()) steps.push_back(info.step);
+    QCOMPARE(steps, (std::vector<int>{2, 4, 5}));
+  }
+
+  void anExportIsTheModelAlone() {
+    const std::string directory = folder("export");
+    auto run = openRun(rehearsalConfig(), directory);
+    while (run->advance({})) {
+    }
+    const std::string out = exportCheckpoint(directory + "@2", folder("exported"));
+    QVERIFY(fs::exists(out + "/config.json") && fs::exists(out + "/tokenizer.json") && !fs::exists(out + "/trainer") && !fs::exists(out + "/manifest.json"));
+    QVERIFY(sameBits(Qwen3VL::load(out, "cpu", "float32")->parameters(), Qwen3VL::load(checkpointFolder(directory, 2), "cpu", "float32")->parameters()));
+    QVERIFY_THROWS_EXCEPTION(Error, exportCheckpoint(directory + "@2", out));  // never over something
+    try {
+      exportCheckpoint(directory + "@17", folder("none"));
+      QFAIL("there is no step 17");
+    } catch (const Error& error) {
+      QVERIFY(error.failure().why.find("2, 3") != std::string::npos);
+    }
+    int step = 0;
+    QCOMPARE(modelFolderOf(directory, &step), checkpointFolder(directory, 3));
+    QCOMPARE(step, 3);
+    const ResumePoint point = resumePoint(directory + "@2");
+    QCOMPARE(point.resumeMode, checkpointFolder(directory, 2));
+    QVERIFY_THROWS_EXCEPTION(Error, resumePoint(directory + "@9"));
+    // Its saved responses say where the pictures are.
+    std::ifstream in(directory + "/rollouts/1.jsonl");
+    const auto records = parseRollouts({std::istreambuf_iterator<char>(in), {}});
+    QCOMPARE(records.size(), std::size_t(2));
+    QCOMPARE(records[0].dataFile, std::string("rows.jsonl"));
+    QVERIFY(records[0].dataRow >= 0 && records[0].pictures.size() == 1 && records[0].pictures[0].gridRows > 0);
+    QCOMPARE(records[0].teacherTopIds.size(), records[0].ids.size());
+    QCOMPARE(records[0].teacherTopLogProbs.front().size(), std::size_t(kSavedTopK));
+  }
+
+  void twoRunsOfOneConfigurationWriteTheSameNumbers() {
+    for (const char* name : {"one", "two"}) {
+      auto run = openRun(rehearsalConfig(), folder(name));
+      while (run->advance({})) {
+      }
+    }
+    QVERIFY(!numbersOf(folder("one")).empty());
+    QCOMPARE(numbersOf(folder("one")), numbersOf(folder("two")));
+    std::ifstream a(folder("one") + "/rollouts/2.jsonl"), b(folder("two") + "/rollouts/2.jsonl");
+    QCOMPARE(std::string(std::istreambuf_iterator<char>(a), {}), std::string(std::istreambuf_iterator<char>(b), {}));
+  }
+};
+
+int main(int argc, char** argv) {
+  if (argc == 4 && std::string(argv[1]) == "--rehearse") {
+    at::set_num_threads(1);
+    auto run = openRun(rehearsalConfig(), argv[2]);
+    fault::arm(fault::Kind::Kill, std::atol(argv[3]));
+    while (run->advance({})) {
+    }
+    return 0;
+  }
+  TestCheckpoint test;
+  return QTest::qExec(&test, argc, argv);
+}
+#include "tst_checkpoint.moc"

@@ -1,0 +1,160 @@
+// Scores, intervals and the board: known values, and files that come back as they were written.
+#include "engine/core/board.h"
+#include "engine/core/evaluation.h"
+#include "engine/core/failure.h"
+#include "engine/core/run_directory.h"
+
+#include <QtTest/QtTest>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+using namespace cuescope;
+namespace fs = std::filesystem;
+
+namespace {
+
+EvaluatedSample sampleOf(std::int64_t index, const std::string& kind, std::vector<double> accuracies) {
+  EvaluatedSample sample;
+  sample.index = index;
+  sample.kind = kind;
+  sample.dataSource = "made up";
+  for (const double accuracy : accuracies) {
+    EvaluatedAnswer answer;
+    answer.accuracy = accuracy;
+    answer.format = 1;
+    answer.ids = {1, 2};
+    sample.answers.push_back(answer);
+  }
+  return sample;
+}
+
+}  // namespace
+
+class TestEvaluation : public QObject {
+  Q_OBJECT
+  std::unique_ptr<QTemporaryDir> m_folder;
+
+  /// A run with a setting, a seed and its last evaluation.
+  std::string run(const std::string& name, const std::string& yaml, double accuracy) {
+    const std::string directory = m_folder->path().toStdString() + "/runs/" + name;
+    fs::create_directories(directory);
+    std::ofstream(directory + "/config.yaml") << yaml;
+    std::ofstream(directory + "/status.json") << R"({"run": "x", "state": "completed", "step": 10, "total_steps": 10})";
+    std::ofstream(directory + "/metrics.jsonl") << "{\"step\": 0, \"val/n\": 100, \"val/accuracy\": 0.1}\n{\"step\": 10, \"val/n\": 100, \"val/accuracy\": " << accuracy << "}\n";
+    return directory;
+  }
+
+ private Q_SLOTS:
+  void init() { m_folder = std::make_unique<QTemporaryDir>(); }
+
+  void wilsonsIntervalHasItsPublishedValue() {
+    const Interval i = wilsonInterval(5, 10);  // Brown, Cai, DasGupta 2001: 0.237 to 0.763
+    QVERIFY(std::abs(i.low - 0.2366) < 1e-4 && std::abs(i.high - 0.7634) < 1e-4);
+    QVERIFY(wilsonInterval(0, 20).low < 1e-12);
+  }
+
+  void passAtKIsTheShareOfSubsetsWithARightAnswer() {
+    QCOMPARE(passAtK(4, 1, 1), 0.25);
+    QCOMPARE(passAtK(4, 1, 2), 0.5);      // 3 of 6 pairs hold it
+    QCOMPARE(passAtK(5, 2, 3), 0.9);      // 1 of 10 triples holds none
+    QCOMPARE(passAtK(4, 4, 2), 1.0);
+    QCOMPARE(passAtK(4, 0, 4), 0.0);
+    QCOMPARE(passAtK(2, 2, 3), 0.0);      // there are not three
+  }
+
+  void threeSeedsTakeStudentsInterval() {
+    const Interval i = meanOfSeeds({0.5, 0.6, 0.7});
+    QCOMPARE(i.value, 0.6);
+    QVERIFY(std::abs((i.high - i.value) - 4.303 * 0.1 / std::sqrt(3.0)) < 1e-9);
+    QVERIFY(std::isnan(meanOfSeeds({0.5}).low));
+  }
+
+  void theBootstrapHoldsTheMeanAndRepeatsItself() {
+    std::vector<double> values;
+    for (int i = 0; i < 200; ++i) values.push_back(i % 4 == 0 ? 1.0 : 0.25);
+    const Interval a = bootstrapMean(values), b = bootstrapMean(values);
+    QCOMPARE(a.low, b.low);
+    QVERIFY(a.low < a.value && a.value < a.high);
+    QVERIFY(std::abs((a.high - a.low) / 2 - 1.96 * 0.3248 / std::sqrt(200.0)) < 0.01);
+  }
+
+  void scoresAreByGroupAndLeaveOutRowsWithAProblem() {
+    std::vector<EvaluatedSample> samples = {sampleOf(0, "sum", {1, 0}), sampleOf(1, "sum", {0, 0}), sampleOf(2, "digit", {1, 1}), sampleOf(3, "digit", {})};
+    samples[3].problem = "too long";
+    const auto scores = scoresOf(samples, 2);
+    QCOMPARE(scores[0].group, std::string("all"));
+    QCOMPARE(scores[0].accuracy.n, std::int64_t(3));
+    QCOMPARE(scores[0].accuracy.value, 0.5);
+    QVERIFY(std::abs(scores[0].passAtK.value - 2.0 / 3) < 1e-12);
+    QCOMPARE(scores[1].group, std::string("data_source"));
+    QCOMPARE(scores[2].name, std::string("digit"));
+    QCOMPARE(scores[2].accuracy.value, 1.0);
+    QCOMPARE(scores[3].accuracy.value, 0.25);
+    Evaluation e;
+    e.samples = samples;
+    e.scores = scores;
+    e.dataName = "test";
+    e.step = 7;
+    e.answersPerRow = e.passK = 2;
+    const std::string file = m_folder->path().toStdString() + "/e.json";
+    std::ofstream(file) << scoresJson(e);
+    const Evaluation back = readScores(file);
+    QCOMPARE(back.dataName, e.dataName);
+    QCOMPARE(back.step, 7);
+    QCOMPARE(back.scores.size(), scores.size());
+    QCOMPARE(back.scores[3].passAtK.value, scores[3].passAtK.value);
+    QVERIFY(sampleLine(samples[3]).find("too long") != std::string::npos);
+    std::ofstream(file) << "{}";
+    QVERIFY_THROWS_EXCEPTION(Error, readScores(file));
+  }
+
+  void theBoardPutsSeedsOfASettingBesideEachOther() {
+    const std::string val = "data: {val_files: [/x/test.parquet]}\n";
+    const std::string opd = val + "student: {path: /m/weak}\nteacher: {path: /m/strong}\ntrainer: {seed: ";
+    run("a", opd + "1}\n", 0.6);
+    run("b", opd + "2}\n", 0.7);
+    run("c", val + "student: {path: /m/weak, cue: {enabled: true}}\nteacher: {path: /m/strong, privilege: cue}\ntrainer: {seed: 1}\n", 0.8);
+    run("d", val + "student: {path: /m/weak}\nteacher: {path: /m/weak, privilege: hint}\n", 0.4);
+    std::ofstream(m_folder->path().toStdString() + "/runs/stray.txt") << "no run";
+    const Board board = makeBoard({m_folder->path().toStdString() + "/runs"});
+    QCOMPARE(board.settings, (std::vector<std::string>{"opsd", "opd", "opd + vicur"}));
+    QCOMPARE(board.dataSets, std::vector<std::string>{"test"});
+    const BoardCell& cell = board.cells[1][0];
+    QCOMPARE(cell.values, (std::vector<double>{0.6, 0.7}));
+    QVERIFY(std::abs(cell.mean.value - 0.65) < 1e-12);
+    QCOMPARE(cell.intervalOf, std::string("seeds"));
+    QCOMPARE(board.cells[2][0].intervalOf, std::string("rows"));
+    QVERIFY(board.cells[2][0].mean.low > 0.7 && board.cells[2][0].mean.low < 0.8);
+    QVERIFY(boardText(board).find("opd + vicur  1      80.0 (") != std::string::npos);
+    QVERIFY(boardMarkdown(board).find("| opd | 2 | 65.0 (") != std::string::npos);
+    QCOMPARE(QString::fromStdString(boardCsv(board)).count('\n'), 5);
+    QVERIFY(boardSvg(board).find("</svg>") != std::string::npos);
+    QVERIFY_THROWS_EXCEPTION(Error, makeBoard({m_folder->path().toStdString()}));
+  }
+
+  void runsOfOtherModelsAreAnotherRow() {
+    for (const auto& [name, teacher] : std::vector<std::pair<std::string, std::string>>{{"a", "strong"}, {"b", "middle"}})
+      run(name, "student: {path: /m/weak}\nteacher: {path: /m/" + teacher + "}\ndata: {val_files: [/x/test.parquet]}\n", 0.6);
+    QCOMPARE(makeBoard({m_folder->path().toStdString() + "/runs"}).settings, (std::vector<std::string>{"opd, weak <- strong", "opd, weak <- middle"}));
+  }
+
+  void aSeparateEvaluationIsReadFromTheRun() {
+    const std::string directory = run("a", "student: {path: /m/weak}\nteacher: {path: /m/strong}\ndata: {val_files: [/x/test.parquet]}\n", 0.6);
+    fs::create_directories(directory + "/evaluations");
+    Evaluation e;
+    e.samples = {sampleOf(0, "sum", {1}), sampleOf(1, "sum", {0})};
+    e.scores = scoresOf(e.samples, 1);
+    e.dataName = "ood";
+    e.decoding = "greedy";
+    e.privilege = "none";
+    std::ofstream(directory + "/evaluations/ood.json") << scoresJson(e);
+    const BoardRun read = readBoardRun(directory);
+    QCOMPARE(read.accuracy.size(), std::size_t(2));
+    QCOMPARE(read.accuracy.at("ood").value, 0.5);
+    QCOMPARE(read.accuracy.at("test").value, 0.6);
+  }
+};
+
+QTEST_GUILESS_MAIN(TestEvaluation)
+#include "tst_evaluation.moc"
