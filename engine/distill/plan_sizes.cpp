@@ -85,9 +85,8 @@ std::string millions(std::int64_t n) {
 
 }  // namespace
 
-std::string computeTypeOf(const RunConfig& config, const std::string& device) {
-  if (config.actor.dtype != "auto") return config.actor.dtype;
-  return device.starts_with("cuda") ? "bfloat16" : "float32";
+std::string computeTypeOf(const RunConfig& config, const std::string&) {
+  return config.actor.dtype == "auto" ? "float32" : config.actor.dtype;
 }
 
 ModelSizes sizesOf(const Qwen3VL& model) {

@@ -45,25 +45,23 @@ Linear::Linear(std::int64_t in, std::int64_t out, bool hasBias, const at::Tensor
 
 namespace {
 
-/// x W^T + b on a narrow copy of the weight; the gradient belongs to the weight itself and adds up in its own type.
+/// x W^T on a narrow copy of the weight; the gradient belongs to the weight itself and adds up in its own type.
 struct NarrowLinear : torch::autograd::Function<NarrowLinear> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias, const at::Tensor& narrow) {
+                            const at::Tensor& narrow) {
     context->save_for_backward({x, narrow});
     context->saved_data["weight"] = static_cast<std::int64_t>(weight.scalar_type());
-    context->saved_data["bias"] = bias.defined();
-    return at::linear(x, narrow, bias.defined() ? std::optional<at::Tensor>(bias.to(narrow.scalar_type())) : std::nullopt);
+    return at::linear(x, narrow);
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const auto type = static_cast<at::ScalarType>(context->saved_data["weight"].toInt());
     const at::Tensor& g = gradients[0];
-    at::Tensor gX, gWeight, gBias;
+    at::Tensor gX, gWeight;
     if (context->needs_input_grad(0)) gX = at::matmul(g, saved[1]);
-    const at::Tensor flat = g.reshape({-1, g.size(-1)});
-    if (context->needs_input_grad(1)) gWeight = at::matmul(flat.t(), saved[0].reshape({-1, saved[0].size(-1)})).to(type);
-    if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) gBias = flat.sum(0, false, type);
-    return {gX, gWeight, gBias, at::Tensor()};
+    if (context->needs_input_grad(1))
+      gWeight = at::matmul(g.reshape({-1, g.size(-1)}).t(), saved[0].reshape({-1, saved[0].size(-1)})).to(type);
+    return {gX, gWeight, at::Tensor()};
   }
 };
 
@@ -71,7 +69,10 @@ struct NarrowLinear : torch::autograd::Function<NarrowLinear> {
 
 at::Tensor Linear::forward(const at::Tensor& x) const {
   if (!narrow.defined() || x.scalar_type() != narrow.scalar_type()) return cuescope::linear(x, weight, bias);
-  if (at::GradMode::is_enabled()) return NarrowLinear::apply(x, weight, bias, narrow);
+  if (at::GradMode::is_enabled()) {
+    const at::Tensor y = NarrowLinear::apply(x, weight, narrow);
+    return bias.defined() ? y + bias.to(y.scalar_type()) : y;
+  }
   return at::linear(x, narrow, bias.defined() ? std::optional<at::Tensor>(bias.to(narrow.scalar_type())) : std::nullopt);
 }
 
