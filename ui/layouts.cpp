@@ -139,7 +139,10 @@ PanelMover::PanelMover(QWidget* window) : QObject(window), m_window(window) {
 }
 
 Panel* PanelMover::panelAt(const QPoint& global) const {
-  for (QWidget* at = QApplication::widgetAt(global); at; at = at->parentWidget())
+  // Asked of the window, not of the screen: a part of the window may lie off every screen.
+  const QWidget* over = QApplication::widgetAt(global);
+  if (over && over->window() != m_window) return nullptr;
+  for (QWidget* at = m_window->childAt(m_window->mapFromGlobal(global)); at; at = at->parentWidget())
     if (auto* panel = qobject_cast<Panel*>(at)) return panel;
   return nullptr;
 }
@@ -149,7 +152,8 @@ bool PanelMover::eventFilter(QObject* watched, QEvent* event) {
     case QEvent::MouseButtonPress: {
       auto* mouse = static_cast<QMouseEvent*>(event);
       auto* tabs = qobject_cast<PanelTabs*>(watched);
-      if (!tabs || mouse->button() != Qt::LeftButton) break;
+      if (!tabs || tabs->window() != m_window || mouse->button() != Qt::LeftButton) break;
+      m_dragged = nullptr;
       m_pressed = mouse->globalPosition().toPoint();
       m_moving = false;
       for (QWidget* at = tabs; at && !m_dragged; at = at->parentWidget()) m_dragged = qobject_cast<Panel*>(at);

@@ -110,6 +110,7 @@ class MainWindow : public QMainWindow {
   void keyPressEvent(QKeyEvent* event) override;
   void closeEvent(QCloseEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
+  void showEvent(QShowEvent* event) override;
 
  private:
   struct Entry {
@@ -181,6 +182,7 @@ class MainWindow : public QMainWindow {
   QTimer* m_autosave = nullptr;
   QHash<const QWidget*, QByteArray> m_defaultLayouts;  // of the pages that were shown, as they were built
   QByteArray m_defaultBody;
+  QSize m_fitted;
   QHash<int, QByteArray> m_keptLayouts;  // read from the settings, for pages that are still to be built
   QString m_runsFolder;
   bool m_startShown = true;

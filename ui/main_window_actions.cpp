@@ -173,7 +173,7 @@ void MainWindow::buildActions() {
   add(inspect, {"inspect.what-if", "Run what if", "R", "Change the region and answer again", [this] { m_inspect->runWhatIf(); }});
   add(inspect, {"inspect.causal", "Compute the causal number", "Shift+R", "Erase the top 5 % of the map, and random patches", [this] { m_inspect->computeCausal(); }});
   add(inspect, {"inspect.capture", "Compute the shown site", "C", "Capture the chosen site of this look, after its cost was told", [this] { m_inspect->captureSelected(true); }});
-  add(inspect, {"inspect.steps", "Look over all checkpoints", "", "Every checkpoint of the selected run reads the shown response", [this] {
+  add(inspect, {"inspect.steps", "Look over all checkpoints", "Shift+C", "Every checkpoint of the selected run reads the shown response", [this] {
                   setPage(Inspect);
                   m_inspect->showTab(QStringLiteral("steps"));
                   m_inspect->lookOverSteps();
@@ -186,16 +186,20 @@ void MainWindow::buildActions() {
     for (const QString& view : exportViewNames()) names << "export." + view.toLatin1() << "Export " + view.toLatin1() + " …";
     return names;
   }();
+  // Two strokes: Ctrl+Alt+E, then a letter for each view, in the order of exportViewNames().
+  static const QByteArray kExportLetters = "MTDXSLFACGPO";
+  Q_ASSERT(kExportLetters.size() == exportViewNames().size());
   for (qsizetype i = 0; i < exportViewNames().size(); ++i)
-    add(exportMenu, {exportNames[2 * i].constData(), exportNames[2 * i + 1].constData(), "", "This view as PNG, SVG, PDF, CSV or NPZ, with its recipe", [this, i] {
+    add(exportMenu, {exportNames[2 * i].constData(), exportNames[2 * i + 1].constData(), ("Ctrl+Alt+E, " + kExportLetters.mid(i, 1)).constData(), "This view as PNG, SVG, PDF, CSV or NPZ, with its recipe", [this, i] {
                        m_inspect->setExportView(exportViewNames()[i]);
                        exportDialog();
                      }});
   static const std::pair<const char*, double> kScales[] = {{"1", 1.0}, {"2", 2.0}, {"4", 4.0}};
   static const char* const kScaleNames[] = {"export.scale-1", "export.scale-2", "export.scale-4"};
   static const char* const kScaleWords[] = {"PNG at 1 ×", "PNG at 2 ×", "PNG at 4 ×"};
+  static const char* const kScaleKeys[] = {"Ctrl+Alt+E, 1", "Ctrl+Alt+E, 2", "Ctrl+Alt+E, 4"};
   for (int i = 0; i < 3; ++i)
-    add(exportMenu, {kScaleNames[i], kScaleWords[i], "", "Device pixels of an exported PNG for each pixel of the figure", [this, i] { m_inspect->setExportScale(kScales[i].second); }});
+    add(exportMenu, {kScaleNames[i], kScaleWords[i], kScaleKeys[i], "Device pixels of an exported PNG for each pixel of the figure", [this, i] { m_inspect->setExportScale(kScales[i].second); }});
   inspect->addSeparator();
   add(inspect, {"map.fit", "Fit", "F", "The whole picture", map("fit")});
   add(inspect, {"map.actual", "Actual size", "0", "One picture pixel a pixel", map("actual")});

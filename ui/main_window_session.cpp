@@ -7,9 +7,11 @@
 #include <QMenu>
 #include <QScreen>
 #include <QSettings>
+#include <QShowEvent>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QTimer>
+#include <QWindow>
 
 #include "engine/core/capture.h"
 #include "ui/data_page.h"
@@ -56,9 +58,12 @@ SelectionState selectionFrom(const QJsonObject& json) {
 }  // namespace
 
 // The first start has no stored size, and a stored one may come from a larger screen.
+// What the window's frame takes is known only once the window is shown: showEvent() comes back here.
 void MainWindow::fitScreen() {
-  const QRect room = screen()->availableGeometry();
+  const QMargins frame = windowHandle() ? windowHandle()->frameMargins() : QMargins();
+  const QRect room = screen()->availableGeometry() - QMargins(0, 0, frame.left() + frame.right(), frame.top() + frame.bottom());
   setMinimumSize(std::min(1000, room.width()), std::min(640, room.height()));
+  if (isMaximized() || isFullScreen()) return;
   resize(std::min(width(), room.width()), std::min(height(), room.height()));
   QRect at(pos(), size());
   if (at.right() > room.right()) at.moveRight(room.right());
@@ -66,6 +71,12 @@ void MainWindow::fitScreen() {
   if (at.left() < room.left()) at.moveLeft(room.left());
   if (at.top() < room.top()) at.moveTop(room.top());
   if (at.topLeft() != pos()) move(at.topLeft());
+  m_fitted = size();
+}
+
+void MainWindow::showEvent(QShowEvent* event) {
+  QMainWindow::showEvent(event);
+  if (!event->spontaneous() && size() == m_fitted) fitScreen();  // a size that was given since then stands
 }
 
 void MainWindow::restoreState() {
