@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <fstream>
 #include <limits>
@@ -55,6 +57,12 @@ std::int64_t residentFileBytes() {
     std::getline(in, rest);
   }
   return 0;
+}
+
+void releaseFreePages() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 std::int64_t availableBytes() {

@@ -8,6 +8,7 @@
 
 #include "engine/core/failure.h"
 #include "engine/core/rollout_record.h"
+#include "engine/distill/memory.h"
 #include "engine/distill/probe_maps.h"
 #include "engine/distill/rollout.h"
 #include "engine/distill/run.h"
@@ -205,6 +206,7 @@ void Run::publish() {
   m_stepSeconds = 0;
   const bool first = m_batch.rows.empty();  // the look at the student before the first step
   m_batch = {};
+  releaseFreePages();
   if (m_config.trainer.valOnly) return finish(RunState::Completed);
   const bool last = step >= m_status.totalSteps;
   enter(!first && (last || due(m_config.trainer.saveFreq)) ? Phase::Save : Phase::Sample);
