@@ -231,6 +231,7 @@ void TestWindow::aKilledWindowComesBackAsItWas() {
     QCOMPARE(int(window.inspectPage()->inspection()->response.size()), 5);
     QCOMPARE(window.selection().token(), 3);
     QCOMPARE(window.inspectPage()->map()->region(), std::vector<int>({7, 8}));
+    window.setPage(MainWindow::Inspect);  // the places of a page are taken when it is shown
     QVERIFY(window.inspectPage()->panels().front()->isHidden());
     QCOMPARE(window.trainPage()->form()->config().actor.lr, 0.00125);
     // And a person who does not want it is rid of it with one click.
