@@ -12,7 +12,6 @@
 #include <QListWidget>
 #include <QPlainTextEdit>
 #include <QPushButton>
-#include <QShortcut>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QTableView>
@@ -117,6 +116,7 @@ QWidget* DataPage::buildRows() {
   head->row()->addWidget(m_title, 1);
   auto* bar = new Strip(32);
   m_search = new QLineEdit;
+  m_search->setToolTip(tr("Shows only the rows that contain these words"));
   m_search->setPlaceholderText(tr("Search prompts, cues, answers"));
   m_search->setAccessibleName(m_search->placeholderText());
   m_search->setClearButtonEnabled(true);
@@ -131,6 +131,7 @@ QWidget* DataPage::buildRows() {
   bar->row()->addWidget(m_show);
   bar->row()->addWidget(m_inspect);
   m_table = new QTableView;
+  m_table->setWhatsThis(tr("The rows of the data file; the chosen one is shown beside."));
   m_table->setModel(m_filter);
   m_table->setSelectionBehavior(QAbstractItemView::SelectRows);
   m_table->setSelectionMode(QAbstractItemView::SingleSelection);
@@ -155,6 +156,7 @@ QWidget* DataPage::buildRows() {
   lint->row()->addWidget(m_lintHead, 1);
   lint->row()->addWidget(m_lintAll);
   m_complaints = new QListWidget;
+  m_complaints->setWhatsThis(tr("What lint found wrong or doubtful; choosing one goes to its row."));
   m_complaints->setAccessibleName(tr("Complaints; choosing one goes to its row"));
   m_complaints->setFixedHeight(140);
   m_complaints->setUniformItemSizes(true);
@@ -176,6 +178,7 @@ QWidget* DataPage::buildEditor() {
   m_tools->setToolTip(tr("What a drag on the picture does: take a mark, or draw a box, a point or a crop"));
   m_tools->setAccessibleName(tr("Tool of the cue editor"));
   auto* snap = new QCheckBox(tr("Snap to patches"));
+  snap->setToolTip(tr("Boxes keep to the edges of the visual patches"));
   auto* grid = new QCheckBox(tr("Patch grid"));
   grid->setChecked(true);
   grid->setToolTip(tr("32 pixels of the stored picture: the patches of a picture that is not resized"));
@@ -207,6 +210,7 @@ QWidget* DataPage::buildEditor() {
   m_cueHead->setPixelSize(12, QFont::DemiBold);
   cueHead->row()->addWidget(m_cueHead, 1);
   m_cue = new QPlainTextEdit;
+  m_cue->setWhatsThis(tr("The cue text that only the teacher reads."));
   m_cue->setFixedHeight(66);
   m_cue->setAcceptDrops(false);
   m_cue->installEventFilter(this);
@@ -215,6 +219,7 @@ QWidget* DataPage::buildEditor() {
   m_cue->setPlaceholderText(tr("No cue: the teacher reads what the student reads."));
   m_cue->setAccessibleName(tr("Cue text"));
   m_marks = new QTableWidget(0, 4);
+  m_marks->setWhatsThis(tr("The evidence marks of this row."));
   m_marks->setHorizontalHeaderLabels({tr("Kind"), tr("Says"), tr("Pixels"), tr("From")});
   m_marks->verticalHeader()->setDefaultSectionSize(22);
   m_marks->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
@@ -328,8 +333,8 @@ void DataPage::connectRows() {
     next.marks[std::size_t(row)].from = "edited";
     edit(next, tr("Name mark %1").arg(row + 1), {});
   });
-  auto* remove = new QShortcut(QKeySequence::Delete, m_marks, nullptr, nullptr, Qt::WidgetShortcut);
-  connect(remove, &QShortcut::activated, m_canvas, &CueCanvas::removeSelected);
+  m_marks->installEventFilter(this);
+  m_canvas->installEventFilter(this);
   refreshState();
 }
 
@@ -341,6 +346,12 @@ bool DataPage::eventFilter(QObject* watched, QEvent* event) {
       event->ignore();
       return true;
     }
+  }
+  // Del removes a mark here; everywhere else it is the window's key for the region of the map.
+  if ((watched == m_marks || watched == m_canvas) && (event->type() == QEvent::ShortcutOverride || event->type() == QEvent::KeyPress) && static_cast<QKeyEvent*>(event)->matches(QKeySequence::Delete)) {
+    event->accept();
+    if (event->type() == QEvent::KeyPress) m_canvas->removeSelected();
+    return true;
   }
   return QWidget::eventFilter(watched, event);
 }
