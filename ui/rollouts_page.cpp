@@ -113,13 +113,13 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
   header->setSortIndicatorShown(true);
   header->setSectionsClickable(true);
   header->setSortIndicator(m_model->sortColumn(), m_model->sortOrder());
-  m_table->setColumnWidth(RolloutTable::Sample, 172);
+  m_table->setColumnWidth(RolloutTable::Sample, 148);
   m_table->setColumnWidth(RolloutTable::Step, 52);
-  m_table->setColumnWidth(RolloutTable::Tokens, 66);
+  m_table->setColumnWidth(RolloutTable::Tokens, 58);
   m_table->setColumnWidth(RolloutTable::Reward, 66);
   m_table->setColumnWidth(RolloutTable::MeanGap, 92);
   m_table->setColumnWidth(RolloutTable::MaxGap, 50);
-  m_table->setColumnWidth(RolloutTable::Spark, 160);
+  m_table->setColumnWidth(RolloutTable::Spark, 120);
   m_table->setAccessibleName(tr("Rollouts"));
   m_emptyStep = new EmptyPanel;
   auto* stepHolder = new QWidget;

@@ -55,7 +55,8 @@ void FactTable::paintEvent(QPaintEvent*) {
   const int right = width() - 8 - (marks ? 22 : 0);
   std::size_t columns = std::size_t(std::max<qsizetype>(0, m_header.size() - 1));
   for (const FactRow& row : m_rows) columns = std::max(columns, std::size_t(row.values.size()));
-  // Every column is as wide as its longest text; the names keep the rest.
+  // Every column is as wide as its longest text. Where that leaves the names less than they need, up to three fifths of the
+  // width, the widest columns give way and their values are elided.
   const QFontMetrics mono(monoFont(11));
   const QFontMetrics words(uiFont(11));
   std::vector<int> widths(columns, 40);
@@ -63,6 +64,18 @@ void FactTable::paintEvent(QPaintEvent*) {
     if (int(i) + 1 < m_header.size()) widths[i] = std::max(widths[i], words.horizontalAdvance(m_header[int(i) + 1]));
     for (const FactRow& row : m_rows)
       if (int(i) < row.values.size()) widths[i] = std::max(widths[i], mono.horizontalAdvance(row.values[int(i)]));
+  }
+  int wanted = m_header.isEmpty() ? 0 : words.horizontalAdvance(m_header[0]);
+  for (const FactRow& row : m_rows) wanted = std::max(wanted, words.horizontalAdvance(row.name));
+  const int forNames = std::min(wanted + 2, right * 3 / 5);
+  int over = -(right - 8 - forNames);
+  for (const int width : widths) over += width + 12;
+  while (over > 0 && !widths.empty()) {
+    int& widest = *std::max_element(widths.begin(), widths.end());
+    if (widest <= 40) break;
+    const int cut = std::min(over, std::max(1, widest - 40) / 2 + 1);
+    widest -= cut;
+    over -= cut;
   }
   std::vector<int> ends(columns);
   int x = right;
@@ -88,7 +101,9 @@ void FactTable::paintEvent(QPaintEvent*) {
     painter.setFont(monoFont(11));
     for (int i = 0; i < row.values.size(); ++i) {
       painter.setPen(i == 0 ? c.text : c.text2);
-      painter.drawText(QRect(ends[std::size_t(i)] - 300, y, 300, kRow), Qt::AlignVCenter | Qt::AlignRight, row.values[i]);
+      const int width = widths[std::size_t(i)];
+      painter.drawText(QRect(ends[std::size_t(i)] - width - 1, y, width + 1, kRow), Qt::AlignVCenter | Qt::AlignRight,
+                       mono.elidedText(row.values[i], Qt::ElideRight, width + 1));
     }
     if (row.ok) paintIcon(painter, QRectF(width() - 24, y + 3, 16, 16), *row.ok ? Icon::Check : Icon::Cross, *row.ok ? c.text2 : c.danger);
     painter.fillRect(QRect(0, y + kRow - 1, width(), 1), c.line);
@@ -103,7 +118,7 @@ bool FactTable::event(QEvent* event) {
     const int index = (help->y() - (m_header.isEmpty() ? 0 : kHeader)) / kRow;
     if (help->y() >= (m_header.isEmpty() ? 0 : kHeader) && index < int(m_rows.size())) {
       const FactRow& row = m_rows[std::size_t(index)];
-      QToolTip::showText(help->globalPos(), row.tip.isEmpty() ? row.name : row.tip, this);
+      QToolTip::showText(help->globalPos(), row.tip.isEmpty() ? row.name + QStringLiteral(": ") + row.values.join(QStringLiteral(", ")) : row.tip, this);
       return true;
     }
   }
