@@ -57,9 +57,12 @@ CommandPalette::CommandPalette(QWidget* window) : QFrame(window) {
   column->setContentsMargins(8, 8, 8, 8);
   column->setSpacing(6);
   m_field = new QLineEdit;
+  m_field->setToolTip(tr("Type a part of a name; Up and Down choose, Enter runs, Esc closes"));
   m_field->setAccessibleName(tr("Search actions, settings, runs, samples"));
   m_model = new QStandardItemModel(this);
   m_list = new QListView;
+  m_list->setAccessibleName(tr("What was found"));
+  m_list->setWhatsThis(tr("Actions, settings, runs and samples that match the words above; Enter opens the chosen one."));
   m_list->setModel(m_model);
   m_list->setItemDelegate(new PaletteDelegate(m_list));
   m_list->setUniformItemSizes(true);

@@ -71,6 +71,7 @@ DataSide::DataSide(QWidget* parent) : QWidget(parent) {
     m_head[i]->setPixelSize(12, QFont::DemiBold);
     head->row()->addWidget(m_head[i], 1);
     m_text[i] = new QPlainTextEdit;
+    m_text[i]->setWhatsThis(i ? tr("The prompt as the teacher reads it.") : tr("The prompt as the student reads it."));
     m_text[i]->setReadOnly(true);
     m_text[i]->setFont(monoFont(11));
     m_text[i]->setAcceptDrops(false);

@@ -68,6 +68,7 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   m_data->setToolTip(tr("Data file whose rows are asked"));
   m_data->setMinimumWidth(150);
   m_rows = new QSpinBox;
+  m_rows->setToolTip(tr("How many rows of the held-out data are answered at most"));
   m_rows->setRange(0, 1'000'000);
   m_rows->setValue(256);
   m_rows->setSpecialValueText(tr("all rows"));
@@ -107,7 +108,9 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   m_b = new QComboBox;
   for (QComboBox* box : {m_a, m_b}) box->setMinimumWidth(200);
   m_a->setAccessibleName(tr("Evaluation A"));
+  m_a->setToolTip(tr("The evaluation whose answers are shown as A"));
   m_b->setAccessibleName(tr("Evaluation B, to compare"));
+  m_b->setToolTip(tr("The evaluation that is compared with A"));
   m_filter = new SegmentedButton({tr("All"), tr("Only A right"), tr("Only B right"), tr("Both"), tr("Neither")});
   m_filter->setAccessibleName(tr("Right or wrong"));
   choose->row()->addWidget(new ElidedLabel(QStringLiteral("A")));
@@ -120,6 +123,7 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   filterBar->row()->addStretch(1);
   m_table = tableOf({tr("Row"), tr("Question"), tr("Reference"), tr("A"), tr("B")});
   m_table->setAccessibleName(tr("Samples"));
+  m_table->setWhatsThis(tr("The evaluated samples; the chosen one is shown beside."));
   m_table->horizontalHeader()->setSectionResizeMode(1, QHeaderView::Stretch);
   m_table->setColumnWidth(0, 120);
   m_table->setColumnWidth(2, 90);
@@ -132,6 +136,7 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   foot->row()->addWidget(m_verdict, 1);
   m_scores = tableOf({tr("Totals"), tr("n"), tr("A, %"), tr("95 % interval"), tr("B, %"), tr("95 % interval")});
   m_scores->setAccessibleName(tr("Totals by kind"));
+  m_scores->setWhatsThis(tr("Totals of the evaluations by kind of question."));
   m_scores->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
   m_scores->setFixedHeight(138);
   sampleColumn->addWidget(choose);
@@ -146,6 +151,7 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   sideColumn->setSpacing(6);
   m_facts = new FactTable;
   m_picture = new ImageCanvas;
+  m_picture->setWhatsThis(tr("The picture of the chosen sample."));
   m_picture->setShowLegend(false);
   m_picture->setEmptyText(tr("Choose a sample"), {});
   sideColumn->addWidget(m_facts);
@@ -156,6 +162,7 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
     m_heads[i] = new ElidedLabel;
     m_heads[i]->setPixelSize(12, QFont::DemiBold);
     m_texts[i] = new QPlainTextEdit;
+    m_texts[i]->setWhatsThis(i ? tr("What evaluation B answered.") : tr("What evaluation A answered."));
     m_texts[i]->setReadOnly(true);
     m_texts[i]->setFont(monoFont(11));
     m_texts[i]->setAcceptDrops(false);

@@ -125,6 +125,7 @@ void InspectPage::build() {
   m_whatIf->setFixedHeight(kWhatIfHeight);
 
   m_matrix = new MatrixView;
+  m_matrix->setWhatsThis(tr("One cell for every layer and head of the shown measure."));
   m_matrix->setAccessibleName(tr("Matrix of layers and heads"));
   m_matrix->setWhatsThis(tr("The same map at every layer and head, on one scale. A click chooses layer and head; a double click brings the map to the canvas."));
   m_matrix->setEmptyText(tr("No maps yet"));
@@ -133,6 +134,7 @@ void InspectPage::build() {
   m_model = new ModelPanel;
   m_steps = new StepsPanel(m_selection);
   m_recipe = new QPlainTextEdit;
+  m_recipe->setWhatsThis(tr("How the shown view was made, as text."));
   m_recipe->setReadOnly(true);
   m_recipe->setFont(monoFont(11));
   m_recipe->setFrameShape(QFrame::NoFrame);
@@ -146,6 +148,7 @@ void InspectPage::build() {
   m_distributions = new DistributionsPanel(m_selection);
   m_distributionsPanel = new Panel(QStringLiteral("distributions"), tr("Distributions"), m_distributions);
   m_change = new ChangeBars;
+  m_change->setWhatsThis(tr("How far the next-token distributions changed between the compared answers."));
   m_change->setEmptyText(tr("No what if yet"), tr("Its distribution before and after stands here"));
   m_change->setWhatsThis(tr("The judged token's distribution before and after the last what if."));
   m_lens = new LensPanel(m_selection);

@@ -92,11 +92,13 @@ Navigator::Navigator(Session& session, Workspace& workspace, QWidget* parent) : 
   auto* add = button(Icon::Add, tr("Open a model, data file, run or capture (Ctrl+O)"), false);
   auto* close = button(Icon::Close, tr("Hide the navigator (F9)"), false);
   m_filter = new QLineEdit;
+  m_filter->setToolTip(tr("Shows only the entries whose name contains these words"));
   m_filter->setPlaceholderText(tr("Filter by name"));
   m_filter->setAccessibleName(tr("Filter"));
   m_filter->hide();
   m_model = new NavigatorModel(session, workspace, this);
   m_tree = new QTreeView;
+  m_tree->setWhatsThis(tr("Everything that is open: images, models, data, runs and captures."));
   m_tree->setModel(m_model);
   m_tree->setItemDelegate(new NavigatorDelegate(m_tree));
   m_tree->setHeaderHidden(true);

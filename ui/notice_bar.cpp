@@ -29,6 +29,8 @@ NoticeBar::NoticeBar(QWidget* parent) : QWidget(parent) {
   row->addWidget(m_text, 1);
   for (std::size_t i = 0; i < kButtons; ++i) {
     auto* button = new QPushButton;
+    button->setAccessibleName(tr("Answer to the notice"));
+    button->setToolTip(tr("Does what the notice offers"));
     button->setFixedHeight(22);
     button->hide();
     connect(button, &QPushButton::clicked, this, [this, i] {
@@ -59,7 +61,8 @@ void NoticeBar::say(const QString& text, std::vector<Button> buttons) {
   for (std::size_t i = 0; i < kButtons; ++i) {
     m_buttons[i]->setVisible(!buttons[i].text.isEmpty());
     m_buttons[i]->setText(buttons[i].text);
-    m_buttons[i]->setToolTip(buttons[i].tip);
+    m_buttons[i]->setAccessibleName(buttons[i].text);
+    m_buttons[i]->setToolTip(buttons[i].tip.isEmpty() ? buttons[i].text : buttons[i].tip);
     m_runs[i] = buttons[i].run;
   }
   show();

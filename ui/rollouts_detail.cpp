@@ -123,6 +123,7 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   sampleRow->setContentsMargins(8, 8, 8, 8);
   sampleRow->setSpacing(8);
   m_picture = new ImageCanvas;
+  m_picture->setWhatsThis(tr("The picture of the chosen rollout."));
   m_picture->setShowLegend(false);
   m_picture->setEmptyText(tr("No picture"), {});
   m_picture->setMinimumSize(160, 120);
@@ -159,14 +160,17 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   m_colour->setToolTip(tr("Gap = log p(teacher + cue) − log p(student). It is the advantage of the method; without a teacher the advantage is the reward's, over its group."));
   m_range = new GapRange;
   m_special = new QCheckBox(tr("Special tokens"));
+  m_special->setToolTip(tr("Shows the special tokens of the prompt and the response"));
   m_special->setChecked(true);
   m_wrap = new QCheckBox(tr("Wrap"));
+  m_wrap->setToolTip(tr("Breaks the tokens into lines of the panel's width"));
   m_wrap->setChecked(true);
   bar->row()->addWidget(m_colour);
   bar->row()->addWidget(m_range, 1);
   bar->row()->addWidget(m_special);
   bar->row()->addWidget(m_wrap);
   m_strip = new TokenStrip;
+  m_strip->setWhatsThis(tr("The tokens of the response; choosing one shows its distributions below."));
   m_strip->setPromptShown(false);
   m_strip->setEmptyText(tr("Choose a sample."));
   responseColumn->addWidget(bar);
@@ -176,6 +180,7 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   tokenRow->setContentsMargins(8, 4, 8, 4);
   m_tokenFacts = new FactTable;
   m_bars = new DistributionBars;
+  m_bars->setWhatsThis(tr("The likeliest tokens of student and teacher at the chosen place."));
   m_bars->setLegendShown(true);
   m_bars->setEmptyText(tr("No log-probabilities are saved for this token."));
   m_bars->setMinimumHeight(74);
@@ -186,6 +191,7 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   split->addWidget(m_responsePanel);
 
   m_same = new QTableWidget(0, 5);
+  m_same->setWhatsThis(tr("The responses to the same prompt at other steps."));
   m_same->setHorizontalHeaderLabels({tr("Step"), tr("Answer"), tr("Reward"), tr("Mean |gap|"), tr("Gap by token")});
   for (const int right : {0, 2, 3}) m_same->horizontalHeaderItem(right)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
   m_same->verticalHeader()->hide();

@@ -84,6 +84,7 @@ DemoCard::DemoCard(const QString& title, const QString& text, const QString& not
   m_button = new QPushButton(tr("Open"));
   m_button->setProperty("primary", primary);
   m_button->setAccessibleName(tr("Open «%1»").arg(title));
+  m_button->setToolTip(tr("Open «%1»").arg(title));
   right->addWidget(m_button, 0, Qt::AlignRight);
   right->addStretch(1);
   right->addWidget(new KeyHint(QString::number(key)), 0, Qt::AlignRight);
@@ -98,7 +99,7 @@ void DemoCard::setPicture(const QPixmap& picture) {
 
 void DemoCard::setRefusal(const QString& reason) {
   m_button->setEnabled(reason.isEmpty());
-  m_button->setToolTip(reason);
+  m_button->setToolTip(reason.isEmpty() ? m_button->accessibleName() : reason);
   m_note->setText(reason.isEmpty() ? m_noteText : reason);
 }
 

@@ -41,6 +41,7 @@ TimelineBar::TimelineBar(Session& session, Selection& selection, QWidget* parent
   auto* caption = new QLabel(tr("Step"));
   caption->setProperty("tone", "2");
   m_step = new QSpinBox;
+  m_step->setToolTip(tr("The training step that all pages show"));
   m_step->setFont(monoFont(12));
   m_step->setAccessibleName(tr("Step"));
   m_step->setKeyboardTracking(false);
@@ -53,6 +54,7 @@ TimelineBar::TimelineBar(Session& session, Selection& selection, QWidget* parent
   m_words->setTone(ElidedLabel::Tone::Text2);
   column->addWidget(m_words);
   m_timeline = new Timeline;
+  m_timeline->setWhatsThis(tr("The steps of the run with its checkpoints; drag to another step."));
   m_timeline->setAccessibleName(tr("Timeline of steps"));
   row->addWidget(left);
   row->addWidget(m_timeline, 1);

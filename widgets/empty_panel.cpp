@@ -33,6 +33,11 @@ void EmptyPanel::setText(const QString& sentence, const QString& detail, const Q
   m_detail->setText(detail);
   m_detail->setVisible(!detail.isEmpty());
   m_button->setText(button);
+  // A button without a text is hidden; it still has words for who lists the controls.
+  m_button->setToolTip(button.isEmpty() ? sentence : detail.isEmpty() ? button : detail);
+  m_button->setAccessibleName(button.isEmpty() ? sentence : button);
+  if (m_button->toolTip().isEmpty()) m_button->setToolTip(tr("Offers the next step when there is one"));
+  if (m_button->accessibleName().isEmpty()) m_button->setAccessibleName(tr("Next step"));
   m_button->setVisible(!button.isEmpty());
   setAccessibleName(sentence);
 }

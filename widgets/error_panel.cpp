@@ -75,6 +75,7 @@ void ErrorPanel::setActions(const QStringList& labels) {
     m_buttons->addWidget(button);
   }
   auto* copy = new QPushButton(tr("Copy details"), this);
+  copy->setToolTip(tr("Copy what happened, why and where to the clipboard"));
   connect(copy, &QPushButton::clicked, this, [this] { QGuiApplication::clipboard()->setText(details()); });
   m_buttons->addWidget(copy);
   m_buttons->addStretch(1);

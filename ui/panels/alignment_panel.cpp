@@ -98,6 +98,7 @@ AlignmentPanel::AlignmentPanel(QWidget* parent) : QWidget(parent) {
   texts->setSpacing(4);
   for (int i = 0; i < 2; ++i) {
     m_texts[i] = new QPlainTextEdit;
+    m_texts[i]->setWhatsThis(i == 0 ? tr("The prompt as the student reads it.") : tr("The prompt as the teacher reads it, with the cue."));
     m_texts[i]->setReadOnly(true);
     m_texts[i]->setFont(monoFont(11));
     m_texts[i]->setTabChangesFocus(true);

@@ -87,12 +87,14 @@ DistributionsPanel::DistributionsPanel(Selection& selection, QWidget* parent) : 
   m_title->setPixelSize(13, QFont::Medium);
   m_title->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
   m_top = new QComboBox;
+  m_top->setToolTip(tr("How many of the likeliest tokens are shown"));
   m_top->setAccessibleName(tr("How many tokens"));
   for (int n : {3, 6, 10}) m_top->addItem(tr("Top %1").arg(n), n);
   m_top->setCurrentIndex(1);
   head->row()->addWidget(m_title, 1);
   head->row()->addWidget(m_top);
   m_bars = new DistributionBars;
+  m_bars->setWhatsThis(tr("The likeliest next tokens under each condition."));
   m_bars->setAccessibleName(tr("Next-token distributions"));
   m_bars->setEmptyText(tr("No distributions yet. They come with the answer."));
   auto* area = m_area = new QScrollArea;

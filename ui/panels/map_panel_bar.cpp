@@ -135,6 +135,7 @@ void MapPanel::buildViewMenu() {
   const auto field = [&](const QString& name, const QString& placeholder) {
     auto* line = new QLineEdit;
     line->setAccessibleName(name);
+    line->setToolTip(tr("%1 of the colour scale").arg(name));
     line->setPlaceholderText(placeholder);
     line->setFixedWidth(96);
     auto* check = new QDoubleValidator(line);

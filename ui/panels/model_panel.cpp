@@ -36,6 +36,7 @@ ModelPanel::ModelPanel(QWidget* parent) : QWidget(parent) {
   auto* head = new Strip(30, Strip::Ground::Panel, this);
   m_summary = new ElidedLabel;
   m_filter = new QLineEdit;
+  m_filter->setToolTip(tr("Shows only the modules whose name contains these words"));
   m_filter->setPlaceholderText(tr("Filter"));
   m_filter->setAccessibleName(tr("Filter the modules"));
   m_filter->setFixedWidth(120);
@@ -48,6 +49,7 @@ ModelPanel::ModelPanel(QWidget* parent) : QWidget(parent) {
   m_cue->setTone(ElidedLabel::Tone::Text2);
   cue->row()->addWidget(m_cue, 1);
   m_tree = new QTreeWidget;
+  m_tree->setWhatsThis(tr("The modules of the student with their shapes and sizes."));
   m_tree->setAccessibleName(tr("Modules of the student"));
   m_tree->setWhatsThis(tr("Every weight of the shown student, from the headers of its files: shape, type, size, and the root of the sum of its squares. An output projection of the cue "
                           "recovery module with norm 0 adds nothing yet."));

@@ -40,6 +40,7 @@ StepsPanel::StepsPanel(Selection& selection, QWidget* parent) : QWidget(parent),
   head->row()->addWidget(m_title, 1);
   head->row()->addWidget(m_button);
   m_strip = new FilmStrip;
+  m_strip->setWhatsThis(tr("The same image and question at several training steps."));
   m_strip->setAccessibleName(tr("The same image over training steps"));
   m_strip->setEmptyText(tr("Ask this question of every checkpoint of a run: choose the run in the selection bar, then look"));
   column->addWidget(head);

@@ -265,6 +265,7 @@ TokensPanel::TokensPanel(Selection& selection, QWidget* parent) : QWidget(parent
   auto* caption = new ElidedLabel(tr("colour"));
   caption->setTone(ElidedLabel::Tone::Text2);
   m_colour = new QComboBox;
+  m_colour->setToolTip(tr("What the colour of a token shows"));
   m_colour->setAccessibleName(tr("Colour of the tokens"));
   for (const TokenValue each : tokenValueOrder()) {
     m_colour->addItem(tokenValueTitle(each), int(each));
@@ -281,6 +282,7 @@ TokensPanel::TokensPanel(Selection& selection, QWidget* parent) : QWidget(parent
   bar->row()->addWidget(m_legend, 3);
   bar->row()->addWidget(m_note, 2);
   m_strip = new TokenStrip;
+  m_strip->setWhatsThis(tr("The tokens of the response; the chosen one is what the other panels show."));
   m_strip->setAccessibleName(tr("Tokens"));
   m_strip->setEmptyText(tr("No answer yet. Ask a question and it appears here, token by token."));
   column->addWidget(bar);

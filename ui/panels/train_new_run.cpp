@@ -65,16 +65,22 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   auto* title = new QLabel(tr("New run"), bar);
   title->setFont(uiFont(13, QFont::DemiBold));
   m_preset = new QComboBox(bar);
+  m_preset->setToolTip(tr("Fills the form with a known set of values"));
   m_preset->setMinimumWidth(200);
   m_preset->setAccessibleName(tr("Preset"));
   m_search = new QLineEdit(bar);
+  m_search->setAccessibleName(tr("Search the parameters"));
+  m_search->setToolTip(tr("Shows only the parameters that contain these words"));
   m_search->setPlaceholderText(tr("Find a parameter"));
   m_search->setClearButtonEnabled(true);
   m_search->setFixedWidth(220);
   m_changedOnly = new QCheckBox(tr("Changed only"), bar);
+  m_changedOnly->setToolTip(tr("Shows only the parameters that differ from the default"));
   m_summary = new QLabel(bar);
   auto* cancel = new QPushButton(tr("Back"), bar);
+  cancel->setToolTip(tr("Back to the run; nothing is started"));
   m_start = new QPushButton(tr("Start run"), bar);
+  m_start->setToolTip(tr("Starts a training run with these parameters"));
   m_start->setProperty("primary", true);
   m_enqueue = new QPushButton(tr("Add to queue"), bar);
   m_place = new SegmentedButton({tr("this window"), tr("own process")}, bar);
@@ -137,6 +143,7 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   m_side = new SegmentedButton({tr("YAML"), tr("Diff")}, side);
   m_side->setAccessibleName(tr("YAML or difference"));
   m_against = new QComboBox(side);
+  m_against->setToolTip(tr("What the parameters are compared with"));
   m_against->setAccessibleName(tr("Compare with"));
   m_against->setToolTip(tr("The preset, the defaults, or a run of the navigator"));
   m_against->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
@@ -150,6 +157,7 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   m_sideStack = new QStackedWidget(side);
   sideColumn->addWidget(m_sideStack, 1);
   m_diff = new QTableWidget(0, 3, side);
+  m_diff->setWhatsThis(tr("The parameters whose values differ from what is compared."));
   m_diff->setHorizontalHeaderLabels({tr("Parameter"), tr("other"), tr("new run")});
   m_diff->verticalHeader()->hide();
   m_diff->verticalHeader()->setDefaultSectionSize(22);
@@ -161,6 +169,7 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   m_diff->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   m_diff->setAccessibleName(tr("Parameters that differ"));
   m_yaml = new QPlainTextEdit(side);
+  m_yaml->setWhatsThis(tr("The configuration as it will be written beside the run."));
   m_yaml->setReadOnly(true);
   m_yaml->setFont(monoFont(11));
   m_yaml->setLineWrapMode(QPlainTextEdit::NoWrap);
@@ -517,7 +526,7 @@ void NewRunForm::refresh() {
   const QString count = m_issues.empty() ? QString() : m_issues.size() == 1 ? tr("1 parameter needs a change") : tr("%1 parameters need a change").arg(m_issues.size());
   const QString words = !count.isEmpty() ? count : ready ? QString() : m_refusal;
   m_summary->setText(words);
-  m_start->setToolTip(words);
+  m_start->setToolTip(words.isEmpty() ? tr("Starts a training run with these parameters") : words);
   if (m_changedOnly->isChecked()) filter();
 }
 

@@ -262,6 +262,7 @@ QWidget* TrainPage::makeCurves() {
   row->addWidget(fit);
   row->addWidget(save);
   m_curves = new CurveGrid;
+  m_curves->setWhatsThis(tr("The metrics of the chosen runs over the steps."));
   m_curves->setEmptyText(tr("No steps yet. The first point arrives after the first update."));
   m_curveArea = new QScrollArea;
   m_curveArea->setWidgetResizable(true);
@@ -284,9 +285,11 @@ QWidget* TrainPage::makeCurves() {
 
 QWidget* TrainPage::makeFilm() {
   m_film = new FilmStrip;
+  m_film->setWhatsThis(tr("The attention map of the probe images over the steps."));
   m_film->setColorMap(defaultColorMap(Theme::instance().isDark()));
   m_filmPanel = new Panel(QStringLiteral("train.probes"), tr("Probe images"), m_film);
   m_filmLayer = new QComboBox;
+  m_filmLayer->setToolTip(tr("The layer whose probe maps are shown"));
   m_filmLayer->setAccessibleName(tr("Layer of the probe maps"));
   m_filmPanel->addToHead(m_filmLayer);
   connect(m_filmLayer, &QComboBox::activated, this, [this](int index) {

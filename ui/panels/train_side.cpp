@@ -147,6 +147,7 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   column->setSpacing(0);
   m_table = plainTable({tr("Step"), tr("Gap"), tr("Accuracy"), tr("Size"), tr("Kept as")}, this);
   m_table->setAccessibleName(tr("Checkpoints"));
+  m_table->setWhatsThis(tr("The checkpoints of the run; the buttons work on the chosen one."));
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   m_table->horizontalHeader()->setMinimumSectionSize(40);
   const int widths[] = {56, 58, 72, 70};
@@ -269,6 +270,7 @@ QueueList::QueueList(RunQueue& queue, QWidget* parent) : QWidget(parent), m_queu
   m_list->setFont(uiFont(12));
   m_list->setUniformItemSizes(true);
   m_list->setAccessibleName(tr("Runs that wait"));
+  m_list->setWhatsThis(tr("Runs that start one after another when the engine is free."));
   m_list->installEventFilter(this);
   auto* row = new QHBoxLayout;
   row->setSpacing(4);
@@ -335,6 +337,7 @@ ParameterList::ParameterList(Mode mode, Session& session, QWidget* parent) : QWi
   column->setSpacing(0);
   if (mode == Mode::Yaml) {
     m_yaml = new QPlainTextEdit(this);
+    m_yaml->setWhatsThis(tr("The configuration of the run as it was written."));
     m_yaml->setReadOnly(true);
     m_yaml->setFont(monoFont(11));
     m_yaml->setLineWrapMode(QPlainTextEdit::NoWrap);
@@ -349,17 +352,22 @@ ParameterList::ParameterList(Mode mode, Session& session, QWidget* parent) : QWi
     auto* label = new QLabel(tr("against"), this);
     label->setProperty("tone", QStringLiteral("3"));
     m_other = new QComboBox(this);
+    m_other->setToolTip(tr("The run whose parameters stand beside this run's"));
     m_other->setAccessibleName(tr("Run to compare with"));
     row->addWidget(label);
     row->addWidget(m_other, 1);
     connect(m_other, &QComboBox::activated, this, [this] { fill(); });
   }
   m_search = new QLineEdit(this);
+  m_search->setAccessibleName(tr("Search the parameters"));
+  m_search->setToolTip(tr("Shows only the parameters that contain these words"));
   m_search->setPlaceholderText(tr("Find a parameter"));
   m_search->setClearButtonEnabled(true);
   row->addWidget(m_search, 1);
   column->addLayout(row);
   m_table = plainTable(mode == Mode::Diff ? QStringList{tr("Parameter"), tr("other"), tr("this run")} : QStringList{tr("Parameter"), tr("Value"), tr("Unit")}, this);
+  m_table->setAccessibleName(mode == Mode::Diff ? tr("Parameters that differ") : tr("Parameters of the run"));
+  m_table->setWhatsThis(mode == Mode::Diff ? tr("The parameters whose values differ between the two runs.") : tr("The parameters that the run was started with."));
   m_table->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   m_table->setColumnWidth(1, mode == Mode::Diff ? 84 : 88);
