@@ -99,6 +99,7 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
   m_table->setSelectionBehavior(QAbstractItemView::SelectRows);
   m_table->setSelectionMode(QAbstractItemView::SingleSelection);
   m_table->verticalHeader()->hide();
+  m_table->setWhatsThis(tr("Saved responses: one a row. Columns sort; the arrow keys choose; Enter opens the response in Inspect with its ids and the run's weights at that step."));
   m_table->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
   m_table->verticalHeader()->setDefaultSectionSize(34);
   m_table->setShowGrid(false);
