@@ -51,16 +51,26 @@ const at::Tensor& oldOf(const TrainingRow& row) {
 void addGaps(LossMetrics& metrics, const at::Tensor& gaps, const std::vector<std::int64_t>& offsets) {
   const at::Tensor values = gaps.detach().to(at::kCPU, at::kDouble).contiguous();
   const double* gap = values.const_data_ptr<double>();
+  struct Sum {
+    const char* name;
+    double sum = 0, count = 0;
+    void add(double value) { sum += value, ++count; }
+  };
+  Sum all{"distillation/gap"}, k1{"distillation/k1"}, k3{"distillation/k3"};  // k1, k3: the two estimators of KL(S || T) on the sampled tokens (spec 3.3)
+  Sum halves[] = {{"distillation/gap_first_half"}, {"distillation/gap_second_half"}};
+  Sum quarters[] = {{"distillation/gap_quarter_1"}, {"distillation/gap_quarter_2"}, {"distillation/gap_quarter_3"}, {"distillation/gap_quarter_4"}};
   for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
     const std::int64_t begin = offsets[b], end = offsets[b + 1], middle = begin + (end - begin + 1) / 2;
     for (std::int64_t t = begin; t < end; ++t) {
-      metrics.addMean("distillation/gap", gap[t], 1);
-      metrics.addMean("distillation/k1", -gap[t], 1);  // the two estimators of KL(S || T) on the sampled tokens (spec 3.3)
-      metrics.addMean("distillation/k3", std::clamp(std::expm1(std::clamp(gap[t], -20.0, 20.0)) - gap[t], 0.0, 10.0), 1);
-      metrics.addMean(t < middle ? "distillation/gap_first_half" : "distillation/gap_second_half", gap[t], 1);
-      metrics.addMean("distillation/gap_quarter_" + std::to_string(4 * (t - begin) / (end - begin) + 1), gap[t], 1);
+      all.add(gap[t]);
+      k1.add(-gap[t]);
+      k3.add(std::clamp(std::expm1(std::clamp(gap[t], -20.0, 20.0)) - gap[t], 0.0, 10.0));
+      halves[t < middle ? 0 : 1].add(gap[t]);
+      quarters[4 * (t - begin) / (end - begin)].add(gap[t]);
     }
   }
+  for (const Sum& each : {all, k1, k3, halves[0], halves[1], quarters[0], quarters[1], quarters[2], quarters[3]})
+    if (each.count > 0) metrics.addMean(each.name, each.sum, each.count);  // no tokens, no metric
 }
 
 struct Forward {
