@@ -20,8 +20,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-std::int64_t chunkRows(std::int64_t vocabulary, std::int64_t elements) { return std::max<std::int64_t>(16, elements / std::max<std::int64_t>(1, vocabulary)); }
-
 /// float32 [rows, V]
 at::Tensor chunkLogits(const at::Tensor& states, const at::Tensor& weight, double temperature) {
   at::Tensor logits = at::matmul(states, weight.t()).to(at::kFloat);
@@ -108,6 +106,10 @@ void checkShapes(const at::Tensor& states, const at::Tensor& weight, const at::T
 }
 
 }  // namespace
+
+std::int64_t chunkRows(std::int64_t vocabulary, std::int64_t chunkElements) {
+  return std::max<std::int64_t>(16, chunkElements / std::max<std::int64_t>(1, vocabulary));
+}
 
 LogProbs logProbsAt(const at::Tensor& states, const at::Tensor& headWeight, const at::Tensor& ids, const LogProbOptions& options) {
   checkShapes(states, headWeight, ids);

@@ -14,6 +14,9 @@ struct LogProbOptions {
   std::int64_t chunkElements = 16 << 20;  // logits of one chunk, float32 values
 };
 
+/// Rows whose logits are there at once.
+std::int64_t chunkRows(std::int64_t vocabulary, std::int64_t chunkElements = LogProbOptions{}.chunkElements);
+
 struct LogProbs {
   at::Tensor values;   // float32, shape of ids
   at::Tensor entropy;  // float32 [R], nats; undefined unless asked for

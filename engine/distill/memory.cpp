@@ -1,7 +1,6 @@
 #include "engine/distill/memory.h"
 
 #include <c10/util/Exception.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <malloc.h>
@@ -38,12 +37,6 @@ std::int64_t residentBytes() {
   std::int64_t pages = 0, resident = 0;
   in >> pages >> resident;
   return resident * ::sysconf(_SC_PAGESIZE);
-}
-
-std::int64_t peakResidentBytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
 }
 
 std::int64_t residentFileBytes() {

@@ -9,9 +9,8 @@ namespace cuescope {
 /// std::bad_alloc, LibTorch's OutOfMemoryError (CUDA), or the CPU allocator's complaint.
 bool isOutOfMemory(const std::exception& error);
 
-/// Resident bytes of this process now, and the most there ever were.
+/// Resident bytes of this process now.
 std::int64_t residentBytes();
-std::int64_t peakResidentBytes();
 /// Of residentBytes(): pages of files, which are the program and its libraries.
 std::int64_t residentFileBytes();
 /// Gives pages back that lie free between blocks of the heap. The tensors of a step leave such gaps behind; without this a process

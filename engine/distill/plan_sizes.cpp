@@ -5,6 +5,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "engine/distill/log_probs.h"
 #include "engine/distill/prompt_cache.h"
 #include "engine/distill/response_rows.h"
 #include "engine/distill/student_step.h"
@@ -14,7 +15,7 @@ namespace cuescope {
 namespace {
 
 constexpr std::int64_t kFloat = 4;
-constexpr std::int64_t kChunkElements = 16 << 20;  // LogProbOptions::chunkElements
+constexpr std::int64_t kChunkElements = LogProbOptions{}.chunkElements;
 
 /// Sums over the rows of a pass.
 struct Load {
@@ -63,8 +64,11 @@ std::int64_t towerBytes(const Qwen3VLConfig& c, std::int64_t patches, std::int64
 
 /// Logits that exist at once, in float32 values.
 std::int64_t chunkValues(const Qwen3VLConfig& c, std::int64_t responses) {
-  return std::min(responses, std::max<std::int64_t>(16, kChunkElements / c.text.vocabulary)) * c.text.vocabulary;
+  return std::min(responses, chunkRows(c.text.vocabulary)) * c.text.vocabulary;
 }
+
+/// Responses at once.
+std::size_t placesOf(const RunConfig& config) { return config.rollout.maxNumSeqs > 0 ? static_cast<std::size_t>(config.rollout.maxNumSeqs) : 16; }
 
 bool wholeVocabulary(const RunConfig& config) { return isWholeVocabulary(config.distillation.lossMode); }
 
@@ -85,7 +89,7 @@ std::string millions(std::int64_t n) {
 
 }  // namespace
 
-std::string computeTypeOf(const RunConfig& config, const std::string&) {
+std::string computeTypeOf(const RunConfig& config) {
   return config.actor.dtype == "auto" ? "float32" : config.actor.dtype;
 }
 
@@ -175,7 +179,7 @@ std::int64_t keyValueBytes(const ModelSizes& student, const std::vector<PlanRow>
   for (const PlanRow& row : rows)
     for (int i = 0; i < config.rollout.n; ++i) blocks.push_back((row.prompt + room + 15) / 16 * 16 * token);
   std::sort(blocks.begin(), blocks.end(), std::greater<>());
-  const std::size_t places = config.rollout.maxNumSeqs > 0 ? static_cast<std::size_t>(config.rollout.maxNumSeqs) : 16;
+  const std::size_t places = placesOf(config);
   blocks.resize(std::min(blocks.size(), places));
   const std::int64_t all = std::accumulate(blocks.begin(), blocks.end(), std::int64_t{0});
   return bound > 0 ? std::min(all, bound) : all;
@@ -185,7 +189,7 @@ RunPlan planOf(const PlanInputs& in) {
   const RunConfig& config = in.config;
   const ModelSizes& student = in.student;
   const auto& c = student.config;
-  const bool cuda = in.device.starts_with("cuda"), narrow = computeTypeOf(config, in.device) == "bfloat16";
+  const bool cuda = in.device.starts_with("cuda"), narrow = computeTypeOf(config) == "bfloat16";
   RunPlan plan;
   plan.name = config.trainer.name;
   plan.device = in.device;
@@ -222,7 +226,7 @@ RunPlan planOf(const PlanInputs& in) {
   const std::int64_t seen = std::min<std::int64_t>(in.trainRows, std::int64_t{config.trainer.totalTrainingSteps} * config.data.trainBatchSize);
   const double perPicture = prompts.empty() ? 0 : static_cast<double>(batch.visual) / static_cast<double>(prompts.size());
   const auto cached = [&](const Qwen3VLConfig& of, std::int64_t pictures) {
-    return std::min(VisionCache().capacity(), static_cast<std::int64_t>(static_cast<double>(featureBytes(of, pictures, kFloat)) * perPicture));
+    return std::min(VisionCache::kCapacity, static_cast<std::int64_t>(static_cast<double>(featureBytes(of, pictures, kFloat)) * perPicture));
   };
   std::int64_t caches = 0;
   const bool studentCache = config.student.freezeVision;
@@ -236,7 +240,7 @@ RunPlan planOf(const PlanInputs& in) {
     for (const PlanRow& row : prompts)
       if (row.teacherPrompt >= static_cast<std::int64_t>(PromptCache::kShortestKept)) tokens += row.teacherPrompt;
     const double perPrompt = prompts.empty() ? 0 : static_cast<double>(tokens) / static_cast<double>(prompts.size());
-    kept += std::min<std::int64_t>(std::int64_t{512} << 20,
+    kept += std::min<std::int64_t>(PromptCache::kCapacity,
                                    static_cast<std::int64_t>(perPrompt * static_cast<double>(seen * t.layers * 2 * t.kvHeads * t.headDim * kFloat)));
   }
   hold("prompt_cache", kept, true, "keys and values of the frozen teacher's prompts, at the run's end");
@@ -255,7 +259,7 @@ RunPlan planOf(const PlanInputs& in) {
   std::int64_t widestPrompt = 0;
   for (const PlanRow& row : prompts) widestPrompt = std::max(widestPrompt, row.patches);
   std::vector<PlanRow> opening = prompts;  // one admission of prompts, which end where the response begins
-  const std::size_t places = config.rollout.maxNumSeqs > 0 ? static_cast<std::size_t>(config.rollout.maxNumSeqs) : 16;
+  const std::size_t places = placesOf(config);
   opening.resize(std::min(opening.size(), places));
   for (PlanRow& row : opening) {
     row.responseTokens = 1;

@@ -61,6 +61,6 @@ std::int64_t scoringPassBytes(const ModelSizes& model, const std::vector<PlanRow
 /// Bytes of keys and values while these rows are decoded.
 std::int64_t keyValueBytes(const ModelSizes& student, const std::vector<PlanRow>& rows, const RunConfig& config, bool narrow);
 /// "float32" or "bfloat16": actor.dtype, where auto is float32 on every device.
-std::string computeTypeOf(const RunConfig& config, const std::string& device);
+std::string computeTypeOf(const RunConfig& config);
 
 }  // namespace cuescope

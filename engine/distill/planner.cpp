@@ -132,7 +132,7 @@ RunPlan planRun(const RunConfig& config, const EngineOptions& options) {
   in.config = config;
   in.device = config.trainer.device == "auto" ? options.device : config.trainer.device;
   if (config.trainer.threads > 0) at::set_num_threads(config.trainer.threads);
-  const bool narrow = computeTypeOf(config, in.device) == "bfloat16";
+  const bool narrow = computeTypeOf(config) == "bfloat16";
   Baseline baseline;
   baseline.begin();
   in.available = in.device == "cpu" ? availableBytes() : 0;

@@ -21,7 +21,9 @@ class PromptCache {
   /// Prompts shorter than this cost less in one packed pass with their responses than a pass over kept keys.
   static constexpr std::size_t kShortestKept = 256;
 
-  explicit PromptCache(const Qwen3VL& model, std::int64_t capacityBytes = std::int64_t{512} << 20);
+  static constexpr std::int64_t kCapacity = std::int64_t{512} << 20;  // bytes
+
+  explicit PromptCache(const Qwen3VL& model, std::int64_t capacityBytes = kCapacity);
 
   /// The states that predict the response tokens, in order, [sum R, h]: those of a pass over prompts and responses. No gradient.
   /// `vision` may be null: then the tower runs for every prompt that is missing.

@@ -41,12 +41,9 @@ std::unique_ptr<Teachers> teachersOf(const RunConfig& config, const RunParts& pa
   if (!parts.teacher) return nullptr;
   const std::string& kind = config.teacher.kind;
   const bool live = kind == "live", moves = live || kind == "ema";
-  const bool severalUpdates =
-      config.actor.ppoEpochs > 1 || (config.actor.ppoMiniBatchSize > 0 &&
-                                     config.actor.ppoMiniBatchSize < config.data.trainBatchSize);
   TeacherOptions options{.freezes = !live,
                          .cachesVision = !moves || config.student.freezeVision,
-                         .headChanges = live && severalUpdates,
+                         .headChanges = live && updatesPerBatch(config) > 1,
                          .fixed = !moves};
   auto teachers = std::make_unique<Teachers>(std::make_unique<Teacher>(parts.teacher, options));
   for (const auto& [source, model] : parts.routedTeachers) teachers->route(source, std::make_unique<Teacher>(model));
@@ -132,7 +129,7 @@ Run::Run(const RunConfig& config, RunParts parts, const std::string& directory, 
   if (m_parts.train.size < 1 && !config.trainer.valOnly)
     throw Error("There is nothing to learn from", "data.train_files", "the files hold no rows", "Check the data.");
   if (config.student.freezeVision) m_studentVision = std::make_unique<VisionCache>();
-  if (computeTypeOf(config, m_parts.student->device().str()) == "bfloat16" && m_parts.student->headWeight().scalar_type() == at::kFloat)
+  if (computeTypeOf(config) == "bfloat16" && m_parts.student->headWeight().scalar_type() == at::kFloat)
     m_parts.student->setActivationType(at::kBFloat16);
   const auto slash = directory.find_last_of('/');
   m_status.run = slash == std::string::npos ? directory : directory.substr(slash + 1);

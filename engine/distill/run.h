@@ -44,6 +44,9 @@ struct RunParts {
 /// Which parameters train: what the configuration freezes and injections that never act are switched off.
 Optimizer::Named selectTrainable(Qwen3VL& student, const RunConfig& config);
 
+/// Updates that one batch gives: its mini-batches, actor.ppo_epochs times.
+std::size_t updatesPerBatch(const RunConfig& config);
+
 class Run final : public TrainingRun {
  public:
   /// Validates (all complaints in one Error), chooses the run's folder, locks it, loads models and data, resumes if
@@ -83,7 +86,7 @@ class Run final : public TrainingRun {
     std::vector<at::Tensor> studentLogProbs;
     std::vector<std::pair<std::size_t, std::size_t>> parts;  // of score or backward
     std::size_t nextPart = 0;
-    std::size_t update = 0;  // of updateCount()
+    std::size_t update = 0;  // of updatesPerBatch()
     double gradNorm = 0;     // sum over the updates
     LossNormalizers normalizers;  // of the rows of this update
     LossMetrics metrics;
@@ -124,7 +127,6 @@ class Run final : public TrainingRun {
   void scoreRows(std::size_t begin, std::size_t end);
   void contrastRows(Teacher& teacher, const std::vector<std::size_t>& rows);
   void useAnswersOfTheData(std::size_t begin, std::size_t end);
-  std::size_t updateCount() const;
   std::size_t rowsPerUpdate() const;
   void beginUpdate();
   /// Finishes the updates of a batch of which some are done: a checkpoint in between could not be resumed.
@@ -136,7 +138,7 @@ class Run final : public TrainingRun {
   void relieve(LossMetrics&& before);
   void warnOfGap(double gap);
   RunPlan planOfBatch() const;
-  void splitRest();  // the parts from nextPart on
+  void splitFrom(std::size_t first);  // the parts of score from nextPart on, which begin with this row
   std::size_t responseCount() const { return m_batch.prompts.size() * static_cast<std::size_t>(m_config.rollout.n); }
   const ReadyRow& promptOf(std::size_t response) const {
     return *m_batch.prompts[response / static_cast<std::size_t>(m_config.rollout.n)];

@@ -81,7 +81,7 @@ void Run::relieve(LossMetrics&& before) {
       m_batch.studentLogProbs.resize(m_batch.logProbsBefore);
       beginUpdate();
     } else {
-      splitRest();
+      splitFrom(m_batch.parts[m_batch.nextPart].first);
     }
   }
   m_snapshot.metrics["perf/memory_shortages"] = m_shortages;
@@ -90,8 +90,7 @@ void Run::relieve(LossMetrics&& before) {
                    ", the result stays the same."});
 }
 
-void Run::splitRest() {
-  const std::size_t first = m_batch.parts[m_batch.nextPart].first;
+void Run::splitFrom(std::size_t first) {
   std::vector<std::size_t> lengths;
   for (std::size_t r = first; r < m_batch.rows.size(); ++r) {
     const RowInput& prompt = m_teacher ? promptOf(r).teacher : promptOf(r).student;

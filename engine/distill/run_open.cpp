@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -105,7 +106,7 @@ std::map<std::string, std::string> routesOf(const RunConfig& config) {
 void loadModels(RunParts& parts, const RunConfig& config, const std::string& device, const std::string& dtype,
                 const EventSink& sink, const std::function<void()>& checkStop) {
   const std::string began = resolvePath(config.student.path);
-  const std::string frozenType = computeTypeOf(config, device) == "bfloat16" ? "bfloat16" : dtype;  // of teachers that never learn
+  const std::string frozenType = computeTypeOf(config) == "bfloat16" ? "bfloat16" : dtype;  // of teachers that never learn
   const auto ownStart = [&] {
     auto model = Qwen3VL::load(began, device, dtype, sink);
     prepareCue(*model, config);
@@ -152,14 +153,20 @@ std::string provenanceOf(const RunConfig& config, const RunParts& parts) {
       data.push_back({{"file", path}, {"use", files == &config.data.trainFiles ? "train" : "val"}, {"bytes", fs::file_size(path)}, {"xxh3", filesDigest({path})}});
     }
   }
-  const auto model = [](const Qwen3VL* m) -> nlohmann::ordered_json {
-    if (!m) return nullptr;
-    const ModelInfo info = m->info();
+  std::map<std::string, std::string> digests;  // by folder: student and teacher may share one
+  const auto weightsOf = [&digests](const std::string& folder) {
+    auto [known, isNew] = digests.try_emplace(folder);
+    if (!isNew) return known->second;
     std::vector<std::string> weights;  // ModelInfo's digest is of shapes alone: two models of one size share it
-    for (const auto& entry : fs::directory_iterator(info.folder))
+    for (const auto& entry : fs::directory_iterator(folder))
       if (entry.path().extension() == ".safetensors") weights.push_back(entry.path().string());
     std::sort(weights.begin(), weights.end());
-    return {{"folder", info.folder}, {"xxh3", filesDigest(weights)}, {"parameters", info.parameters}, {"dtype", info.dtype}, {"device", info.device}};
+    return known->second = filesDigest(weights);
+  };
+  const auto model = [&weightsOf](const Qwen3VL* m) -> nlohmann::ordered_json {
+    if (!m) return nullptr;
+    const ModelInfo info = m->info();
+    return {{"folder", info.folder}, {"xxh3", weightsOf(info.folder)}, {"parameters", info.parameters}, {"dtype", info.dtype}, {"device", info.device}};
   };
   const nlohmann::ordered_json json = {{"cuescope", CUESCOPE_VERSION},
                                        {"torch", TORCH_VERSION},

@@ -11,9 +11,14 @@
 
 namespace cuescope {
 
+std::size_t updatesPerBatch(const RunConfig& config) {
+  const int batch = config.data.trainBatchSize, wanted = config.actor.ppoMiniBatchSize, mini = wanted > 0 ? wanted : batch;
+  return static_cast<std::size_t>((batch + mini - 1) / mini) * static_cast<std::size_t>(config.actor.ppoEpochs);
+}
+
 bool Run::recomputesOld() const {
   const bool policy = m_options.loss.policyGradient || m_options.taskRewards;
-  return policy && updateCount() > 1 && !m_config.actor.useRolloutLogProbs;
+  return policy && updatesPerBatch(m_config) > 1 && !m_config.actor.useRolloutLogProbs;
 }
 
 bool Run::scoresResponses() const {
@@ -36,7 +41,8 @@ void Run::useAnswersOfTheData(std::size_t begin, std::size_t end) {
 void Run::contrastRows(Teacher& teacher, const std::vector<std::size_t>& rows) {
   const auto& d = m_config.distillation;
   std::vector<std::string> texts;
-  for (const auto& prompt : m_batch.prompts) texts.push_back(prompt->privilege);
+  if (d.contrast == "wrong_cue")
+    for (const auto& prompt : m_batch.prompts) texts.push_back(prompt->privilege);
   std::vector<RowInput> prompts;
   std::vector<std::size_t> changed;
   for (std::size_t r : rows) {
@@ -118,11 +124,6 @@ void Run::scorePart() {
 std::size_t Run::rowsPerUpdate() const {
   const int prompts = m_config.actor.ppoMiniBatchSize > 0 ? m_config.actor.ppoMiniBatchSize : m_config.data.trainBatchSize;
   return static_cast<std::size_t>(prompts) * static_cast<std::size_t>(m_config.rollout.n);
-}
-
-std::size_t Run::updateCount() const {
-  const auto rows = static_cast<std::size_t>(m_config.data.trainBatchSize) * static_cast<std::size_t>(m_config.rollout.n);
-  return (rows + rowsPerUpdate() - 1) / rowsPerUpdate() * static_cast<std::size_t>(m_config.actor.ppoEpochs);
 }
 
 void Run::beginUpdate() {

@@ -66,12 +66,7 @@ void Run::rolloutBlock(std::stop_token stop) {
   judgeResponses();
   if (!scoresResponses()) return beginUpdate();
   enter(Phase::Score);
-  std::vector<std::size_t> lengths;
-  for (std::size_t r = 0; r < m_batch.rows.size(); ++r) {
-    const RowInput& prompt = m_teacher ? promptOf(r).teacher : promptOf(r).student;
-    lengths.push_back(prompt.ids.size() + m_batch.rows[r].response.size());
-  }
-  m_batch.parts = splitByTokens(lengths, static_cast<std::size_t>(m_microTokens));
+  splitFrom(0);
   m_status.phaseTotal = static_cast<int>(m_batch.parts.size());
 }
 
@@ -107,7 +102,7 @@ void Run::update() {
       square += std::pow(m_optimizer.gradNorm(prefix + name + ".weight"), 2);
     m_snapshot.metrics["cue/grad_norm/L" + std::to_string(layer)] = std::sqrt(square);
   }
-  const bool last = m_batch.update + 1 == updateCount();
+  const bool last = m_batch.update + 1 == updatesPerBatch(m_config);
   const Optimizer::Result result = m_optimizer.step(last);
   m_parts.student->refreshNarrowWeights();
   m_batch.gradNorm += result.gradNorm;
@@ -142,7 +137,7 @@ void Run::afterUpdate() {
 
 void Run::stepMetrics(const Optimizer::Result& result) {
   auto& m = m_snapshot.metrics;
-  const double updates = static_cast<double>(updateCount());
+  const double updates = static_cast<double>(updatesPerBatch(m_config));
   m_batch.metrics.divideSums(updates);
   for (const auto& [name, value] : m_batch.metrics.values()) {
     const bool trainerSide = name.starts_with("distillation/") && !name.starts_with("distillation/gap") && !name.starts_with("distillation/contrast");

@@ -67,8 +67,6 @@ class Teachers {
     auto found = m_routed.find(dataSource);
     return found == m_routed.end() ? *m_usual : *found->second;
   }
-  Teacher& usual() { return *m_usual; }
-  bool several() const { return !m_routed.empty(); }
   /// Fewest positions that any of them reads.
   std::int64_t positions() const;
 

@@ -15,14 +15,15 @@ namespace cuescope {
 
 class VisionCache {
  public:
-  explicit VisionCache(std::int64_t capacityBytes = std::int64_t{512} << 20) : m_capacity(capacityBytes) {}
+  static constexpr std::int64_t kCapacity = std::int64_t{512} << 20;  // bytes
+
+  explicit VisionCache(std::int64_t capacityBytes = kCapacity) : m_capacity(capacityBytes) {}
 
   /// Features of all images of `rows`, in order, on the model's device. No gradient. Empty (undefined) when there is no
   /// image.
   VisionFeatures features(const Qwen3VL& model, std::span<const RowInput* const> rows);
   /// Forgets everything: memory is short.
   void clear();
-  std::int64_t capacity() const { return m_capacity; }
   std::int64_t bytes() const { return m_bytes; }
   std::int64_t hits() const { return m_hits; }
   std::int64_t misses() const { return m_misses; }
