@@ -20,11 +20,13 @@
 #include "engine/core/rollout_record.h"
 #include "engine/distill/run.h"
 #include "tests/support/golden.h"
+#include "tests/support/run_parts.h"
 
 #include <QtTest/QtTest>
 
 using namespace cuescope;
 namespace fs = std::filesystem;
+using test::sameBits;
 
 namespace fault {
 
@@ -110,24 +112,11 @@ int rename(const char* from, const char* to) noexcept {
 
 namespace {
 
-std::vector<std::uint8_t> bytesOf(const std::string& file) {
-  const auto bytes = golden::readBytes(file);
-  return {bytes.begin(), bytes.end()};
-}
-
 RowSource rows() {
-  RowSource source;
-  source.size = 6;
-  source.row = [](std::int64_t i) {
-    Sample sample;
-    sample.id = "sample-" + std::to_string(i);
-    sample.prompt = {{"user", "<image>What is shown in part " + std::to_string(i) + "?"}};
+  RowSource source = test::tinyRows(6, [](std::int64_t, Sample& sample) {
     sample.cue = "A shape in the corner.";
-    sample.groundTruth = "a";
-    sample.imageBytes = {bytesOf(golden::path("images/small.png"))};
-    sample.imagePaths = {""};
-    return sample;
-  };
+    sample.imageBytes = {test::bytesOf(golden::path("images/small.png"))};
+  });
   source.origin = [](std::int64_t i) { return std::pair<std::string, std::int64_t>("rows.jsonl", i); };
   return source;
 }
@@ -168,13 +157,6 @@ std::vector<at::Tensor> weightsOf(const Run& run) {
   std::vector<at::Tensor> out;
   for (const auto& p : run.student()->parameters()) out.push_back(p.detach().clone());
   return out;
-}
-
-bool sameBits(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (!at::equal(a[i], b[i])) return false;
-  return true;
 }
 
 /// metrics.jsonl without what a clock or the memory says.
@@ -388,6 +370,30 @@ class TestCheckpoint : public QObject {
       QFAIL("there is no step 17");
     } catch (const Error& error) {
       QVERIFY(error.failure().why.find("2, 3") != std::string::npos);
+    }
+    const QString here = QDir::currentPath();
+    QVERIFY(QDir::setCurrent(QString::fromStdString(fs::path(directory).parent_path().string())));
+    std::string plain, slashed;
+    try {
+      plain = exportCheckpoint(directory + "@2", "a-name");
+      fs::create_directories("a-folder");  // empty: an export may fill it
+      slashed = exportCheckpoint(directory + "@2", "a-folder/");
+    } catch (const Error& error) {
+      QDir::setCurrent(here);
+      QFAIL(error.what());
+    }
+    QDir::setCurrent(here);
+    QCOMPARE(plain, (fs::path(directory).parent_path() / "a-name").string());
+    QCOMPARE(slashed, (fs::path(directory).parent_path() / "a-folder").string());
+    const std::set<std::string> names = [&] {
+      std::set<std::string> found;
+      for (const auto& entry : fs::directory_iterator(out)) found.insert(entry.path().filename().string());
+      return found;
+    }();
+    for (const std::string& folderOfOne : {plain, slashed}) {
+      std::set<std::string> found;
+      for (const auto& entry : fs::directory_iterator(folderOfOne)) found.insert(entry.path().filename().string());
+      QCOMPARE(found, names);
     }
     int step = 0;
     QCOMPARE(modelFolderOf(directory, &step), checkpointFolder(directory, 3));

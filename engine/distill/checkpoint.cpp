@@ -300,7 +300,8 @@ std::string modelFolderOf(const std::string& name, int* step) {
 
 std::string exportCheckpoint(const std::string& name, const std::string& outputFolder) try {
   int step = -1;
-  const fs::path from = modelFolderOf(name, &step), to = fs::path(outputFolder).lexically_normal();
+  const fs::path from = modelFolderOf(name, &step), wanted = fs::absolute(outputFolder).lexically_normal();
+  const fs::path to = wanted.has_filename() ? wanted : wanted.parent_path();  // «NAME/» is NAME: what is unfinished lies beside it
   if (!fs::exists(from / "config.json")) throw Error("There is no model to export", from.string(), "the folder holds no config.json", "Name a run, RUN@STEP or a model's folder.");
   if (fs::exists(from / "manifest.json")) verifyCheckpoint(from.string());
   if (fs::exists(to) && !fs::is_empty(to)) throw Error("The folder is not empty", to.string(), "an export never overwrites", "Name a new folder.");
@@ -315,7 +316,6 @@ std::string exportCheckpoint(const std::string& name, const std::string& outputF
   }
   flushToDisk(part, true);
   unfinished.renameTo(to);
-  flushToDisk(fs::absolute(to).parent_path(), true);
   return to.string();
 } catch (const fs::filesystem_error& error) {
   throw Error("The model could not be exported", error.path1().string(), error.code().message(), "Free some space, or choose another folder.");
