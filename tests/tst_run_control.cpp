@@ -228,6 +228,18 @@ class TestRunControl : public QObject {
     QVERIFY(!found[0].words.empty() && !found[0].detail.empty() && !found[0].metric.empty());
   }
 
+  void theGapOfTheRolloutIsJudgedByTheRunsOwnAlarm() {
+    const auto found = [](double gap, double alarm) {
+      HealthWatch watch;
+      for (int s = 1; s <= 5; ++s) watch.add(step(s, {{"training/rollout_logprob_diff_mean", gap}, {"training/rollout_gap_alarm", alarm}}));
+      return watch.findings();
+    };
+    QVERIFY(found(0.05, 0).empty());  // rollout.gap_alarm above 0.05: no trouble, although the usual alarm is 0.02
+    QVERIFY(found(0.4, 0).empty());
+    QCOMPARE(found(0.001, 1).size(), std::size_t(1));  // and below 0.001
+    QCOMPARE(found(0.001, 1)[0].step, 1);
+    QCOMPARE(found(0.001, 1)[0].check, std::string("rollout"));
+  }
   void aTroubleThatPassedIsNoneAndOneThatComesBackIsNamedWhereItCameBack() {
     HealthWatch watch;
     for (int s = 1; s <= 120; ++s) watch.add(step(s, {{"response_length/mean", (s >= 30 && s < 50) || s >= 90 ? 8.0 : 20.0}}));

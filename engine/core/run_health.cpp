@@ -117,11 +117,14 @@ void HealthWatch::addTeacher(const StepSnapshot& step) {
 void HealthWatch::addRollout(const StepSnapshot& step) {
   const double difference = metric(step, "training/rollout_logprob_diff_mean");
   if (std::isnan(difference) || m_rolloutNamed) return;
-  const bool row = inARow(difference > kRolloutNats, step.step, kRolloutSteps, &m_rollout, &m_rolloutSince);
-  if (!row && !(difference > kRolloutAtOnce)) return;
+  const double alarm = metric(step, "training/rollout_gap_alarm");  // what the run makes of it by its rollout.gap_alarm
+  const bool apart = std::isnan(alarm) ? difference > kRolloutNats : alarm != 0;
+  const bool row = inARow(apart, step.step, kRolloutSteps, &m_rollout, &m_rolloutSince);
+  if (!row && !(apart && difference > kRolloutAtOnce)) return;
   m_rolloutNamed = true;
+  const std::string bound = std::isnan(alarm) ? fmt::format("alarm above {:.2f}", kRolloutNats) : std::string("above the run's rollout.gap_alarm");
   m_settled.push_back({m_rolloutSince, "rollout", "Rollout and training differ", from(m_rolloutSince),
-                       fmt::format("The sampled and the trained policy give the same tokens log-probabilities {:.3f} nats apart (alarm above {:.2f}). The gradient is not that of the answers.", difference, kRolloutNats),
+                       fmt::format("The sampled and the trained policy give the same tokens log-probabilities {:.3f} nats apart ({}). The gradient is not that of the answers.", difference, bound),
                        "rollout and training differ", "training/rollout_logprob_diff_mean"});
 }
 

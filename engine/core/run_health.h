@@ -6,7 +6,8 @@
 //   loss      loss or gradient is zero for five steps: student and teacher are the same, or nothing reaches the weights
 //   teacher   the teacher scores other positions (mean gap under −3 nats, or under a tenth of the mass at the start), repeats
 //             its scores bit for bit, or reads no cue although the run gives it one
-//   rollout   the sampled and the trained policy differ: above 0.02 nats a token for three steps, or above 0.1 once (spec 7-A8)
+//   rollout   the sampled and the trained policy differ for three steps by more than the run's rollout.gap_alarm (0.02 nats a token
+//             where the run does not say), or once by more than that and 0.1 (spec 7-A8)
 // A trouble that has passed (length, mass) is no finding any more.
 #pragma once
 
