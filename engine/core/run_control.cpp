@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "engine/core/run_directory.h"
+#include "engine/core/status_json.h"
 
 namespace cuescope {
 namespace {
@@ -49,31 +50,18 @@ bool ownPeer(int fd) {
 
 std::string line(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
 
-json statusObject(const RunStatus& status) {
-  return {{"run", status.run},
-          {"state", runStateName(status.state)},
-          {"step", status.step},
-          {"total_steps", status.totalSteps},
-          {"phase", status.phase},
-          {"phase_done", status.phaseDone},
-          {"phase_total", status.phaseTotal},
-          {"seconds_left", status.secondsLeft}};
-}
-
 bool readStatus(const json& value, RunStatus* status) {
   if (!value.is_object() || !value.contains("run") || !value.contains("state")) return false;
   status->run = value.value("run", "");
-  const std::string state = value.value("state", "");
-  bool known = false;
-  for (RunState each : {RunState::Ready, RunState::Running, RunState::Paused, RunState::Stopping, RunState::Completed, RunState::Stopped, RunState::Failed})
-    if (state == runStateName(each)) status->state = each, known = true;
+  const auto state = runStateNamed(value.value("state", ""));
+  if (state) status->state = *state;
   status->step = value.value("step", 0);
   status->totalSteps = value.value("total_steps", 0);
   status->phase = value.value("phase", "");
   status->phaseDone = value.value("phase_done", 0);
   status->phaseTotal = value.value("phase_total", 0);
   status->secondsLeft = value.value("seconds_left", -1.0);
-  return known;
+  return state.has_value();
 }
 
 /// Reads what is there; false when the other side has closed.
@@ -138,7 +126,7 @@ RunOwner runOwner(const std::string& directory) {
 }
 
 void writeRunFailure(const std::string& directory, const Failure& failure) {
-  writeFileDurably(directory + "/failure.json", line({{"what", failure.what}, {"where", failure.where}, {"why", failure.why}, {"next", failure.nextStep}}));
+  writeFileDurably(directory + "/failure.json", line(failureObject<json>(failure)));
 }
 
 std::optional<Failure> readRunFailure(const std::string& directory) {
@@ -218,14 +206,10 @@ void RunControlServer::wake() {
 
 std::vector<RunCommand> RunControlServer::take() {
   std::lock_guard lock(m_mutex);
+  // What is taken now is being done: a second «pause» is refused from here on as well.
+  m_status.state = expectedState();
   std::vector<RunCommand> commands(m_commands.begin(), m_commands.end());
   m_commands.clear();
-  // What is taken now is being done: a second «pause» is refused from here on as well.
-  for (RunCommand command : commands) {
-    if (command == RunCommand::Pause) m_status.state = RunState::Paused;
-    if (command == RunCommand::Resume) m_status.state = RunState::Running;
-    if (command == RunCommand::Stop || command == RunCommand::StopAndSave) m_status.state = RunState::Stopping;
-  }
   return commands;
 }
 
@@ -240,7 +224,7 @@ void RunControlServer::publish(const RunStatus& status) {
     // take() has set the state that a command leads to: «paused» is news although it is expected, and no later status follows it.
     const bool urgent = status.state != RunState::Running || status.state != m_status.state || status.step != m_status.step;
     m_status = status;
-    m_unsentStatus = line({{"event", "status"}, {"status", statusObject(status)}});
+    m_unsentStatus = line({{"event", "status"}, {"status", statusObject<json>(status)}});
     if (!urgent && nowMs() - m_lastStatusMs < kStatusEveryMs) return;  // the next one carries it
     m_lastStatusMs = nowMs();
   }
@@ -256,9 +240,11 @@ void RunControlServer::saved(const std::string& folder) {
 }
 
 void RunControlServer::trouble(const Failure& failure) {
+  json event = failureObject<json>(failure);
+  event["event"] = "trouble";
   {
     std::lock_guard lock(m_mutex);
-    m_unsent.push_back(line({{"event", "trouble"}, {"what", failure.what}, {"where", failure.where}, {"why", failure.why}, {"next", failure.nextStep}}));
+    m_unsent.push_back(line(event));
   }
   wake();
 }
@@ -283,7 +269,7 @@ void RunControlServer::hear(Peer& peer, const std::string& text) {
   const std::string name = request.contains("do") && request["do"].is_string() ? request["do"].get<std::string>() : "";
   if (name == "status") {
     std::lock_guard lock(m_mutex);
-    peer.out += line({{"id", id}, {"ok", true}}) + line({{"event", "status"}, {"status", statusObject(m_status)}});
+    peer.out += line({{"id", id}, {"ok", true}}) + line({{"event", "status"}, {"status", statusObject<json>(m_status)}});
     return;
   }
   const auto command = runCommandFromName(name);
@@ -332,7 +318,7 @@ void RunControlServer::serve(std::stop_token stop) {
       else if (fd >= 0) {
         m_peers.push_back(std::make_unique<Peer>(fd));
         std::lock_guard lock(m_mutex);
-        m_peers.back()->out = line({{"cuescope_run_control", kRunControlVersion}, {"pid", ::getpid()}, {"status", statusObject(m_status)}});
+        m_peers.back()->out = line({{"cuescope_run_control", kRunControlVersion}, {"pid", ::getpid()}, {"status", statusObject<json>(m_status)}});
       }
     }
     for (std::size_t i = 0; i < known; ++i) {

@@ -16,6 +16,7 @@
 
 #include "engine/core/failure.h"
 #include "engine/core/json_values.h"
+#include "engine/core/status_json.h"
 
 namespace fs = std::filesystem;
 
@@ -143,10 +144,7 @@ std::vector<ProbeMap> probesFromJson(const json& list) {
 }
 
 RunState stateFromName(const std::string& name) {
-  for (RunState state : {RunState::Ready, RunState::Running, RunState::Paused, RunState::Stopping, RunState::Completed,
-                         RunState::Stopped, RunState::Failed}) {
-    if (name == runStateName(state)) return state;
-  }
+  if (const auto state = runStateNamed(name)) return *state;
   throw Error("The state of the run is unknown", name, "this version knows no such state",
               "Open the run with the version that wrote it.");
 }
@@ -354,16 +352,8 @@ void RunWriter::writeConfig(const std::string& yaml) {
 }
 
 void RunWriter::writeStatus(const RunStatus& status) {
-  json value = {{"run", status.run},
-                {"state", runStateName(status.state)},
-                {"step", status.step},
-                {"total_steps", status.totalSteps},
-                {"phase", status.phase},
-                {"phase_done", status.phaseDone},
-                {"phase_total", status.phaseTotal},
-                {"seconds_left", status.secondsLeft}};
   // Many times a second: atomic for readers, left to the kernel to write out.
-  replaceFile(m_directory + "/status.json", text(value) + "\n", false);
+  replaceFile(m_directory + "/status.json", text(statusObject<json>(status)) + "\n", false);
 }
 
 void RunWriter::append(const StepSnapshot& step) {

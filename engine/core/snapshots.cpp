@@ -81,4 +81,10 @@ const char* runStateName(RunState state) {
   return "";
 }
 
+std::optional<RunState> runStateNamed(const std::string& name) {
+  for (RunState state : {RunState::Ready, RunState::Running, RunState::Paused, RunState::Stopping, RunState::Completed, RunState::Stopped, RunState::Failed})
+    if (name == runStateName(state)) return state;
+  return std::nullopt;
+}
+
 }  // namespace cuescope

@@ -8,6 +8,8 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -236,9 +238,8 @@ struct WhatIf {
   Condition subject = Condition::Student;      // who was asked: the student, or the teacher when its cue was changed
   std::string randomWhat;                      // "16 random sets of 9 patches"; empty without a comparison
   std::int64_t tokenId = -1, forcedId = -1;    // the judged token; the other token, when the answer goes on from one
-  /// before - after: how much the judged token needed what was taken away, nats. And the same of the random comparisons.
+  /// before - after: how much the judged token needed what was taken away, nats.
   float effect() const { return before - after; }
-  float randomEffect() const { return before - randomMean; }
   /// One entry a response token, in the slot of `subject`, over one union of ids for both. After a forced token: up to it.
   std::vector<TokenDistributions> distributionsBefore, distributionsAfter;
   std::vector<Token> responseAfter;            // the new answer's tokens; empty when none was asked for
@@ -286,6 +287,8 @@ struct DataRows {
 
 enum class RunState { Ready, Running, Paused, Stopping, Completed, Stopped, Failed };
 const char* runStateName(RunState state);
+/// Nothing for a name that no state has.
+std::optional<RunState> runStateNamed(const std::string& name);
 
 /// Where a run stands between two units of work.
 struct RunStatus {
