@@ -15,12 +15,6 @@ namespace fs = std::filesystem;
 namespace cuescope {
 namespace {
 
-std::string dataNameOf(const std::vector<std::string>& files) {
-  std::string name;
-  for (const auto& file : files) name += (name.empty() ? "" : "+") + fs::path(file).stem().string();
-  return name;
-}
-
 bool sameFolder(const std::string& a, const std::string& b) {
   return fs::path(resolvePath(a)).lexically_normal() == fs::path(resolvePath(b)).lexically_normal();
 }
@@ -111,8 +105,6 @@ BoardRun readBoardRun(const std::string& directory) {
     const auto n = step->metrics.find("val/n"), value = step->metrics.find("val/accuracy");
     if (n == step->metrics.end() || value == step->metrics.end() || usual.empty()) continue;
     run.accuracy[usual] = wilsonInterval(value->second * n->second, n->second);
-    if (const auto format = step->metrics.find("val/format"); format != step->metrics.end())
-      run.format[usual] = wilsonInterval(format->second * n->second, n->second);
   }
   std::error_code none;
   std::map<std::string, int> newest;
@@ -125,7 +117,6 @@ BoardRun readBoardRun(const std::string& directory) {
     if (known != newest.end() && known->second > evaluation.step) continue;
     newest[name] = evaluation.step;
     run.accuracy[name] = evaluation.all().accuracy;
-    run.format[name] = evaluation.all().format;
   }
   return run;
 }

@@ -19,7 +19,6 @@ struct BoardRun {
   int step = 0, totalSteps = 0;
   bool completed = false;
   std::map<std::string, Interval> accuracy;  // by data set, of the newest step
-  std::map<std::string, Interval> format;
 };
 
 struct BoardCell {

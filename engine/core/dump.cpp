@@ -193,7 +193,7 @@ Table lensTable(const Inspection& inspection, const DumpChoice& choice) {
   for (std::size_t l = 0; l < lens.layers.size(); ++l) {
     if (choice.layer >= 0 && lens.layers[l] != choice.layer) continue;
     for (std::size_t p = 0; p < lens.positions.size(); ++p) {
-      const int token = lens.positions[p] - inspection.studentPrompt.responseBegin() + 1;
+      const int token = tokenOf(inspection, "logit_lens", lens.positions[p]);
       if (choice.token >= 0 && token != choice.token) continue;
       const std::size_t place = lens.at(l, p);
       for (int k = 0; k < lens.top; ++k) {

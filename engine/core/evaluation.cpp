@@ -98,6 +98,15 @@ double EvaluatedSample::format() const {
   return answers.empty() ? 0 : sum / static_cast<double>(answers.size());
 }
 
+std::string dataNameOf(const std::vector<std::string>& files) {
+  std::string name;
+  for (const auto& file : files) {
+    if (!name.empty()) name += '+';
+    name += std::filesystem::path(file).stem().string();
+  }
+  return name;
+}
+
 Interval wilsonInterval(double right, double n) {
   if (n <= 0) return {0, 0, 1, 0};
   constexpr double z = 1.959963984540054;

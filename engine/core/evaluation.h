@@ -75,6 +75,9 @@ struct Evaluation {
 };
 using EvaluationPtr = std::shared_ptr<const Evaluation>;
 
+/// What data files are called in tables: their stems, joined by "+".
+std::string dataNameOf(const std::vector<std::string>& files);
+
 /// Wilson's 95 % interval of `right` out of `n`.
 Interval wilsonInterval(double right, double n);
 /// 95 % percentile bootstrap (2,000 draws, a fixed seed) of the mean of `values`.

@@ -29,10 +29,9 @@ ForeignRun findForeignRun(const std::string& path) {
       run.eventFiles.push_back(at.string());
       run.name = at.parent_path().filename().string();
     } else if (at.extension() == ".jsonl" && isRolloutFile(at.string())) {
-      const std::string stem = at.stem().string();
-      const bool numbered = !stem.empty() && stem.size() < 10 && stem.find_first_not_of("0123456789") == std::string::npos;
-      run.rollouts.push_back({at.string(), numbered ? std::atoi(stem.c_str()) : -1});
-      run.name = numbered ? at.parent_path().filename().string() : stem;
+      const int step = rolloutStepOf(at.string());
+      run.rollouts.push_back({at.string(), step});
+      run.name = step >= 0 ? at.parent_path().filename().string() : at.stem().string();
     }
     return run;
   }

@@ -200,14 +200,19 @@ std::vector<RolloutFacts> RolloutScanner::next(int lines, std::stop_token stop) 
   return found;
 }
 
+int rolloutStepOf(const std::string& file) {
+  const std::string stem = fs::path(file).stem().string();
+  const bool numbered = !stem.empty() && stem.size() < 10 && stem.find_first_not_of("0123456789") == std::string::npos;
+  return numbered ? std::atoi(stem.c_str()) : -1;
+}
+
 std::vector<RolloutFile> rolloutFiles(const std::string& folder) {
   std::vector<RolloutFile> files;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     if (it->path().extension() != ".jsonl") continue;
-    const std::string stem = it->path().stem().string();
-    if (stem.empty() || stem.size() > 9 || stem.find_first_not_of("0123456789") != std::string::npos) continue;
-    files.push_back({it->path().string(), std::atoi(stem.c_str())});
+    const int step = rolloutStepOf(it->path().string());
+    if (step >= 0) files.push_back({it->path().string(), step});
   }
   std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.step < b.step; });
   return files;

@@ -66,6 +66,8 @@ struct RolloutFile {
   std::string path;
   int step = -1;
 };
+/// The step that a file N.jsonl is of; -1 when its name is no number.
+int rolloutStepOf(const std::string& file);
 /// N.jsonl files of a folder in the order of their steps; empty when there are none.
 std::vector<RolloutFile> rolloutFiles(const std::string& folder);
 /// Whether the file's first line looks like a saved response: an object with "output" and "input" or "ids".
