@@ -7,33 +7,23 @@
 #include "engine/distill/contrast.h"
 #include "engine/distill/run.h"
 #include "tests/support/golden.h"
+#include "tests/support/run_parts.h"
 
 #include <QtTest/QtTest>
 #include <fstream>
 
 using namespace cuescope;
+using test::numbers;
 
 namespace {
 
-std::vector<std::uint8_t> picture(const char* name) {
-  const auto bytes = golden::readBytes(golden::path(name));
-  return {bytes.begin(), bytes.end()};
-}
-
 RowSource rows() {
-  return {6, [](std::int64_t i) {
-            Sample sample;
-            sample.id = "sample-" + std::to_string(i);
-            sample.dataSource = i % 2 == 0 ? "even" : "odd";
-            sample.prompt = {{"user", "<image>What is shown in part " + std::to_string(i) + "?"}};
-            sample.cue = "A shape in corner " + std::to_string(i) + ".";
-            if (i < 3) sample.texts["remark"] = "It is round.";
-            sample.answer = "a small square.";
-            sample.groundTruth = "a";
-            sample.imageBytes = {picture(i % 2 == 0 ? "images/small.png" : "images/square.png")};
-            sample.imagePaths = {""};
-            return sample;
-          }};
+  return test::tinyRows(6, [](std::int64_t i, Sample& sample) {
+    sample.dataSource = i % 2 == 0 ? "even" : "odd";
+    sample.cue = "A shape in corner " + std::to_string(i) + ".";
+    if (i < 3) sample.texts["remark"] = "It is round.";
+    sample.answer = "a small square.";
+  });
 }
 
 RunConfig plain() {
@@ -103,14 +93,6 @@ struct Harness {
 std::map<std::string, at::Tensor> weights(const Qwen3VL& model) {
   std::map<std::string, at::Tensor> out;
   for (const auto& item : model.named_parameters()) out[item.key()] = item.value().detach().clone();
-  return out;
-}
-
-std::map<std::string, double> numbers(const StepSnapshot& step) {
-  std::map<std::string, double> out;
-  for (const auto& [name, value] : step.metrics) {
-    if (!name.starts_with("perf/")) out[name] = value;
-  }
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include "engine/distill/probe_maps.h"
 #include "engine/distill/run.h"
 #include "tests/support/golden.h"
+#include "tests/support/run_parts.h"
 
 #include <QtTest/QtTest>
 #include <filesystem>
@@ -14,28 +15,18 @@
 
 using namespace cuescope;
 namespace fs = std::filesystem;
+using test::numbers;
+using test::sameBits;
 
 namespace {
 
-std::vector<std::uint8_t> bytesOf(const std::string& file) {
-  const auto bytes = golden::readBytes(file);
-  return {bytes.begin(), bytes.end()};
-}
-
 RowSource rows(std::int64_t count) {
-  return {count, [count](std::int64_t i) {
-            Sample sample;
-            sample.id = "sample-" + std::to_string(i);
-            sample.prompt = {{"user", "<image>What is shown in part " + std::to_string(i) + "?"}};
-            sample.cue = i % 2 == 0 ? "A shape in the corner." : "";
-            sample.hint = "The answer is a.";
-            sample.groundTruth = "a";
-            sample.kind = i % 2 == 0 ? "even" : "odd";
-            sample.imageBytes = {bytesOf(golden::path(i % 2 == 0 ? "images/small.png" : "images/square.png"))};
-            sample.imagePaths = {""};
-            sample.evidence = {{0, 0, 0, 10, 10, "corner"}};
-            return sample;
-          }};
+  return test::tinyRows(count, [](std::int64_t i, Sample& sample) {
+    sample.cue = i % 2 == 0 ? "A shape in the corner." : "";
+    sample.hint = "The answer is a.";
+    sample.kind = i % 2 == 0 ? "even" : "odd";
+    sample.evidence = {{0, 0, 0, 10, 10, "corner"}};
+  });
 }
 
 RunConfig tinyConfig() {
@@ -87,22 +78,6 @@ struct Harness {
     return out;
   }
 };
-
-bool sameBits(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (!at::equal(a[i], b[i])) return false;
-  }
-  return a.size() == b.size();
-}
-
-/// Everything but times and memory.
-std::map<std::string, double> numbers(const StepSnapshot& step) {
-  std::map<std::string, double> out;
-  for (const auto& [name, value] : step.metrics) {
-    if (!name.starts_with("perf/")) out[name] = value;
-  }
-  return out;
-}
 
 }  // namespace
 
