@@ -1,8 +1,7 @@
 // One look at one image: maps against the recorded attention, distributions against direct passes, what-if against a pass by hand,
 // and that looking changes nothing.
 #include "tests/support/golden.h"
-
-#include <ATen/Parallel.h>
+#include "tests/support/tiny_models.h"
 
 #include "engine/core/failure.h"
 #include "engine/inspect/attention_maps.h"
@@ -69,23 +68,11 @@ class Watch : public Probe {  // sees everything, keeps nothing
 
 }  // namespace
 
-class TestInspect : public QObject {
+class TestInspect : public QObject, private test::TinyModels {
   Q_OBJECT
 
  private:
-  std::shared_ptr<Qwen3VL> m_student, m_teacher;
-  std::unique_ptr<Processor> m_studentProcessor, m_teacherProcessor;
-
-  InspectModels models(bool teacher = true) const {
-    InspectModels all;
-    all.student = m_student.get();
-    all.studentProcessor = m_studentProcessor.get();
-    if (teacher) {
-      all.teacher = m_teacher.get();
-      all.teacherProcessor = m_teacherProcessor.get();
-    }
-    return all;
-  }
+  InspectModels models(bool teacher = true) const { return tinyModels(teacher); }
   InspectRequest request() const {
     InspectRequest ask;
     ask.id = 41;
@@ -104,13 +91,7 @@ class TestInspect : public QObject {
   }
 
  private Q_SLOTS:
-  void initTestCase() {
-    at::set_num_threads(1);
-    m_student = Qwen3VL::load(golden::path("tiny-student-vicur"), "cpu", "float32");
-    m_teacher = Qwen3VL::load(golden::path("tiny-teacher"), "cpu", "float32");
-    m_studentProcessor = std::make_unique<Processor>(golden::path("tiny-student-vicur"));
-    m_teacherProcessor = std::make_unique<Processor>(golden::path("tiny-teacher"));
-  }
+  void initTestCase() { loadTinyModels(); }
 
   void mapsAreTheRecordedAttention_data() {
     QTest::addColumn<int>("row");
