@@ -124,6 +124,18 @@ std::string container(const std::string& header, const std::string& data, std::u
   return std::string(reinterpret_cast<const char*>(&size), 8) + header + data;
 }
 
+/// The same arrays under another description.
+void rewrite(const ArrayFile& whole, const nlohmann::json& description, const std::string& to) {
+  ArrayFileWriter out;
+  for (const auto& [name, entry] : whole.entries()) {
+    std::string bytes(entry.end - entry.begin, '\0');
+    whole.readInto(name, bytes.data());
+    out.add(name, entry.dtype, entry.shape, bytes.data());
+  }
+  out.setMetadata("cuescope.capture", description.dump());
+  out.write(to);
+}
+
 }  // namespace
 
 class TestCapture : public QObject {
@@ -224,14 +236,7 @@ class TestCapture : public QObject {
     for (auto& image : root["inspection"]["images"]) {
       for (const char* later : {"source", "slice", "seconds"}) image.erase(later);
     }
-    ArrayFileWriter out;
-    for (const auto& [name, entry] : whole.entries()) {
-      std::string bytes(entry.end - entry.begin, '\0');
-      whole.readInto(name, bytes.data());
-      out.add(name, entry.dtype, entry.shape, bytes.data());
-    }
-    out.setMetadata("cuescope.capture", root.dump());
-    out.write(path("old"));
+    rewrite(whole, root, path("old"));
     const Inspection back = *readCapture(path("old")).inspection;
     QCOMPARE(back.selfAttention.values, example().selfAttention.values);
     QCOMPARE(back.images[1].slice, -1);
@@ -295,14 +300,7 @@ class TestCapture : public QObject {
     const auto refusedWith = [&](const std::function<void(nlohmann::json&)>& change) {
       nlohmann::json changed = root;
       change(changed);
-      ArrayFileWriter out;
-      for (const auto& [name, entry] : whole.entries()) {
-        std::string bytes(entry.end - entry.begin, '\0');
-        whole.readInto(name, bytes.data());
-        out.add(name, entry.dtype, entry.shape, bytes.data());
-      }
-      out.setMetadata("cuescope.capture", changed.dump());
-      out.write(path("changed"));
+      rewrite(whole, changed, path("changed"));
       return refusal([&] { readCapture(path("changed")); });
     };
     QCOMPARE(refusedWith([](auto&) {}), std::string());
