@@ -291,10 +291,38 @@ class TestMemory : public QObject {
       const auto generation = startRollout(*student, prompts, batch.config, 0, 0, rolloutLimits(*student, batch.config));
       while (generation->advance(0, {})) {
       }
-      const std::int64_t planned = keyValueBytes(sizesOf(*student), batch.planned, batch.config, false);
+      const std::int64_t planned = keyValueBytes(sizesOf(*student), batch.planned, batch.config, false, false);
       QVERIFY(generation->costs().peakKvBytes <= planned);
       QVERIFY(ratio(planned, generation->costs().peakKvBytes) <= 1.15);
     }
+  }
+
+  void aPlanDecodesAsManyResponsesAtOnceAsTheDeviceDoes() {
+    const auto student = freshStudent();
+    Teacher teacher(Qwen3VL::load(golden::path("tiny-teacher"), "cpu", "float32"));
+    const Batch batch(*student, teacher, 4);
+    const ModelSizes sizes = sizesOf(*student);
+    RunConfig config = batch.config;
+    config.rollout.n = 1;
+    config.rollout.kvCacheMib = 0;
+    const std::vector<PlanRow> rows(100, batch.planned.front());
+    const std::int64_t one = keyValueBytes(sizes, {rows.front()}, config, false, false);
+    config.rollout.maxNumSeqs = 0;
+    QCOMPARE(rolloutLimits(*student, config).rowsAtOnce, rolloutPlaces(config, false));
+    QCOMPARE(keyValueBytes(sizes, rows, config, false, false), 16 * one);
+    QCOMPARE(keyValueBytes(sizes, rows, config, false, true), 64 * one);
+    config.rollout.maxNumSeqs = 5;
+    for (const bool cuda : {false, true}) QCOMPARE(keyValueBytes(sizes, rows, config, false, cuda), 5 * one);
+    PlanInputs in;
+    in.config = config;
+    in.config.rollout.maxNumSeqs = 0;
+    in.config.data.trainBatchSize = 100;
+    in.student = sizes;
+    in.rows = batch.planned;
+    in.trainRows = 100;
+    const std::int64_t cpu = planOf(in).row("kv_cache")->bytes;
+    in.device = "cuda:0";
+    QVERIFY(planOf(in).row("kv_cache")->bytes > 3 * cpu);
   }
 
   void aPlanAddsUp() {

@@ -8,6 +8,7 @@
 #include "engine/distill/log_probs.h"
 #include "engine/distill/prompt_cache.h"
 #include "engine/distill/response_rows.h"
+#include "engine/distill/rollout.h"
 #include "engine/distill/student_step.h"
 #include "engine/distill/vision_cache.h"
 
@@ -66,9 +67,6 @@ std::int64_t towerBytes(const Qwen3VLConfig& c, std::int64_t patches, std::int64
 std::int64_t chunkValues(const Qwen3VLConfig& c, std::int64_t responses) {
   return std::min(responses, chunkRows(c.text.vocabulary)) * c.text.vocabulary;
 }
-
-/// Responses at once.
-std::size_t placesOf(const RunConfig& config) { return config.rollout.maxNumSeqs > 0 ? static_cast<std::size_t>(config.rollout.maxNumSeqs) : 16; }
 
 bool wholeVocabulary(const RunConfig& config) { return isWholeVocabulary(config.distillation.lossMode); }
 
@@ -170,7 +168,7 @@ std::int64_t scoringPassBytes(const ModelSizes& model, const std::vector<PlanRow
   return featureBytes(model.config, load.visual, kFloat) + std::max(inside, head);
 }
 
-std::int64_t keyValueBytes(const ModelSizes& student, const std::vector<PlanRow>& rows, const RunConfig& config, bool narrow) {
+std::int64_t keyValueBytes(const ModelSizes& student, const std::vector<PlanRow>& rows, const RunConfig& config, bool narrow, bool cuda) {
   const auto& t = student.config.text;
   const std::int64_t token = t.layers * 2 * t.kvHeads * t.headDim * (narrow ? 2 : kFloat);
   const std::int64_t bound = std::int64_t{config.rollout.kvCacheMib} << 20;
@@ -179,7 +177,7 @@ std::int64_t keyValueBytes(const ModelSizes& student, const std::vector<PlanRow>
   for (const PlanRow& row : rows)
     for (int i = 0; i < config.rollout.n; ++i) blocks.push_back((row.prompt + room + 15) / 16 * 16 * token);
   std::sort(blocks.begin(), blocks.end(), std::greater<>());
-  const std::size_t places = placesOf(config);
+  const auto places = static_cast<std::size_t>(rolloutPlaces(config, cuda));
   blocks.resize(std::min(blocks.size(), places));
   const std::int64_t all = std::accumulate(blocks.begin(), blocks.end(), std::int64_t{0});
   return bound > 0 ? std::min(all, bound) : all;
@@ -255,11 +253,11 @@ RunPlan planOf(const PlanInputs& in) {
   std::int64_t scoring = 0;
   for (const ModelSizes& teacher : in.teachers)
     scoring = std::max(scoring, widest(rows, micro, true, [&](const std::vector<PlanRow>& part) { return scoringPassBytes(teacher, part, config); }));
-  const std::int64_t kv = keyValueBytes(student, prompts, config, narrow);
+  const std::int64_t kv = keyValueBytes(student, prompts, config, narrow, cuda);
   std::int64_t widestPrompt = 0;
   for (const PlanRow& row : prompts) widestPrompt = std::max(widestPrompt, row.patches);
   std::vector<PlanRow> opening = prompts;  // one admission of prompts, which end where the response begins
-  const std::size_t places = placesOf(config);
+  const auto places = static_cast<std::size_t>(rolloutPlaces(config, cuda));
   opening.resize(std::min(opening.size(), places));
   for (PlanRow& row : opening) {
     row.responseTokens = 1;

@@ -13,6 +13,8 @@ std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
+std::size_t blockRows(bool cuda) { return cuda ? 64 : 16; }
+
 }  // namespace
 
 std::uint64_t rolloutSeed(std::uint64_t runSeed, std::int64_t step, std::int64_t row) {
@@ -21,9 +23,7 @@ std::uint64_t rolloutSeed(std::uint64_t runSeed, std::int64_t step, std::int64_t
 
 GenerateLimits rolloutLimits(const Qwen3VL& student, const RunConfig& config, std::int64_t places, VisionCache* vision) {
   GenerateLimits limits;
-  limits.rowsAtOnce = places > 0                         ? places
-                      : config.rollout.maxNumSeqs > 0 ? config.rollout.maxNumSeqs
-                                                         : static_cast<std::int64_t>(rolloutBlockRows(student));
+  limits.rowsAtOnce = places > 0 ? places : rolloutPlaces(config, student.device().is_cuda());
   limits.kvBytes = std::int64_t{config.rollout.kvCacheMib} << 20;
   limits.maxRepeats = config.rollout.maxRepeats;
   limits.stopTokens.assign(config.rollout.stopTokenIds.begin(), config.rollout.stopTokenIds.end());
@@ -63,7 +63,11 @@ std::vector<Generated> greedyAnswers(const Qwen3VL& student, const std::vector<R
 }
 
 std::size_t rolloutBlockRows(const Qwen3VL& student) {
-  return student.device().is_cuda() ? 64 : 16;
+  return blockRows(student.device().is_cuda());
+}
+
+std::int64_t rolloutPlaces(const RunConfig& config, bool cuda) {
+  return config.rollout.maxNumSeqs > 0 ? config.rollout.maxNumSeqs : static_cast<std::int64_t>(blockRows(cuda));
 }
 
 }  // namespace cuescope

@@ -30,5 +30,7 @@ std::vector<Generated> greedyAnswers(const Qwen3VL& student, const std::vector<R
 
 /// Rows of one call: a call is one unit of work, and the window's inspections wait for it.
 std::size_t rolloutBlockRows(const Qwen3VL& student);
+/// Responses at once: rollout.max_num_seqs, or as many as suit the device.
+std::int64_t rolloutPlaces(const RunConfig& config, bool cuda);
 
 }  // namespace cuescope
