@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/cli/command.h"
+#include "engine/core/status_json.h"
 
 namespace {
 
@@ -40,9 +41,7 @@ int runCommand(const cli::Context& context) {
   } catch (...) {
     const Failure failure = currentFailure("cuescope-cli");
     cli::clearProgress();
-    if (context.json) {
-      cli::printJson({{"error", {{"what", failure.what}, {"where", failure.where}, {"why", failure.why}, {"next", failure.nextStep}}}});
-    }
+    if (context.json) cli::printJson({{"error", failureObject<nlohmann::ordered_json>(failure)}});
     std::fprintf(stderr, "%s\n", failure.text().c_str());
   }
   return cli::kFailed;

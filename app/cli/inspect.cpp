@@ -113,9 +113,8 @@ void addInspect(CLI::App& app, Context& context) {
     if (!*costOnly && output->empty()) throw CLI::RequiredError("--output");
     if (!sites->empty()) request->sites.clear();
     for (const std::string& name : *sites) {
-      for (int i = 0; i < kSites; ++i) {
-        if (name == "all" || name == siteName(static_cast<Site>(i))) request->sites.insert(static_cast<Site>(i));
-      }
+      if (name != "all") request->sites.insert(siteNamed(name));
+      for (int i = 0; name == "all" && i < kSites; ++i) request->sites.insert(static_cast<Site>(i));
     }
     request->budgetBytes = static_cast<std::int64_t>(*budgetTotalMb * (1 << 20));
     request->sampling = sampling();

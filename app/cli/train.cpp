@@ -10,6 +10,7 @@
 #include "engine/core/config.h"
 #include "engine/core/run_control.h"
 #include "engine/core/run_directory.h"
+#include "engine/core/status_json.h"
 
 namespace cuescope::cli {
 
@@ -54,7 +55,7 @@ void printStep(const Context& context, const StepSnapshot& step) {
 class Report {
  public:
   explicit Report(int fd) : m_fd(fd) {}
-  ~Report() { send({{"error", {{"what", "The run could not begin"}, {"where", "cuescope-cli"}, {"why", "the process ended"}, {"next", "Start it without --detach to see why."}}}}); }
+  ~Report() { send({{"error", failureObject<nlohmann::ordered_json>({"The run could not begin", "cuescope-cli", "the process ended", "Start it without --detach to see why."})}}); }
   Report(const Report&) = delete;
   Report& operator=(const Report&) = delete;
   bool wanted() const { return m_fd >= 0; }
@@ -68,8 +69,6 @@ class Report {
  private:
   int m_fd;
 };
-
-nlohmann::ordered_json failureObject(const Failure& failure) { return {{"what", failure.what}, {"where", failure.where}, {"why", failure.why}, {"next", failure.nextStep}}; }
 
 /// From here on what would go to the terminal goes to train.log of the run.
 void logInto(const std::string& directory) {
@@ -170,7 +169,7 @@ int train(Context& context, const std::string& file, const std::vector<std::stri
   try {
     run = context.engine().openRun(config, sink, context.stop);
   } catch (...) {
-    if (report.wanted()) report.send({{"error", failureObject(currentFailure("train"))}});
+    if (report.wanted()) report.send({{"error", failureObject<nlohmann::ordered_json>(currentFailure("train"))}});
     throw;
   }
   const std::string directory = run->status().directory;
