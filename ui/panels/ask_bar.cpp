@@ -85,7 +85,6 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   m_question->setPlaceholderText(tr("Question about the picture"));
   m_question->setAccessibleName(tr("Question"));
   m_cue = new QLineEdit;
-  m_cue->setToolTip(tr("The visual cue that only the teacher reads"));
   m_cue->setPlaceholderText(tr("Cue for the teacher: where to look"));
   m_cue->setAccessibleName(tr("Cue"));
   m_cue->setToolTip(tr("Visible to the teacher alone; it says where to look, not what to answer"));

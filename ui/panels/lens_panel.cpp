@@ -86,7 +86,6 @@ LensPanel::LensPanel(Selection& selection, QWidget* parent) : QWidget(parent), m
   head->row()->addWidget(m_by);
   head->row()->addWidget(m_compute);
   m_grid = new LensGrid;
-  m_grid->setWhatsThis(tr("What each layer would say at each position if the answer were read off there."));
   m_grid->setWhatsThis(siteExplanation(Site::LogitLens));
   m_grid->setEmptyText(tr("The logit lens was not computed"), tr("It reads every layer's state with the language head: what the student would say if it stopped there"));
   column->addWidget(head);
@@ -137,7 +136,6 @@ SharesPanel::SharesPanel(Selection& selection, QWidget* parent) : QWidget(parent
   m_title->setTone(ElidedLabel::Tone::Text2);
   head->row()->addWidget(m_title, 1);
   m_bars = new ShareBars;
-  m_bars->setWhatsThis(tr("How attention is shared among the parts of the prompt."));
   m_bars->setEmptyText(tr("No attention shares yet. They come with the answer."));
   m_bars->setWhatsThis(tr("Where the chosen position's attention goes at each layer, mean over heads: to the image, to text, to the sink. They sum to 1."));
   auto* area = new QScrollArea;

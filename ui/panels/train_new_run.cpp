@@ -143,7 +143,6 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   m_side = new SegmentedButton({tr("YAML"), tr("Diff")}, side);
   m_side->setAccessibleName(tr("YAML or difference"));
   m_against = new QComboBox(side);
-  m_against->setToolTip(tr("What the parameters are compared with"));
   m_against->setAccessibleName(tr("Compare with"));
   m_against->setToolTip(tr("The preset, the defaults, or a run of the navigator"));
   m_against->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
