@@ -40,7 +40,6 @@ class AlignmentPanel : public QWidget {
   void setInspection(const InspectionPtr& inspection);
   QString verdict() const;
   FactTable* table() const { return m_table; }
-  FactTable* boundary() const { return m_boundary; }
 
  protected:
   void changeEvent(QEvent* event) override;
@@ -62,7 +61,6 @@ class CueScorePanel : public QWidget {
   explicit CueScorePanel(QWidget* parent = nullptr);
   void setMap(const InspectionPtr& inspection, const MapSlice& map);
   FactTable* table() const { return m_table; }
-  FactTable* sites() const { return m_sites; }
 
  private:
   FactTable* m_table = nullptr;

@@ -35,8 +35,6 @@ class AskBar : public QWidget {
   void setBeside(const QString& path);
   QString beside() const;
   QComboBox* besideChooser() const { return m_beside; }
-  QToolButton* addButton() const { return m_add; }
-  const QString& run() const { return m_run; }
   void setStudent(const QString& path);
   void setTeacher(const QString& path);
   QString student() const;
