@@ -217,13 +217,18 @@ MapSlice mapDifference(const MapSlice& a, const MapSlice& b) {
 
 namespace {
 
-float shareAt(const Inspection& inspection, int token, int layer, std::vector<float> AttentionStack::*member) {
-  const AttentionStack* stack = stackOf(inspection, Site::SelfAttention);
-  if (!stack) return kNotComputed;
+/// Place of a response token among the queries of self-attention; -1 when it, or the site, was not captured.
+int selfAttentionQuery(const Inspection& inspection, const AttentionStack* stack, int token) {
+  if (!stack) return -1;
   SelectionState at;
   at.site = Site::SelfAttention;
   at.token = token;
-  const int query = queryOf(inspection, *stack, at);
+  return queryOf(inspection, *stack, at);
+}
+
+float shareAt(const Inspection& inspection, int token, int layer, std::vector<float> AttentionStack::*member) {
+  const AttentionStack* stack = stackOf(inspection, Site::SelfAttention);
+  const int query = selfAttentionQuery(inspection, stack, token);
   return query < 0 ? kNotComputed : meanShare(stack->*member, *stack, std::size_t(query), layerPlace(*stack, layer), kHeadMean);
 }
 
@@ -231,11 +236,7 @@ float shareAt(const Inspection& inspection, int token, int layer, std::vector<fl
 
 float imageShare(const Inspection& inspection, int token, int layer) {
   const AttentionStack* stack = stackOf(inspection, Site::SelfAttention);
-  if (!stack) return kNotComputed;
-  SelectionState at;
-  at.site = Site::SelfAttention;
-  at.token = token;
-  const int query = queryOf(inspection, *stack, at);
+  const int query = selfAttentionQuery(inspection, stack, token);
   if (query < 0) return kNotComputed;
   // The mean over heads of the sum over keys: one pass over the numbers, no copy.
   const float* first = stack->map(std::size_t(query), layerPlace(*stack, layer), 0);
@@ -255,11 +256,8 @@ std::vector<double> patchAttention(const Inspection& inspection, const Selection
   if (!stack || image < 0 || image >= int(inspection.images.size())) return out;
   const std::size_t layer = layerPlace(*stack, selection.layer);
   const int head = stack->headsAveraged || selection.head < 0 ? selection.head == kHeadMax && !stack->headsAveraged ? kHeadMax : kHeadMean : selection.head;
-  SelectionState at;
-  at.site = Site::SelfAttention;
   for (int t = 0; t < int(out.size()); ++t) {
-    at.token = t;
-    const int query = queryOf(inspection, *stack, at);
+    const int query = selfAttentionQuery(inspection, stack, t);
     if (query < 0) continue;
     const std::vector<float> values = sliceValues(*stack, inspection.images[std::size_t(image)], std::size_t(query), layer, head);
     double sum = 0;
