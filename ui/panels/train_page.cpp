@@ -371,6 +371,17 @@ const RunColumns& TrainPage::columnsOf(const QString& run) {
   return *columns;
 }
 
+// A run's configuration is the same at every step: it is parsed again when its text or its folder has changed.
+const RunConfig& TrainPage::configOf(const RunRecord& record) {
+  if (!m_config || record.yaml != m_configYaml || record.status.directory != m_configFolder) {
+    std::vector<ConfigIssue> issues;
+    m_config = parseConfig(record.yaml.toStdString(), record.status.directory, &issues);
+    m_configYaml = record.yaml;
+    m_configFolder = record.status.directory;
+  }
+  return *m_config;
+}
+
 // Sixty fields take longer to build than the rest of the window: only when they are asked for.
 NewRunForm* TrainPage::form() {
   if (m_form) return m_form;
@@ -460,8 +471,7 @@ void TrainPage::refresh() {
   std::vector<const RunColumns*> columns;
   for (const RunRecord* each : records) columns.push_back(&columnsOf(QString::fromStdString(each->status.run)));
   if (m_watched != m_run || m_watchedSteps > record->steps.size() || (m_watchedSteps > 0 && columns.front()->size() < m_watchedSteps)) {
-    std::vector<ConfigIssue> issues;
-    m_watch = HealthWatch(parseConfig(record->yaml.toStdString(), record->status.directory, &issues).teacher.privilege != "none");
+    m_watch = HealthWatch(configOf(*record).teacher.privilege != "none");
     m_watched = m_run, m_watchedSteps = 0;
   }
   for (; m_watchedSteps < record->steps.size(); ++m_watchedSteps) m_watch.add(*record->steps[m_watchedSteps]);
@@ -477,8 +487,7 @@ void TrainPage::refresh() {
   m_checkpoints->setCheckpoints(record);
   m_checkpoints->setCursorStep(m_selection.step());
   if (!record->yaml.isEmpty() && !record->foreign) {
-    std::vector<ConfigIssue> issues;
-    const RunConfig config = parseConfig(record->yaml.toStdString(), record->status.directory, &issues);
+    const RunConfig& config = configOf(*record);
     m_checkpointPanel->setNote(config.trainer.maxCkptToKeep > 0 ? tr("keep last %1%2").arg(config.trainer.maxCkptToKeep).arg(config.trainer.saveFreq > 0 ? tr(", every %1 steps").arg(config.trainer.saveFreq) : QString())
                                                                 : tr("all are kept"));
   }
@@ -537,8 +546,7 @@ void TrainPage::refreshFilm(const RunRecord& record) {
     m_layer = m_filmLayer->count() ? m_filmLayer->itemData(0).toInt() : -1;
   }
   m_filmLayer->setVisible(!layers.empty());
-  std::vector<ConfigIssue> issues;
-  const RunConfig config = parseConfig(record.yaml.toStdString(), record.status.directory, &issues);
+  const RunConfig& config = configOf(record);
   if (layers.empty()) {
     m_film->setEmptyText(!config.student.cueEnabled           ? tr("This run has no cue module, so there is no sink map to follow.")
                          : config.trainer.probeFreq <= 0       ? tr("Probe images are off for this run (trainer.probe_freq is 0).")
@@ -554,8 +562,7 @@ void TrainPage::refreshFilm(const RunRecord& record) {
 }
 
 void TrainPage::askPictures(const RunRecord& record) {
-  std::vector<ConfigIssue> issues;
-  const RunConfig config = parseConfig(record.yaml.toStdString(), record.status.directory, &issues);
+  const RunConfig& config = configOf(record);
   if (config.data.valFiles.empty() || config.data.probeRows.empty() || m_session.engineState() != EngineState::Ready) return;
   const QString file = QString::fromStdString(config.data.valFiles.front());
   if (m_asked.contains(file)) return;

@@ -8,6 +8,8 @@
 #include <QSet>
 #include <QWidget>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "ui/models/run_curves.h"
 #include "ui/selection.h"
@@ -92,6 +94,7 @@ class TrainPage : public QWidget {
   void askPlan(const RunConfig& config);
   void showFailure(const Failure& failure, const QStringList& actions);
   const RunColumns& columnsOf(const QString& run);
+  const RunConfig& configOf(const RunRecord& record);  // until it is asked for another run
   void placeColumns();
   bool canGoOn(const RunRecord& record) const;
 
@@ -109,6 +112,9 @@ class TrainPage : public QWidget {
   HealthWatch m_watch;
   QString m_watched;            // run that m_watch has read
   std::size_t m_watchedSteps = 0;
+  std::optional<RunConfig> m_config;  // of m_configYaml in m_configFolder
+  QString m_configYaml;
+  std::string m_configFolder;
   RunQueue* m_queue = nullptr;
   QueueList* m_queueList = nullptr;
   QString m_folder;
