@@ -14,6 +14,7 @@
 #include "engine/core/cue_edits.h"
 #include "engine/core/failure.h"
 #include "support/fake_engine.h"
+#include "support/gallery.h"
 #include "ui/data_cue_canvas.h"
 #include "ui/data_page.h"
 #include "ui/workspace.h"
@@ -53,15 +54,7 @@ class DataPageTest : public QObject {
       if (f.check == check) return f.verdict;
     return Verdict::Fine;
   }
-  static void keep(QWidget& widget, const char* name) {
-    const QString folder = qEnvironmentVariable("CUESCOPE_GALLERY");
-    if (folder.isEmpty()) return;
-    for (const ThemeSetting theme : {ThemeSetting::Light, ThemeSetting::Dark}) {
-      Theme::instance().setSetting(theme);
-      QTest::qWait(250);
-      QVERIFY(widget.grab().save(folder + QStringLiteral("/%1-%2.png").arg(QLatin1String(name), QLatin1String(colors().dark ? "dark" : "light"))));
-    }
-  }
+  static void keep(QWidget& widget, const char* name) { gallery::keepInBothThemes(widget, name, 250); }
 
  private Q_SLOTS:
   void initTestCase() {

@@ -8,6 +8,7 @@
 #include <QTest>
 
 #include "support/fake_engine.h"
+#include "support/gallery.h"
 #include "support/made_up_run.h"
 #include "ui/evaluate_board.h"
 #include "ui/evaluate_page.h"
@@ -70,15 +71,7 @@ class EvaluatePageTest : public QObject {
     }
     return b;
   }
-  static void keep(QWidget& widget, const char* name) {
-    const QString folder = qEnvironmentVariable("CUESCOPE_GALLERY");
-    if (folder.isEmpty()) return;
-    for (const ThemeSetting theme : {ThemeSetting::Light, ThemeSetting::Dark}) {
-      Theme::instance().setSetting(theme);
-      QTest::qWait(80);
-      QVERIFY(widget.grab().save(folder + QStringLiteral("/%1-%2.png").arg(QLatin1String(name), QLatin1String(colors().dark ? "dark" : "light"))));
-    }
-  }
+  static void keep(QWidget& widget, const char* name) { gallery::keepInBothThemes(widget, name, 80); }
 
  private Q_SLOTS:
   void initTestCase() {

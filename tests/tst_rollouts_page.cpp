@@ -15,6 +15,7 @@
 #include <cmath>
 
 #include "support/fake_engine.h"
+#include "support/gallery.h"
 #include "support/made_up_run.h"
 #include "ui/models/rollout_store.h"
 #include "ui/rollouts_cells.h"
@@ -57,15 +58,7 @@ class RolloutsPageTest : public QObject {
     }
     return QString::fromStdString(directory);
   }
-  static void keep(QWidget& widget, const char* name) {
-    const QString folder = qEnvironmentVariable("CUESCOPE_GALLERY");
-    if (folder.isEmpty()) return;
-    for (const ThemeSetting theme : {ThemeSetting::Light, ThemeSetting::Dark}) {
-      Theme::instance().setSetting(theme);
-      QTest::qWait(80);
-      QVERIFY(widget.grab().save(folder + QStringLiteral("/%1-%2.png").arg(QLatin1String(name), QLatin1String(colors().dark ? "dark" : "light"))));
-    }
-  }
+  static void keep(QWidget& widget, const char* name) { gallery::keepInBothThemes(widget, name, 80); }
   struct Opened {
     std::unique_ptr<Session> session;
     std::unique_ptr<Selection> selection;

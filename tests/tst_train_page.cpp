@@ -18,6 +18,7 @@
 #include <QTest>
 
 #include "support/fake_engine.h"
+#include "support/gallery.h"
 #include "support/made_up_run.h"
 #include "ui/models/run_queue.h"
 #include "ui/panels/train_new_run.h"
@@ -48,12 +49,7 @@ class TrainPageTest : public QObject {
       if (b->text() == text) return b;
     return nullptr;
   }
-  static void keep(QWidget& widget, const char* name) {
-    const QString folder = qEnvironmentVariable("CUESCOPE_GALLERY");
-    if (folder.isEmpty()) return;
-    QTest::qWait(120);
-    QVERIFY(widget.grab().save(folder + QStringLiteral("/%1-%2.png").arg(QLatin1String(name), QLatin1String(colors().dark ? "dark" : "light"))));
-  }
+  static void keep(QWidget& widget, const char* name) { gallery::keep(widget, name, 120); }
 
  private Q_SLOTS:
   void initTestCase() {
