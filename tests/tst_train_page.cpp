@@ -358,6 +358,32 @@ class TrainPageTest : public QObject {
     QTRY_COMPARE(queue.size(), 0);
   }
 
+  void hidingAMessageStaysWhereItIsAndAFailedStartLeadsBackToTheForm() {
+    auto session = open();
+    Selection selection;
+    TrainPage page(*session, selection);
+    page.resize(1384, 830);
+    page.show();
+    QVERIFY(session->followRun(QString::fromStdString(made_up::writeRun(m_folder.path(), "hidden-message", 3, 0.4))));
+    selection.setRun(QStringLiteral("hidden-message"));
+    NewRunForm* form = page.form();
+    Q_EMIT page.queue()->notice(QStringLiteral("The queue was not kept"));
+    QPushButton* hide = button(page, QStringLiteral("Hide"));
+    QVERIFY(hide && hide->isVisible());
+    QTest::mouseClick(hide, Qt::LeftButton);
+    QVERIFY(!form->isVisible());
+    QVERIFY(page.curves()->isVisible());
+    Q_EMIT session->launchFailed({"The run did not start", "cuescope-cli", "made up", "Look at the form."});
+    QPushButton* back = button(page, QStringLiteral("Back to the form"));
+    QVERIFY(back && back->isVisible());
+    QTest::mouseClick(back, Qt::LeftButton);
+    QVERIFY(form->isVisible());
+    Q_EMIT form->cancelled();
+    Q_EMIT page.queue()->notice(QStringLiteral("The queue was not kept"));  // what could not be started is no matter of this one
+    QTest::mouseClick(button(page, QStringLiteral("Hide")), Qt::LeftButton);
+    QVERIFY(!form->isVisible());
+  }
+
   void theBestCheckpointIsTheMostAccurate() {
     std::vector<CheckpointInfo> all(3);
     all[0].step = 20, all[0].metrics = {{"val/accuracy", 0.5}};

@@ -159,10 +159,11 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
     if (!run.isEmpty() && run != m_run) return;  // shown when that run is chosen
     m_failureRun = run;
     showFailure(failure, {tr("Hide")});
+    m_couldNotStart = run.isEmpty();
   });
   connect(m_error, &ErrorPanel::actionChosen, this, [this](int action) {
     m_error->hide();
-    if (m_run.isEmpty() || (m_failureRun.isNull() && action == 0)) return newRun();  // back to what could not be started
+    if (m_couldNotStart && (action == 0 || m_run.isEmpty())) return newRun();  // back to it
     chooseRun();
   });
   connect(&session, &Session::actionsChanged, this, &TrainPage::refreshControl);
@@ -356,7 +357,8 @@ void TrainPage::keepIn(const QString& folder) {
 }
 
 void TrainPage::showFailure(const Failure& failure, const QStringList& actions) {
-  if (actions.size() > 1) m_failureRun = QString();
+  m_couldNotStart = actions.size() > 1;  // the first leads back to the form
+  if (m_couldNotStart) m_failureRun = QString();
   m_error->setFailure(QString::fromStdString(failure.what), QString::fromStdString(failure.where), QString::fromStdString(failure.why), QString::fromStdString(failure.nextStep));
   m_error->setActions(actions);
   m_error->show();
@@ -725,6 +727,7 @@ bool TrainPage::exportCurvesTo(const QString& file) {
   m_error->setFailure(tr("The curves were not written"), file, tr("The folder cannot be written to, or the disk is full"), tr("Choose another place"));
   m_error->setActions({tr("Hide")});
   m_error->show();
+  m_couldNotStart = false;
   return false;
 }
 

@@ -103,6 +103,7 @@ class TrainPage : public QWidget {
   QString m_run;
   QStringList m_overlay;
   QString m_failureRun, m_shownYaml;
+  bool m_couldNotStart = false;  // the message on the page is of a run that could not be started
   std::size_t m_shownCheckpoints = 0;
   int m_layer = -1;  // of the film; -1: mean of the layers
   QHash<QString, QImage> m_pictures;
