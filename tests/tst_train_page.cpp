@@ -26,6 +26,7 @@
 #include "ui/panels/train_side.h"
 #include "ui/timeline_bar.h"
 #include "widgets/curve_plot.h"
+#include "widgets/elided_label.h"
 #include "widgets/film_strip.h"
 
 using namespace cuescope;
@@ -382,6 +383,34 @@ class TrainPageTest : public QObject {
     Q_EMIT page.queue()->notice(QStringLiteral("The queue was not kept"));  // what could not be started is no matter of this one
     QTest::mouseClick(button(page, QStringLiteral("Hide")), Qt::LeftButton);
     QVERIFY(!form->isVisible());
+  }
+
+  void theNoteOfAnExportStaysWhenStepsArrive() {
+    auto session = open();
+    session->start();
+    QTRY_COMPARE(session->engineState(), EngineState::Ready);
+    Selection selection;
+    TrainPage page(*session, selection);
+    page.show();
+    for (const char* name : {"exported", "not-exported"})
+      QVERIFY(session->followRun(QString::fromStdString(made_up::writeRun(m_folder.path(), name, 3, 0.4))));
+    selection.setRun(QStringLiteral("exported"));
+    const auto noted = [&](const QString& words) {
+      for (ElidedLabel* label : page.findChildren<ElidedLabel*>())
+        if (label->text().startsWith(words)) return true;
+      return false;
+    };
+    QTRY_VERIFY(noted(QStringLiteral("keep last")) || noted(QStringLiteral("all are kept")));
+    QSignalSpy exported(&page, &TrainPage::modelExported);
+    page.exportCheckpointTo(QStringLiteral("/nonexistent/step-2"), QStringLiteral("/nonexistent/model"));
+    QTRY_COMPARE(exported.size(), 1);
+    QVERIFY(noted(QStringLiteral("exported to /nonexistent/model")));
+    Q_EMIT session->checkpointWritten(QStringLiteral("exported"), QString());  // the page is filled again, as at every step
+    QTest::qWait(120);
+    QVERIFY(noted(QStringLiteral("exported to /nonexistent/model")));
+    selection.setRun(QStringLiteral("not-exported"));
+    QTRY_VERIFY(!noted(QStringLiteral("exported to")));
+    QVERIFY(noted(QStringLiteral("keep last")) || noted(QStringLiteral("all are kept")));
   }
 
   void theBestCheckpointIsTheMostAccurate() {

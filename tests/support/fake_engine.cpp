@@ -326,6 +326,7 @@ class FakeEngine : public Engine {
     plan.assumptions = {"Responses are 20 tokens long on average."};
     return plan;
   }
+  std::string exportModel(const std::string&, const std::string& outputFolder) override { return outputFolder; }
   std::vector<SelfcheckLine> selfcheck(const std::string&, const std::string&, const EventSink&) override { return {}; }
   std::vector<BenchLine> bench(const BenchRequest&, const std::function<void(const BenchLine&)>&) override { return {}; }
   DataRows readRows(const std::string& file, std::int64_t first, int count) override {

@@ -384,6 +384,13 @@ const RunConfig& TrainPage::configOf(const RunRecord& record) {
   return *m_config;
 }
 
+QString TrainPage::keepNote(const RunRecord& record) {
+  if (record.yaml.isEmpty() || record.foreign) return {};
+  const RunConfig& config = configOf(record);
+  if (config.trainer.maxCkptToKeep <= 0) return tr("all are kept");
+  return tr("keep last %1%2").arg(config.trainer.maxCkptToKeep).arg(config.trainer.saveFreq > 0 ? tr(", every %1 steps").arg(config.trainer.saveFreq) : QString());
+}
+
 // Sixty fields take longer to build than the rest of the window: only when they are asked for.
 NewRunForm* TrainPage::form() {
   if (m_form) return m_form;
@@ -463,6 +470,10 @@ void TrainPage::refresh() {
     m_phases->setData({});
     return;
   }
+  if (m_notedRun != m_run || record->yaml != m_shownYaml) {  // not at every step: the note of an export stays
+    m_notedRun = m_run;
+    m_checkpointPanel->setNote(keepNote(*record));
+  }
   if (record->yaml != m_shownYaml) {  // it arrives after the run's name
     m_shownYaml = record->yaml;
     for (ParameterList* list : {m_parameters, m_yaml, m_diff}) list->setRun(m_run);
@@ -488,11 +499,6 @@ void TrainPage::refresh() {
   m_health->setEvents(health, !record->steps.empty());
   m_checkpoints->setCheckpoints(record);
   m_checkpoints->setCursorStep(m_selection.step());
-  if (!record->yaml.isEmpty() && !record->foreign) {
-    const RunConfig& config = configOf(*record);
-    m_checkpointPanel->setNote(config.trainer.maxCkptToKeep > 0 ? tr("keep last %1%2").arg(config.trainer.maxCkptToKeep).arg(config.trainer.saveFreq > 0 ? tr(", every %1 steps").arg(config.trainer.saveFreq) : QString())
-                                                                : tr("all are kept"));
-  }
   refreshFilm(*record);
 }
 
@@ -682,7 +688,8 @@ void TrainPage::exportCheckpointTo(const QString& folder, const QString& output)
       });
     } catch (...) {
       Session::reply(self, [this, failure = currentFailure("exporting a model")] {
-        m_checkpointPanel->setNote({});
+        const RunRecord* record = m_session.run(m_run);
+        m_checkpointPanel->setNote(record ? keepNote(*record) : QString());
         showFailure(failure, {tr("Hide")});
       });
     }

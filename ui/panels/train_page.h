@@ -95,6 +95,7 @@ class TrainPage : public QWidget {
   void showFailure(const Failure& failure, const QStringList& actions);
   const RunColumns& columnsOf(const QString& run);
   const RunConfig& configOf(const RunRecord& record);  // until it is asked for another run
+  QString keepNote(const RunRecord& record);           // which checkpoints stay
   void placeColumns();
   bool canGoOn(const RunRecord& record) const;
 
@@ -103,6 +104,7 @@ class TrainPage : public QWidget {
   QString m_run;
   QStringList m_overlay;
   QString m_failureRun, m_shownYaml;
+  QString m_notedRun;  // whose checkpoints the note is of
   bool m_couldNotStart = false;  // the message on the page is of a run that could not be started
   std::size_t m_shownCheckpoints = 0;
   int m_layer = -1;  // of the film; -1: mean of the layers
