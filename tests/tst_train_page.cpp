@@ -413,6 +413,35 @@ class TrainPageTest : public QObject {
     QVERIFY(noted(QStringLiteral("keep last")) || noted(QStringLiteral("all are kept")));
   }
 
+  void theHealthOfARunIsJudgedAgainWhenItsConfigurationArrives() {
+    auto session = open();
+    Selection selection;
+    TrainPage page(*session, selection);
+    page.show();
+    const std::string directory = (m_folder.path() + QStringLiteral("/late-configuration")).toStdString();
+    QVERIFY(QDir().mkpath(QString::fromStdString(directory)));
+    RunWriter writer(directory);
+    writer.writeConfig("");  // whoever makes the run has not got further yet
+    StepSnapshot bare;
+    bare.run = "late-configuration";
+    bare.metrics = {{"actor/loss", 0.4}, {"distillation/teacher_prompt_hit_rate", 0.0}};
+    for (bare.step = 1; bare.step <= 5; ++bare.step) writer.append(bare);
+    QVERIFY(session->followRun(QString::fromStdString(directory)));
+    selection.setRun(QStringLiteral("late-configuration"));
+    auto* health = page.findChild<HealthList*>();
+    QVERIFY(health);
+    QTest::qWait(120);
+    QVERIFY(session->run(QStringLiteral("late-configuration"))->yaml.isEmpty());
+    QVERIFY(!health->accessibleDescription().contains(QStringLiteral("reads no cue")));
+    RunConfig config;
+    config.trainer.name = "late-configuration";
+    config.teacher.privilege = "cue";
+    writer.writeConfig(writeConfig(config));
+    writer.append(bare);
+    QTRY_VERIFY(!session->run(QStringLiteral("late-configuration"))->yaml.isEmpty());
+    QTRY_VERIFY2(health->accessibleDescription().contains(QStringLiteral("reads no cue from step 1")), qPrintable(health->accessibleDescription()));
+  }
+
   void theBestCheckpointIsTheMostAccurate() {
     std::vector<CheckpointInfo> all(3);
     all[0].step = 20, all[0].metrics = {{"val/accuracy", 0.5}};

@@ -483,9 +483,9 @@ void TrainPage::refresh() {
     if (const RunRecord* other = m_session.run(name)) records.push_back(other);
   std::vector<const RunColumns*> columns;
   for (const RunRecord* each : records) columns.push_back(&columnsOf(QString::fromStdString(each->status.run)));
-  if (m_watched != m_run || m_watchedSteps > record->steps.size() || (m_watchedSteps > 0 && columns.front()->size() < m_watchedSteps)) {
+  if (m_watched != m_run || m_watchedYaml != record->yaml || m_watchedSteps > record->steps.size() || (m_watchedSteps > 0 && columns.front()->size() < m_watchedSteps)) {
     m_watch = HealthWatch(configOf(*record).teacher.privilege != "none");
-    m_watched = m_run, m_watchedSteps = 0;
+    m_watched = m_run, m_watchedYaml = record->yaml, m_watchedSteps = 0;
   }
   for (; m_watchedSteps < record->steps.size(); ++m_watchedSteps) m_watch.add(*record->steps[m_watchedSteps]);
   const std::vector<HealthEvent> health = eventsOf(m_watch);

@@ -113,7 +113,7 @@ class TrainPage : public QWidget {
   QTimer* m_later = nullptr;
   QHash<QString, std::shared_ptr<RunColumns>> m_columns;
   HealthWatch m_watch;
-  QString m_watched;            // run that m_watch has read
+  QString m_watched, m_watchedYaml;  // run that m_watch has read, and what it was told to look for
   std::size_t m_watchedSteps = 0;
   std::optional<RunConfig> m_config;  // of m_configYaml in m_configFolder
   QString m_configYaml;
