@@ -374,6 +374,29 @@ class TestWhatIf : public QObject {
     }
   }
 
+  void keysBehindTheAskedTokenChangeNoMap_data() {
+    QTest::addColumn<int>("site");
+    QTest::newRow("gradient x attention") << int(Site::GradientAttention);
+    QTest::newRow("self-attention") << int(Site::SelfAttention);
+  }
+  void keysBehindTheAskedTokenChangeNoMap() {
+    QFETCH(int, site);
+    WhatIfRequest ask = request();
+    ask.mapSite = static_cast<Site>(site);
+    ask.randomRegions = 0;
+    const int last = static_cast<int>(studentPrompt(ask).ids.size() + ask.base.responseIds.size()) - 1;  // no map reaches this far
+    KnockOut hide;
+    hide.what = KnockOut::What::Keys;
+    hide.keys = {last - 1, last};
+    hide.queries = {5, last};
+    ask.knockOuts = {hide};
+    const WhatIfPtr answer = whatIf(models(), ask, {}, {});
+    QVERIFY(close(answer->after, answer->before));
+    QVERIFY(!answer->mapBefore.values.empty());
+    QCOMPARE(answer->mapAfter.values.size(), answer->mapBefore.values.size());
+    for (std::size_t i = 0; i < answer->mapBefore.values.size(); ++i) QVERIFY(close(answer->mapAfter.values[i], answer->mapBefore.values[i], 2e-5));
+  }
+
   void randomChangesOfTheModuleAreAsLong() {
     WhatIfRequest ask = request();
     ask.module = ModuleChange{true, 1, -1};

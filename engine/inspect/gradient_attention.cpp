@@ -9,7 +9,6 @@
 
 #include "engine/core/failure.h"
 #include "engine/inspect/attention_maps.h"
-#include "engine/model/intervention.h"
 #include "engine/model/kv_cache.h"
 #include "engine/model/text_decoder.h"
 
@@ -18,12 +17,6 @@ namespace cuescope {
 namespace {
 
 constexpr std::int64_t kRowsAtOnce = 32;
-
-at::Tensor rotated(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {  // [n, heads, d], tables [n, 1, d/2]
-  const std::int64_t half = x.size(-1) / 2;
-  const at::Tensor first = x.narrow(-1, 0, half), second = x.narrow(-1, half, half);
-  return at::cat({first * cos - second * sin, second * cos + first * sin}, -1);
-}
 
 /// Some rows of a sequence, each alone with the cached tokens before it.
 struct Lonely {
@@ -42,8 +35,8 @@ struct Lonely {
     const std::int64_t tokens = cache.length(0), group = config.heads / config.kvHeads;
     const at::Tensor x = layer.inputNorm->forward(states);
     const auto heads = [&](const at::Tensor& t, std::int64_t count) { return t.view({-1, count, config.headDim}); };
-    const at::Tensor q = rotated(a.qNorm->forward(heads(a.q->forward(x), config.heads)), cos, sin);                                         // [n, H, d]
-    const at::Tensor k = rotated(a.kNorm->forward(heads(a.k->forward(x), config.kvHeads)), cos, sin).repeat_interleave(group, 1);           // [n, H, d]
+    const at::Tensor q = applyRope(a.qNorm->forward(heads(a.q->forward(x), config.heads)), cos, sin);                                         // [n, H, d]
+    const at::Tensor k = applyRope(a.kNorm->forward(heads(a.k->forward(x), config.kvHeads)), cos, sin).repeat_interleave(group, 1);           // [n, H, d]
     const at::Tensor v = heads(a.v->forward(x), config.kvHeads).repeat_interleave(group, 1);
     const at::Tensor keys = cache.keys(index, 0, tokens).to(states.scalar_type()).repeat_interleave(group, 0);      // [H, T, d]
     const at::Tensor values = cache.values(index, 0, tokens).to(states.scalar_type()).repeat_interleave(group, 0);
@@ -52,13 +45,7 @@ struct Lonely {
     const at::Tensor own = (query * k.transpose(0, 1)).sum(-1, true);                                                // [H, n, 1]
     const at::Tensor all = at::arange(tokens, positions.options());
     at::Tensor hidden = all.unsqueeze(0) >= positions.unsqueeze(1);  // [n, T]: itself stands last
-    if (silenced && silenced->blocks()) {
-      at::Tensor blocked = at::zeros({tokens}, at::kBool), asking = at::ones({tokens}, at::kBool);
-      for (const std::int64_t key : silenced->keys) blocked[key] = true;
-      if (!silenced->queries.empty()) asking.zero_();
-      for (const std::int64_t each : silenced->queries) asking[each] = true;
-      hidden = hidden | (blocked.to(all.device()).unsqueeze(0) & asking.to(all.device()).index_select(0, positions).unsqueeze(1));
-    }
+    if (silenced && silenced->blocks()) hidden = hidden | blockedKeys(*silenced, positions, tokens);
     before = before.masked_fill(hidden, -std::numeric_limits<double>::infinity());
     weights = at::softmax(at::cat({before, own}, -1) / std::sqrt(static_cast<double>(config.headDim)), -1, wideType(states.scalar_type()));
     const at::Tensor narrow = weights.to(states.scalar_type());

@@ -24,7 +24,6 @@
 
 #include "engine/core/failure.h"
 #include "engine/kernels/kernels.h"
-#include "engine/model/intervention.h"
 #include "engine/model/kv_cache.h"
 #include "engine/model/qwen3_vl.h"
 
@@ -33,31 +32,9 @@ namespace {
 
 constexpr std::int64_t kWeightBytes = 48ll << 20;  // of attention weights that exist at one time when all positions are shown
 
-// x [T, heads, d], tables [T, 1, d/2]; rotates halves.
-at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const std::int64_t half = x.size(-1) / 2;
-  const at::Tensor first = x.narrow(-1, 0, half), second = x.narrow(-1, half, half);
-  return at::cat({first * cos - second * sin, second * cos + first * sin}, -1);
-}
-
 // Additive mask of n queries that follow `before` keys seen by all: [n, before + n].
 at::Tensor causalMask(std::int64_t n, std::int64_t before, const at::TensorOptions& options) {
   return at::full({n, before + n}, -std::numeric_limits<double>::infinity(), options).triu(before + 1);
-}
-
-// Which of `positions` (0-based in the row, cached and prefix tokens counted) cannot read which of `length` keys: bool [n, length].
-at::Tensor blockedBy(const Intervention::Layer& layer, const at::Tensor& positions, std::int64_t length) {
-  const auto device = positions.device();
-  const auto marked = [&](const std::vector<std::int64_t>& chosen) {
-    at::Tensor mask = at::zeros({length}, at::kBool);
-    for (const std::int64_t each : chosen)
-      if (each >= 0 && each < length) mask[each] = true;
-    return mask.to(device);
-  };
-  const at::Tensor all = at::arange(length, positions.options());
-  at::Tensor blocked = marked(layer.keys).unsqueeze(0) & (positions.unsqueeze(1) != all.unsqueeze(0));
-  if (!layer.queries.empty()) blocked = blocked & marked(layer.queries).index_select(0, positions).unsqueeze(1);
-  return blocked;
 }
 
 void checkTails(const Rows& rows, const std::vector<std::int64_t>& tails) {
@@ -73,6 +50,26 @@ void checkTails(const Rows& rows, const std::vector<std::int64_t>& tails) {
 }
 
 }  // namespace
+
+at::Tensor applyRope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  const std::int64_t half = x.size(-1) / 2;
+  const at::Tensor first = x.narrow(-1, 0, half), second = x.narrow(-1, half, half);
+  return at::cat({first * cos - second * sin, second * cos + first * sin}, -1);
+}
+
+at::Tensor blockedKeys(const Intervention::Layer& layer, const at::Tensor& positions, std::int64_t length) {
+  const auto device = positions.device();
+  const auto marked = [&](const std::vector<std::int64_t>& chosen) {
+    at::Tensor mask = at::zeros({length}, at::kBool);
+    for (const std::int64_t each : chosen)
+      if (each >= 0 && each < length) mask[each] = true;
+    return mask.to(device);
+  };
+  const at::Tensor all = at::arange(length, positions.options());
+  at::Tensor blocked = marked(layer.keys).unsqueeze(0) & (positions.unsqueeze(1) != all.unsqueeze(0));
+  if (!layer.queries.empty()) blocked = blocked & marked(layer.queries).index_select(0, positions).unsqueeze(1);
+  return blocked;
+}
 
 DecoderLayer::Attention::Attention(const Qwen3VLConfig::Text& c, const at::TensorOptions& options) {
   q = register_module("q_proj", std::make_shared<Linear>(c.hidden, c.heads * c.headDim, false, options));
@@ -325,10 +322,10 @@ at::Tensor TextDecoder::runLayer(std::int64_t index, const at::Tensor& states, c
   const DecoderLayer::Attention& a = *layer.attention;
   const at::Tensor x = layer.inputNorm->forward(states);
   const at::Tensor asking = trimmed ? x.index_select(0, plan.tail) : x;
-  const at::Tensor q = rotate(a.qNorm->forward(a.q->forward(asking).view({-1, m_config.heads, m_config.headDim})),
+  const at::Tensor q = applyRope(a.qNorm->forward(a.q->forward(asking).view({-1, m_config.heads, m_config.headDim})),
                               trimmed ? plan.tailCos : plan.cos, trimmed ? plan.tailSin : plan.sin);
   const at::Tensor k =
-      rotate(a.kNorm->forward(a.k->forward(x).view({-1, m_config.kvHeads, m_config.headDim})), plan.cos, plan.sin);
+      applyRope(a.kNorm->forward(a.k->forward(x).view({-1, m_config.kvHeads, m_config.headDim})), plan.cos, plan.sin);
   const at::Tensor v = a.v->forward(x).view({-1, m_config.kvHeads, m_config.headDim});
   const Intervention::Layer* silenced = plan.silenced(index);
   const at::Tensor heads = attend(index, q, k, v, plan, trimmed), before = trimmed ? states.index_select(0, plan.tail) : states;
@@ -405,7 +402,7 @@ at::Tensor TextDecoder::attend(std::int64_t index, const at::Tensor& q, const at
       const std::int64_t seen = s.before() + s.length;
       if (!mask.defined())
         mask = s.queryLength == 1 ? at::zeros({1, seen}, q.options()) : causalMask(s.queryLength, seen - s.queryLength, q.options());
-      mask = mask.masked_fill(blockedBy(*silenced, at::arange(seen - s.queryLength, seen, at::TensorOptions(q.device()).dtype(at::kLong)), seen),
+      mask = mask.masked_fill(blockedKeys(*silenced, at::arange(seen - s.queryLength, seen, at::TensorOptions(q.device()).dtype(at::kLong)), seen),
                               -std::numeric_limits<double>::infinity());
       causal = false;
     }
@@ -451,7 +448,7 @@ at::Tensor TextDecoder::weightsOf(std::int64_t index, const at::Tensor& q, const
     scores.masked_fill_(later, -std::numeric_limits<double>::infinity());
   }
   if (const auto* silenced = plan.silenced(index); silenced && silenced->blocks())
-    scores.masked_fill_(blockedBy(*silenced, position + before, before + s.length), -std::numeric_limits<double>::infinity());
+    scores.masked_fill_(blockedKeys(*silenced, position + before, before + s.length), -std::numeric_limits<double>::infinity());
   return at::softmax(scores, -1);
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/model/cue_recovery.h"
+#include "engine/model/intervention.h"
 #include "engine/model/layers.h"
 #include "engine/model/qwen3_vl_config.h"
 #include "engine/model/rows.h"
@@ -19,6 +20,12 @@ namespace cuescope {
 struct ForwardOptions;
 struct VisionFeatures;
 class KvCache;
+
+/// Halves of queries or keys turned by the rotary tables: x [n, heads, d], tables [n, 1, d/2].
+at::Tensor applyRope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
+/// Which of `positions` (int64 [n]; 0-based in the row, cached and prefix tokens counted) cannot read which of `length` keys: bool
+/// [n, length]. Chosen keys and queries that lie behind the row's end block nothing.
+at::Tensor blockedKeys(const Intervention::Layer& layer, const at::Tensor& positions, std::int64_t length);
 
 /// One decoder layer's weights, by their checkpoint names.
 struct DecoderLayer : torch::nn::Module {
