@@ -16,7 +16,6 @@
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
@@ -354,12 +353,12 @@ void TextDecoder::inferLayer(std::int64_t index, at::Tensor& states, at::Tensor&
     kernels::qkNormRope(q, k, a.qNorm->computed(), a.kNorm->computed(), plan.wideCos, plan.wideSin, a.qNorm->eps);
   }
   const Intervention::Layer* silenced = plan.silenced(index);
-  at::Tensor out = a.o->forward(attend(index, q, k, v, plan, trimmed));
-  if (silenced && silenced->attention) out = at::zeros_like(out);
-  const at::Tensor y = kernels::addRmsNorm(out, states, layer.postNorm->computed(), layer.postNorm->eps);
+  const at::Tensor heads = attend(index, q, k, v, plan, trimmed);
+  pending = silenced && silenced->attention ? at::Tensor() : a.o->forward(heads);
+  if (silenced && silenced->mlp) return;
+  const at::Tensor y = kernels::addRmsNorm(pending, states, layer.postNorm->computed(), layer.postNorm->eps);
   at::Tensor gate = layer.mlp->gate->forward(y);
   pending = layer.mlp->down->forward(at::silu_(gate).mul_(layer.mlp->up->forward(y)));
-  if (silenced && silenced->mlp) pending = at::zeros_like(pending);
 }
 
 // q [Q, heads, d], k and v [T, kvHeads, d] -> [Q, heads * d].
