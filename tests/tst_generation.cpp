@@ -236,6 +236,29 @@ class TestGeneration : public QObject {
     compare(generation.results(), want);
   }
 
+  void aCancelledPrefillLeavesNothingBehind() {
+    const auto all = prompts();
+    std::vector<RowInput> rows = {all[0], {}};
+    rows[1].ids = {48, 1003, 487};
+    rows[1].prefix = 0;
+    const auto seeds = seedsOf(rows.size());
+    const Outcome want = run(rows, sampling(6), {}, seeds);
+    std::stop_source stop;
+    GenerateLimits limits;
+    limits.vision = [&](std::span<const RowInput* const> asked) {
+      stop.request_stop();  // the first row's pass is under way; the second is cancelled
+      const Rows packed = packRows(model()->config(), {*asked[0]});
+      return packed.grids.empty() ? VisionFeatures{} : model()->encodeImages(packed.pixelValues, packed.grids);
+    };
+    Generation generation(*model(), rows, sampling(6), visionBans(model()->config()), limits, seeds);
+    QVERIFY_THROWS_EXCEPTION(Cancelled, generation.advance(0, stop.get_token()));
+    while (generation.advance(0, {})) {
+    }
+    compare(generation.results(), want.rows);
+    QCOMPARE(generation.costs().peakKvBytes, want.costs.peakKvBytes);
+    QCOMPARE(generation.costs().prefills, want.costs.prefills);
+  }
+
   void picturesOfAFrozenTowerComeFromTheCaller() {
     const auto rows = prompts();
     int asked = 0;

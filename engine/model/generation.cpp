@@ -149,6 +149,16 @@ void Generation::takeSampled(std::span<const std::size_t> rows, std::span<const 
     if (accept(rows[i], cacheRows[i], sampled.ids[i], sampled.logProbs[i])) m_active.push_back({rows[i], cacheRows[i], sampled.ids[i]});
 }
 
+at::Tensor Generation::prefilled(const std::vector<RowInput>& prompts, std::vector<std::int64_t>& cacheRows, std::stop_token stop) {
+  const std::int64_t before = m_cache.rows();
+  try {
+    return m_model.logits(prefill(m_model, prompts, m_cache, cacheRows, m_options.maxNew, 0, stop, m_limits.vision)).to(at::kFloat);
+  } catch (...) {
+    for (std::int64_t row = before; row < m_cache.rows(); ++row) m_cache.release(row);
+    throw;
+  }
+}
+
 // Fills free places: rows in order, as many as fit the places and the memory.
 void Generation::admit(std::stop_token stop) {
   while (m_next < m_rows.size()) {
@@ -188,7 +198,7 @@ void Generation::admit(std::stop_token stop) {
     std::vector<std::int64_t> freshRows;
     at::Tensor logits;
     if (m_together) {
-      logits = m_model.logits(prefill(m_model, m_rows, m_cache, freshRows, m_options.maxNew, 0, stop, m_limits.vision)).to(at::kFloat);
+      logits = prefilled(m_rows, freshRows, stop);
       m_costs.prefills += static_cast<std::int64_t>(m_rows.size());
       m_held = held;
       m_next = m_rows.size();
@@ -197,7 +207,7 @@ void Generation::admit(std::stop_token stop) {
     }
     for (const std::size_t r : fresh) prompts.push_back(m_rows[r]);
     if (!prompts.empty()) {
-      logits = m_model.logits(prefill(m_model, prompts, m_cache, freshRows, m_options.maxNew, 0, stop, m_limits.vision)).to(at::kFloat);
+      logits = prefilled(prompts, freshRows, stop);
       m_costs.prefills += static_cast<std::int64_t>(prompts.size());
       m_costs.prefillTokens += tokens;
     }

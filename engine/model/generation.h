@@ -63,6 +63,8 @@ class Generation {
   };
 
   void admit(std::stop_token stop);
+  /// Logits of the prompts' last tokens, [n, V]. When it is cancelled or fails, the cache holds nothing of them.
+  at::Tensor prefilled(const std::vector<RowInput>& prompts, std::vector<std::int64_t>& cacheRows, std::stop_token stop);
   void decode();
   std::vector<kernels::SamplerRow> samplersOf(std::span<const std::size_t> rows) const;
   std::vector<std::vector<kernels::SeenToken>> seenBy(std::span<const std::size_t> rows) const;
