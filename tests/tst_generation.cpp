@@ -139,6 +139,18 @@ class TestGeneration : public QObject {
     QVERIFY(got.rows[0].ids != got.rows[1].ids);  // they are samples, not copies
   }
 
+  void rowsThatContinueOthersAreCountedAsTheyAreComputed() {
+    const auto all = prompts();
+    std::vector<RowInput> rows = {all[0], all[0], {}, {}};
+    for (const std::size_t r : {2, 3}) {
+      rows[r].ids = {48, 1003, 487};
+      rows[r].prefix = 0;
+    }
+    const Outcome got = run(rows, sampling(4), {}, seedsOf(rows.size()));
+    QCOMPARE(got.costs.prefills, 2);
+    QCOMPARE(got.costs.prefillTokens, std::ssize(all[0].ids) + 3);
+  }
+
   void differentPicturesShareNothing() {
     const auto all = prompts();
     const auto pictured = std::find_if(all.begin(), all.end(), [](const RowInput& row) { return row.pixelValues.defined(); });

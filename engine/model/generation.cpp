@@ -199,7 +199,8 @@ void Generation::admit(std::stop_token stop) {
     at::Tensor logits;
     if (m_together) {
       logits = prefilled(m_rows, freshRows, stop);
-      m_costs.prefills += static_cast<std::int64_t>(m_rows.size());
+      m_costs.prefills += static_cast<std::int64_t>(fresh.size());
+      m_costs.prefillTokens += tokens;
       m_held = held;
       m_next = m_rows.size();
       m_costs.peakKvBytes = std::max(m_costs.peakKvBytes, m_cache.bytes());
