@@ -15,7 +15,7 @@
 #include "engine/inspect/token_gap.h"
 #include "engine/inspect/what_if_sides.h"
 #include "engine/kernels/kernels.h"
-#include "engine/model/generate.h"
+#include "engine/model/generation.h"
 #include "engine/model/kv_cache.h"
 
 namespace cuescope {
@@ -94,15 +94,8 @@ std::vector<std::int64_t> answerUnder(const Qwen3VL& model, const RowInput& prom
   at::Tensor states = model.forward(packRows(model.config(), {prompt}), forward);
   forward.tails.clear();
 
-  kernels::SamplerRow sampler;
-  sampler.temperature = options.greedy ? 0.f : static_cast<float>(options.temperature);
-  sampler.topP = static_cast<float>(options.topP);
-  sampler.minP = static_cast<float>(options.minP);
-  sampler.topK = options.topK;
-  sampler.repetitionPenalty = static_cast<float>(options.repetitionPenalty);
-  sampler.presencePenalty = static_cast<float>(options.presencePenalty);
-  sampler.frequencyPenalty = static_cast<float>(options.frequencyPenalty);
-  const bool penalties = options.repetitionPenalty != 1.0 || options.presencePenalty != 0.0 || options.frequencyPenalty != 0.0;
+  kernels::SamplerRow sampler = samplerOf(options);
+  const bool penalties = penalises(options);
   std::map<std::int64_t, std::int32_t> counts;
   if (penalties) {
     for (const std::int64_t id : prompt.ids) counts.emplace(id, 0);

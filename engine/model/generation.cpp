@@ -39,6 +39,22 @@ bool endsInRepeats(std::span<const std::int64_t> ids, int copies) {
   return false;
 }
 
+kernels::SamplerRow samplerOf(const SamplingOptions& options) {
+  kernels::SamplerRow sampler;
+  sampler.temperature = options.greedy ? 0.f : static_cast<float>(options.temperature);
+  sampler.topP = static_cast<float>(options.topP);
+  sampler.minP = static_cast<float>(options.minP);
+  sampler.topK = options.topK;
+  sampler.repetitionPenalty = static_cast<float>(options.repetitionPenalty);
+  sampler.presencePenalty = static_cast<float>(options.presencePenalty);
+  sampler.frequencyPenalty = static_cast<float>(options.frequencyPenalty);
+  return sampler;
+}
+
+bool penalises(const SamplingOptions& options) {
+  return options.repetitionPenalty != 1.0 || options.presencePenalty != 0.0 || options.frequencyPenalty != 0.0;
+}
+
 Generation::Generation(const Qwen3VL& model, std::vector<RowInput> rows, const SamplingOptions& options,
                        std::vector<std::int64_t> banned, GenerateLimits limits, std::vector<std::uint64_t> seeds, OnToken onToken)
     : m_model(model),
@@ -58,14 +74,8 @@ Generation::Generation(const Qwen3VL& model, std::vector<RowInput> rows, const S
     throw Error("Sampling cannot start", "seeds", "there must be one a row");
   if (m_options.maxNew <= 0) m_finished = m_next = m_rows.size();
   m_fast = CpuDecoder::create(model);  // null: decodeStep, the same numbers on any device
-  m_sampler.temperature = options.greedy ? 0.f : static_cast<float>(options.temperature);
-  m_sampler.topP = static_cast<float>(options.topP);
-  m_sampler.minP = static_cast<float>(options.minP);
-  m_sampler.topK = options.topK;
-  m_sampler.repetitionPenalty = static_cast<float>(options.repetitionPenalty);
-  m_sampler.presencePenalty = static_cast<float>(options.presencePenalty);
-  m_sampler.frequencyPenalty = static_cast<float>(options.frequencyPenalty);
-  m_penalties = options.repetitionPenalty != 1.0 || options.presencePenalty != 0.0 || options.frequencyPenalty != 0.0;
+  m_sampler = samplerOf(options);
+  m_penalties = penalises(options);
   for (std::size_t r = 0; r < m_rows.size(); ++r) {
     m_source[r] = r;
     for (std::size_t earlier = 0; earlier < r && m_source[r] == r; ++earlier)

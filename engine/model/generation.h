@@ -22,6 +22,11 @@ namespace cuescope {
 /// True when the end of `ids` is `copies` copies of one run of 1 to 16 tokens.
 bool endsInRepeats(std::span<const std::int64_t> ids, int copies);
 
+/// What the options say of a row's sampling; `uniform` is the caller's.
+kernels::SamplerRow samplerOf(const SamplingOptions& options);
+/// Whether sampling must know which ids were seen.
+bool penalises(const SamplingOptions& options);
+
 class Generation {
  public:
   /// Error when one row alone needs more keys and values than `limits.kvBytes`.
