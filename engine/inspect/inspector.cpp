@@ -66,18 +66,6 @@ void addViews(std::vector<ImageView>& views, const VisualInput& visual, const st
   }
 }
 
-std::vector<Token> responseTokens(const Tokenizer& tokenizer, const std::vector<std::int64_t>& ids) {
-  std::vector<Token> tokens;
-  for (const std::int64_t id : ids) tokens.push_back({id, tokenizer.bytes(id), tokenizer.isSpecial(id), -1});
-  return tokens;
-}
-
-/// The states that predict the response, of a row that ends with it. [R, h]
-at::Tensor predictingStates(const at::Tensor& states, std::size_t responseLength) {
-  const auto count = static_cast<std::int64_t>(responseLength);
-  return states.narrow(0, states.size(0) - count - 1, count);
-}
-
 /// Weights are stored narrower than computed with.
 bool widens(const Qwen3VL& model) { return model.headWeight().scalar_type() != computeType(model.headWeight()); }
 
@@ -93,15 +81,6 @@ struct Steps {
   }
 };
 
-/// The teacher's pass over its prompt and the response.
-at::Tensor teacherStates(const Qwen3VL& teacher, const RowInput& prompt, const std::vector<std::int64_t>& response, const std::stop_token& stop) {
-  const Rows rows = packRows(teacher.config(), {withResponse(prompt, response)});
-  StopProbe stops(stop);
-  ForwardOptions options;
-  options.probe = &stops;
-  return predictingStates(teacher.forward(rows, options), response.size());
-}
-
 void addTeacher(std::vector<ConditionStates>& conditions, Inspection& look, const InspectModels& models, const InspectRequest& request,
                 const std::vector<std::int64_t>& response, Steps& steps) {
   const Qwen3VL& teacher = *models.teacher;
@@ -111,16 +90,16 @@ void addTeacher(std::vector<ConditionStates>& conditions, Inspection& look, cons
   LookedAt privileged = lookAt(*models.teacherProcessor, request, request.cue);
   look.teacherPrompt = privileged.prompt.rendered;
   if (response.empty()) return;
-  const at::Tensor withCue = teacherStates(teacher, privileged.prompt.row, response, steps.stop);
+  const at::Tensor withCue = predictingStates(teacher, privileged.prompt.row, response, steps.stop);
   conditions.push_back({Condition::TeacherCue, &teacher, withCue});
   steps.next("Teacher reads the response without the cue");
-  const at::Tensor plain = request.cue.empty() ? withCue : teacherStates(teacher, lookAt(*models.teacherProcessor, request, {}).prompt.row, response, steps.stop);
+  const at::Tensor plain = request.cue.empty() ? withCue : predictingStates(teacher, lookAt(*models.teacherProcessor, request, {}).prompt.row, response, steps.stop);
   conditions.push_back({Condition::TeacherPlain, &teacher, plain});
   if (privileged.prompt.row.pixelValues.defined()) {
     steps.next("Teacher reads the response with the image erased");
     RowInput erased = privileged.prompt.row;
     erased.pixelValues = erasedPictures(erased.pixelValues, erased.grids);
-    conditions.push_back({Condition::TeacherErased, &teacher, teacherStates(teacher, erased, response, steps.stop)});
+    conditions.push_back({Condition::TeacherErased, &teacher, predictingStates(teacher, erased, response, steps.stop)});
   }
 }
 
@@ -130,6 +109,28 @@ RowInput withResponse(const RowInput& prompt, const std::vector<std::int64_t>& r
   RowInput row = prompt;
   row.ids.insert(row.ids.end(), response.begin(), response.end());
   return row;
+}
+
+std::vector<std::int64_t> givenResponse(const InspectRequest& request, const Tokenizer& tokenizer) {
+  if (!request.responseIds.empty() || request.response.empty()) return request.responseIds;
+  return tokenizer.encode(request.response);
+}
+
+std::vector<Token> responseTokens(const Tokenizer& tokenizer, const std::vector<std::int64_t>& ids) {
+  std::vector<Token> tokens;
+  for (const std::int64_t id : ids) tokens.push_back({id, tokenizer.bytes(id), tokenizer.isSpecial(id), -1});
+  return tokens;
+}
+
+at::Tensor predictingStates(const Qwen3VL& model, const RowInput& prompt, const std::vector<std::int64_t>& response, const std::stop_token& stop,
+                            const Intervention* intervention) {
+  StopProbe stops(stop);
+  ForwardOptions options;
+  options.probe = &stops;
+  options.intervention = intervention;
+  const at::Tensor states = model.forward(packRows(model.config(), {withResponse(prompt, response)}), options);
+  const auto count = static_cast<std::int64_t>(response.size());
+  return states.narrow(0, states.size(0) - count - 1, count);
 }
 
 VisualInput readVisual(const Processor& processor, const std::string& file, const std::string& label) {
@@ -172,12 +173,6 @@ LookedAt lookAt(const Processor& processor, const InspectRequest& request, const
 }
 
 namespace {
-
-/// The ids that the request gives as the answer; empty when the student is to answer.
-std::vector<std::int64_t> givenResponse(const InspectRequest& request, const Tokenizer& tokenizer) {
-  if (!request.responseIds.empty() || request.response.empty()) return request.responseIds;
-  return tokenizer.encode(request.response);
-}
 
 /// The plan of a response that is given, or of the longest one that may come.
 CapturePlan planBefore(const Qwen3VL& student, const InspectRequest& request, const RowInput& prompt, const std::vector<std::int64_t>& given) {

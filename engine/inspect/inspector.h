@@ -8,6 +8,7 @@
 #include "engine/core/events.h"
 #include "engine/data/processor.h"
 #include "engine/engine.h"
+#include "engine/model/intervention.h"
 #include "engine/model/qwen3_vl.h"
 
 namespace cuescope {
@@ -36,6 +37,16 @@ LookedAt lookAt(const Processor& processor, const InspectRequest& request, const
 
 /// The row with the response behind its prompt.
 RowInput withResponse(const RowInput& prompt, const std::vector<std::int64_t>& response);
+
+/// The ids that the request gives as the answer; empty when it gives none.
+std::vector<std::int64_t> givenResponse(const InspectRequest& request, const Tokenizer& tokenizer);
+
+/// The ids with their texts.
+std::vector<Token> responseTokens(const Tokenizer& tokenizer, const std::vector<std::int64_t>& ids);
+
+/// The states that predict `response`, from one pass over prompt and response. [R, h]. Cancelled between two layers.
+at::Tensor predictingStates(const Qwen3VL& model, const RowInput& prompt, const std::vector<std::int64_t>& response, const std::stop_token& stop,
+                            const Intervention* intervention = nullptr);
 
 /// What the request will take. Renders the prompt and cuts the pictures; no pass is made.
 InspectCost inspectCost(const InspectModels& models, const InspectRequest& request);

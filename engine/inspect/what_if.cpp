@@ -22,15 +22,8 @@ namespace cuescope {
 
 namespace {
 
-/// The states that predict `response`, from one pass. [R, h]
 at::Tensor statesOf(const Qwen3VL& model, const WhatIfSide& side, const std::vector<std::int64_t>& response, const std::stop_token& stop) {
-  StopProbe stops(stop);
-  ForwardOptions options;
-  options.probe = &stops;
-  options.intervention = side.silenced();
-  const at::Tensor states = model.forward(packRows(model.config(), {withResponse(side.prompt, response)}), options);
-  const auto count = static_cast<std::int64_t>(response.size());
-  return states.narrow(0, states.size(0) - count - 1, count);
+  return predictingStates(model, side.prompt, response, stop, side.silenced());
 }
 
 AttentionStack mapOf(const Qwen3VL& model, const Tokenizer& tokenizer, const WhatIfSide& side, const WhatIfRequest& request,
@@ -128,8 +121,7 @@ WhatIfPtr whatIf(const InspectModels& models, const WhatIfRequest& request, cons
   const Qwen3VL& model = teacher ? *models.teacher : *models.student;
   const Processor& processor = teacher ? *models.teacherProcessor : *models.studentProcessor;
   const Tokenizer& tokenizer = processor.tokenizer();
-  std::vector<std::int64_t> response = request.base.responseIds;
-  if (response.empty() && !request.base.response.empty()) response = tokenizer.encode(request.base.response);
+  const std::vector<std::int64_t> response = givenResponse(request.base, tokenizer);
   if (request.token < 0 || static_cast<std::size_t>(request.token) >= response.size()) {
     throw Error("There is no response token " + std::to_string(request.token), "what if",
                 "the response has " + std::to_string(response.size()) + " tokens, counted from 0", "Choose a token of the answer.");
@@ -224,7 +216,7 @@ WhatIfPtr whatIf(const InspectModels& models, const WhatIfRequest& request, cons
       ids.insert(ids.end(), more.begin(), more.end());
     }
     result->answerAfter = tokenizer.decode(ids, true);
-    for (const std::int64_t id : ids) result->responseAfter.push_back({id, tokenizer.bytes(id), tokenizer.isSpecial(id), -1});
+    result->responseAfter = responseTokens(tokenizer, ids);
   }
   return result;
 }
