@@ -233,7 +233,8 @@ InspectionPtr inspect(const InspectModels& models, const InspectRequest& request
   look->answer = tokenizer.decode(response, true);
 
   steps.next("Student's attention");
-  const CapturePlan plan = planCapture(student.config(), request, prompt, static_cast<std::int64_t>(response.size()), given, widens(student));
+  // A given response was planned before; of one that was decoded, the length is known only now.
+  const CapturePlan plan = given ? stated : planCapture(student.config(), request, prompt, static_cast<std::int64_t>(response.size()), false, widens(student));
   const RowInput whole = withResponse(prompt, response);
   CaptureOrder order{&student, &tokenizer, &whole, &plan, nullptr, request.occlusionChange, {}, {}};
   order.next = [&](const std::string& what) { steps.next(what); };
