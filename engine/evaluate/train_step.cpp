@@ -53,8 +53,7 @@ TrainStep::TrainStep(std::shared_ptr<Qwen3VL> model, const BenchWorkload& worklo
       m_config(configOf(workload)),
       m_teacher(m_model, TeacherOptions{.freezes = false, .cachesVision = false, .fixed = false}),
       m_optimizer(trained(*m_model), OptimizerOptions{.lr = m_config.actor.lr, .totalSteps = 1}) {
-  m_responseTokens = m_work.responses.numel();
-  m_tokens = m_responseTokens;
+  m_tokens = m_work.responses.numel();
   for (const RowInput& prompt : m_work.prompts) m_tokens += static_cast<std::int64_t>(prompt.ids.size());
 }
 

@@ -22,14 +22,12 @@ class TrainStep {
 
   struct Seconds {
     double rollout = 0, score = 0, backward = 0, update = 0;
-    double all() const { return rollout + score + backward + update; }
   };
   /// One step; its loss.
   double run();
   const Seconds& seconds() const { return m_seconds; }  // of the last step
-  /// Tokens of prompts and responses in a step, and of responses alone.
+  /// Tokens of prompts and responses in a step.
   std::int64_t tokens() const { return m_tokens; }
-  std::int64_t responseTokens() const { return m_responseTokens; }
   /// What the planner says of it; `baseline` as Baseline::end().
   RunPlan plan(std::int64_t baseline) const;
 
@@ -40,7 +38,7 @@ class TrainStep {
   Teacher m_teacher;
   Optimizer m_optimizer;
   Seconds m_seconds;
-  std::int64_t m_tokens = 0, m_responseTokens = 0, m_step = 0;
+  std::int64_t m_tokens = 0, m_step = 0;
 };
 
 }  // namespace cuescope

@@ -158,7 +158,6 @@ void WhatIfSides::describe(const std::string& what, const std::string& random) {
   m_description += (m_description.empty() ? "" : ", ") + what;
   if (random.empty()) return;
   m_randomWhat += (m_randomWhat.empty() ? "" : ", ") + random;
-  m_hasRandom = true;
 }
 
 void WhatIfSides::changeModule() {

@@ -32,7 +32,7 @@ class WhatIfSides {
   /// A random change of the same kind and size; the same for the same seed on every platform.
   WhatIfSide random(std::uint64_t seed) const;
   /// False when there is nothing to draw from: all layers silenced, or only another token chosen.
-  bool hasRandom() const { return m_hasRandom; }
+  bool hasRandom() const { return !m_randomWhat.empty(); }
   /// "erase 9 patches, module off"
   const std::string& description() const { return m_description; }
   /// "sets of 9 patches, …"
@@ -50,7 +50,6 @@ class WhatIfSides {
   WhatIfSide m_before, m_after;
   std::vector<int> m_region;
   std::string m_description, m_randomWhat;
-  bool m_hasRandom = false;
 };
 
 /// `intervention` for the knock-outs of a model with so many layers and heads, over rows of `length` tokens. Error names what is not

@@ -35,8 +35,6 @@ struct Intervention {
     const auto found = layers.find(layer);
     return found == layers.end() ? nullptr : &found->second;
   }
-  /// Whether tokens that are decoded later are treated otherwise too; cue recovery acts in the prompt alone.
-  bool actsOnDecoding() const { return !layers.empty(); }
 };
 
 }  // namespace cuescope
