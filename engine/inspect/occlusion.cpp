@@ -43,9 +43,9 @@ at::Tensor spliced(const at::Tensor& whole, const Slice& slice, const at::Tensor
 
 }  // namespace
 
-AttentionStack occlusionMap(const Qwen3VL& model, const RowInput& row, const CapturePlan& plan, Change change, const std::vector<std::int64_t>& chosen,
-                            const Intervention* intervention, const std::function<void(int done, int total)>& progress, std::stop_token stop,
-                            OcclusionInfo* info) {
+AttentionStack occlusionMap(const Qwen3VL& model, const RowInput& row, const VisionFeatures& base, const CapturePlan& plan, Change change,
+                            const std::vector<std::int64_t>& chosen, const Intervention* intervention, const std::function<void(int done, int total)>& progress,
+                            std::stop_token stop, OcclusionInfo* info) {
   const at::NoGradGuard noGrad;
   AttentionStack stack = emptyStack(Site::Occlusion, plan.occlusion, false);
   if (stack.empty()) return stack;
@@ -53,7 +53,6 @@ AttentionStack occlusionMap(const Qwen3VL& model, const RowInput& row, const Cap
   const auto merge = model.config().vision.merge;
   const std::vector<Slice> slices = slicesOf(row.grids, merge);
   const std::vector<std::vector<int>> cells = occlusionCells(row.grids, merge, plan.occlusionCell);
-  const VisionFeatures base = model.encodeImages(row.pixelValues, row.grids, &stops);
 
   // Nothing behind the last judged token matters, and no state before the first judged row is needed.
   RowInput judged = row;

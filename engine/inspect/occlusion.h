@@ -12,10 +12,10 @@
 
 namespace cuescope {
 
-/// `row`: prompt and response; `chosen`: the id judged at each of the plan's rows. `progress(done, total)` after each pass. Only the
+/// `row`: prompt and response; `base`: of its pictures as they are; `chosen`: the id judged at each of the plan's rows. `progress(done, total)` after each pass. Only the
 /// changed picture or pair of frames runs through the vision tower again. Cancelled between two layers.
-AttentionStack occlusionMap(const Qwen3VL& model, const RowInput& row, const CapturePlan& plan, Change change, const std::vector<std::int64_t>& chosen,
-                            const Intervention* intervention, const std::function<void(int done, int total)>& progress, std::stop_token stop,
-                            OcclusionInfo* info);
+AttentionStack occlusionMap(const Qwen3VL& model, const RowInput& row, const VisionFeatures& base, const CapturePlan& plan, Change change,
+                            const std::vector<std::int64_t>& chosen, const Intervention* intervention, const std::function<void(int done, int total)>& progress,
+                            std::stop_token stop, OcclusionInfo* info);
 
 }  // namespace cuescope

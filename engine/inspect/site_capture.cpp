@@ -91,7 +91,7 @@ SiteCapture captureSites(const CaptureOrder& order, std::stop_token stop) {
     const auto progress = [&](int done, int total) {
       if (order.part) order.part("Occlusion map", done, total);
     };
-    result.occlusion = occlusionMap(model, *order.row, plan, order.occlusionChange, chosen, order.intervention, progress, stop, &result.occlusionInfo);
+    result.occlusion = occlusionMap(model, *order.row, features, plan, order.occlusionChange, chosen, order.intervention, progress, stop, &result.occlusionInfo);
   }
   return result;
 }
