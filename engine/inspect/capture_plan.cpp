@@ -6,15 +6,14 @@
 
 #include "engine/core/failure.h"
 #include "engine/inspect/attention_maps.h"
+#include "engine/model/layers.h"
 
 namespace cuescope {
 
 namespace {
 
 constexpr std::int64_t kFloat = 4;
-constexpr std::int64_t kVocabularyChunk = 96ll << 20;  // bytes of logits that token_gap and the lens have at one time
-constexpr std::int64_t kAllowance = 2 << 20;           // what depends on nothing: tables, position ids, small tensors
-constexpr std::int64_t kAttentionChunk = 48ll << 20;   // bytes of weights that mean attention has at one time
+constexpr std::int64_t kAllowance = 2 << 20;  // what depends on nothing: tables, position ids, small tensors
 
 std::vector<int> sortedUnique(std::vector<int> values) {
   std::sort(values.begin(), values.end());
@@ -143,20 +142,20 @@ CapturePlan planCapture(const Qwen3VLConfig& config, const InspectRequest& reque
     fitBudget(plan.vision, config.vision.heads, request.attentionBudgetBytes);
     const std::int64_t squares = config.vision.heads * largestSlice * largestSlice * kFloat;
     const std::int64_t asked = config.vision.heads * static_cast<std::int64_t>(chosen.size()) * 4 * largestSlice * kFloat;
-    add(Site::Vision, plan.vision, plan.vision.bytes(false), 3 * (std::min(squares, kAttentionChunk) + asked) + (1 << 20), 0);
+    add(Site::Vision, plan.vision, plan.vision.bytes(false), 3 * (std::min(squares, kShownWeightBytes) + asked) + (1 << 20), 0);
   }
   if (wants(Site::Rollout) && keys > 0 && rowsAsked > 0) {
     plan.rollout = {layers, plan.promptTokens, 1, keys, true};
     plan.rollout.queries.insert(plan.rollout.queries.end(), plan.predicting.begin(), plan.predicting.end());
     plan.rollout.queries = sortedUnique(plan.rollout.queries);
-    add(Site::Rollout, plan.rollout, plan.rollout.bytes(false), 3 * tokens * keys * kFloat + 4 * std::min(heads * tokens * tokens * kFloat, kAttentionChunk) + (1 << 20), 0);
+    add(Site::Rollout, plan.rollout, plan.rollout.bytes(false), 3 * tokens * keys * kFloat + 4 * std::min(heads * tokens * tokens * kFloat, kShownWeightBytes) + (1 << 20), 0);
     plan.cost.sites.back().note = "heads are averaged by definition";
   }
   if (wants(Site::GradientAttention) && keys > 0 && !plan.predicting.empty()) {
     plan.gradient = {layers, plan.predicting, 0, keys, false};
     const std::int64_t most = fitBudget(plan.gradient, heads, request.attentionBudgetBytes);
     const auto& t = config.text;
-    const std::int64_t rows = std::min<std::int64_t>(static_cast<std::int64_t>(plan.predicting.size()), 32);
+    const std::int64_t rows = std::min<std::int64_t>(static_cast<std::int64_t>(plan.predicting.size()), kGradientRows);
     const std::int64_t cache = 2 * t.layers * t.kvHeads * (tokens + 64) * t.headDim * kFloat;
     const std::int64_t graph = rows * ((t.layers + 20) * t.hidden + 8 * t.intermediate + 12 * t.heads * t.headDim + 3 * t.vocabulary) * kFloat + 8 * heads * rows * tokens * kFloat +
                                2 * heads * tokens * t.headDim * kFloat;
@@ -175,7 +174,7 @@ CapturePlan planCapture(const Qwen3VLConfig& config, const InspectRequest& reque
     bytes += plan.lensMap.bytes(false);
     const std::int64_t kept = static_cast<std::int64_t>(plan.lensPositions.size() + (plan.lensMap.wanted() ? static_cast<std::size_t>(keys) : 0)) * config.text.hidden * kFloat * 3;
     const std::int64_t most = std::max<std::int64_t>(static_cast<std::int64_t>(plan.lensPositions.size()), plan.lensMap.wanted() ? keys : 0) * config.text.vocabulary * kFloat;
-    add(Site::LogitLens, plan.lensMap, bytes, kept + 4 * std::min(most, std::max<std::int64_t>(kVocabularyChunk, config.text.vocabulary * kFloat)) + headCopy + (1 << 20), 0);
+    add(Site::LogitLens, plan.lensMap, bytes, kept + 4 * std::min(most, std::max<std::int64_t>(kLogitBytes, config.text.vocabulary * kFloat)) + headCopy + (1 << 20), 0);
     plan.cost.sites.back().queries = static_cast<int>(plan.lensPositions.size());
     plan.cost.sites.back().layers = static_cast<int>(plan.lensLayers.size());
     plan.cost.sites.back().note = plan.lensMap.wanted() ? "with a map over the image for each token" : "";
@@ -194,9 +193,9 @@ CapturePlan planCapture(const Qwen3VLConfig& config, const InspectRequest& reque
     plan.occlusionCell = cell;
     plan.occlusionPasses = static_cast<int>(cells);
     const std::int64_t pixels = patches * config.vision.channels * config.vision.temporalPatch * config.vision.patch * config.vision.patch * kFloat;
-    // Small rows share a pass, up to a fixed number of tokens (occlusion.cpp).
-    const std::int64_t together = plan.occlusionTogether = std::max<std::int64_t>(1, std::min<std::int64_t>(static_cast<std::int64_t>(cells), 2048 / std::max<std::int64_t>(1, tokens + patches)));
-    const std::int64_t logits = 4 * std::min(static_cast<std::int64_t>(plan.predicting.size()) * config.text.vocabulary * kFloat, std::max<std::int64_t>(kVocabularyChunk, config.text.vocabulary * kFloat));
+    // Small rows share a pass.
+    const std::int64_t together = plan.occlusionTogether = std::max<std::int64_t>(1, std::min<std::int64_t>(static_cast<std::int64_t>(cells), kOcclusionTokens / std::max<std::int64_t>(1, tokens + patches)));
+    const std::int64_t logits = 4 * std::min(static_cast<std::int64_t>(plan.predicting.size()) * config.text.vocabulary * kFloat, std::max<std::int64_t>(kLogitBytes, config.text.vocabulary * kFloat));
     add(Site::Occlusion, plan.occlusion, plan.occlusion.bytes(false), (1 << 20) + together * (passBytes(config, tokens, patches, widens) + 5 * pixels) + logits + headCopy, static_cast<double>(cells));
     plan.cost.sites.back().note = "cells of " + std::to_string(cell) + " x " + std::to_string(cell) + " visual tokens, " + std::to_string(cells) + " forward passes";
   }
@@ -207,7 +206,7 @@ CapturePlan planCapture(const Qwen3VLConfig& config, const InspectRequest& reque
     cost.bytes += site.bytes;
     work = std::max(work, site.workBytes);
   }
-  const std::int64_t vocabulary = 8 * std::min(responseLength * config.text.vocabulary * kFloat * (request.teacher.empty() ? 1 : 4), std::max<std::int64_t>(kVocabularyChunk, config.text.vocabulary * kFloat * 4)) + headCopy;
+  const std::int64_t vocabulary = 8 * std::min(responseLength * config.text.vocabulary * kFloat * (request.teacher.empty() ? 1 : 4), std::max<std::int64_t>(kLogitBytes, config.text.vocabulary * kFloat * 4)) + headCopy;
   const std::int64_t pictures = 4 * patches * config.vision.channels * config.vision.temporalPatch * config.vision.patch * config.vision.patch * kFloat;
   const std::int64_t cache = 2 * config.text.layers * config.text.kvHeads * (tokens + 64) * config.text.headDim * kFloat;  // while it answers
   // Probes work inside the pass; the others beside nothing but what is kept. The sum bounds both.

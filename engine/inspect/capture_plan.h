@@ -11,6 +11,11 @@
 
 namespace cuescope {
 
+// What a capture has at one time; the plan prices by the same bounds.
+inline constexpr std::int64_t kLogitBytes = 96ll << 20;      // of float32 logits: the lens, the distributions
+inline constexpr std::int64_t kGradientRows = 32;            // that gradient x attention follows together
+inline constexpr std::int64_t kOcclusionTokens = 2048;       // tokens and patches of the copies that share a pass
+
 /// One stack of maps that will be kept.
 struct StackPlan {
   std::vector<int> layers, queries;  // as AttentionStack has them

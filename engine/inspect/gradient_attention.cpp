@@ -16,8 +16,6 @@ namespace cuescope {
 
 namespace {
 
-constexpr std::int64_t kRowsAtOnce = 32;
-
 /// Some rows of a sequence, each alone with the cached tokens before it.
 struct Lonely {
   const Qwen3VL& model;
@@ -91,8 +89,8 @@ AttentionStack gradientAttention(const Qwen3VL& model, const Rows& row, const Ca
   }
   const auto layers = static_cast<std::int64_t>(model.text().layers().size());
   const auto total = static_cast<std::int64_t>(stack.queries.size());
-  for (std::int64_t begin = 0; begin < total; begin += kRowsAtOnce) {
-    const std::int64_t count = std::min(kRowsAtOnce, total - begin);
+  for (std::int64_t begin = 0; begin < total; begin += kGradientRows) {
+    const std::int64_t count = std::min(kGradientRows, total - begin);
     std::vector<std::int64_t> places, ids;
     for (std::int64_t i = begin; i < begin + count; ++i) {
       places.push_back(stack.queries[static_cast<std::size_t>(i)]);

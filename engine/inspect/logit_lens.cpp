@@ -10,12 +10,6 @@
 
 namespace cuescope {
 
-namespace {
-
-constexpr std::int64_t kChunkBytes = 96 << 20;  // float32 logits that exist at one time
-
-}  // namespace
-
 LensProbe::LensProbe(const Qwen3VL& model, const Rows& row, const CapturePlan& plan, std::stop_token stop) : m_model(model), m_stop(std::move(stop)) {
   m_visual = row.visualIndex.to(at::kCPU, at::kLong);
   m_map = emptyStack(Site::LogitLens, plan.lensMap, false);
@@ -54,7 +48,7 @@ at::Tensor LensProbe::read(const at::Tensor& states) const {
 
 void LensProbe::take(ProbeSite, std::int64_t layer, std::int64_t, const at::Tensor& value) {
   const at::NoGradGuard noGrad;
-  const std::int64_t piece = std::max<std::int64_t>(1, kChunkBytes / (m_model.config().text.vocabulary * static_cast<std::int64_t>(sizeof(float))));
+  const std::int64_t piece = std::max<std::int64_t>(1, kLogitBytes / (m_model.config().text.vocabulary * static_cast<std::int64_t>(sizeof(float))));
   const auto placeIn = [layer](const std::vector<int>& layers) {
     const auto found = std::find(layers.begin(), layers.end(), layer);
     return found == layers.end() ? -1 : found - layers.begin();

@@ -7,12 +7,11 @@
 #include <map>
 
 #include "engine/core/failure.h"
+#include "engine/inspect/capture_plan.h"
 
 namespace cuescope {
 
 namespace {
-
-constexpr std::int64_t kChunkBytes = 96 << 20;  // float32 logits of all conditions that exist at one time
 
 /// KL(p || q) of each row from log-probabilities; 0 log 0 = 0. [N, V] -> [N]
 at::Tensor divergence(const at::Tensor& logP, const at::Tensor& logQ) {
@@ -70,7 +69,7 @@ std::vector<TokenDistributions> tokenDistributions(const std::vector<ConditionSt
       }
     }
   }
-  const std::int64_t chunk = std::max<std::int64_t>(1, kChunkBytes / std::max<std::int64_t>(1, rowBytes));
+  const std::int64_t chunk = std::max<std::int64_t>(1, kLogitBytes / std::max<std::int64_t>(1, rowBytes));
   std::vector<TokenDistributions> result;
   for (std::int64_t begin = 0; begin < count; begin += chunk) {
     if (stop.stop_requested()) throw Cancelled();
@@ -127,7 +126,7 @@ std::vector<TokenDistributions> tokenDistributions(const std::vector<ConditionSt
 
 std::vector<float> responseLogProbs(const Qwen3VL& model, const at::Tensor& states, const std::vector<std::int64_t>& response) {
   const at::NoGradGuard noGrad;
-  const std::int64_t chunk = std::max<std::int64_t>(1, kChunkBytes / (model.config().text.vocabulary * static_cast<std::int64_t>(sizeof(float))));
+  const std::int64_t chunk = std::max<std::int64_t>(1, kLogitBytes / (model.config().text.vocabulary * static_cast<std::int64_t>(sizeof(float))));
   std::vector<float> result;
   for (std::int64_t begin = 0; begin < states.size(0); begin += chunk) {
     const at::Tensor logProbs = logSoftmax(model, states.narrow(0, begin, std::min(chunk, states.size(0) - begin)));

@@ -12,8 +12,6 @@
 namespace cuescope {
 namespace {
 
-constexpr std::int64_t kPrefillTokens = 4096;  // of one forward pass: enough for full speed, little enough for memory
-
 bool sameGrids(const std::vector<Grid>& a, const std::vector<Grid>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Grid& x, const Grid& y) {
     return x.t == y.t && x.h == y.h && x.w == y.w && x.video == y.video;

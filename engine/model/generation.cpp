@@ -10,8 +10,7 @@
 namespace cuescope {
 namespace {
 
-constexpr std::int64_t kLongestRun = 16;         // tokens of a run whose copies count as repetition
-constexpr std::int64_t kAdmittedTokens = 4096;   // of prompts that one admission computes together
+constexpr std::int64_t kLongestRun = 16;  // tokens of a run whose copies count as repetition
 
 // Counter-based: the number belongs to (seed, row seed, step) and to nothing else (splitmix64's finaliser, three
 // times).
@@ -188,7 +187,7 @@ void Generation::admit(std::stop_token stop) {
         const std::int64_t need = needOf(r) + (!known && m_siblings[r] > 0 ? blockBytes(length) : 0);
         const bool fits = m_limits.kvBytes == 0 || held + need <= m_limits.kvBytes;
         if (!fits && !(m_active.empty() && rows.empty() && m_shared.empty())) break;
-        if (!known && tokens > 0 && tokens + length > kAdmittedTokens) break;
+        if (!known && tokens > 0 && tokens + length > kPrefillTokens) break;
         held += need;
         full = !fits;  // alone, and its prompt is not kept
       } else {

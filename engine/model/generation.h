@@ -19,6 +19,9 @@
 
 namespace cuescope {
 
+/// Tokens of one forward pass over prompts: enough for full speed, little enough for memory.
+inline constexpr std::int64_t kPrefillTokens = 4096;
+
 /// True when the end of `ids` is `copies` copies of one run of 1 to 16 tokens.
 bool endsInRepeats(std::span<const std::int64_t> ids, int copies);
 

@@ -12,6 +12,9 @@
 
 namespace cuescope {
 
+/// Bytes of attention weights that a tower has at one time when it shows all of them.
+inline constexpr std::int64_t kShownWeightBytes = 48ll << 20;
+
 /// The type of activations for weights like this one: float32 on the CPU (double for double), the weight's own
 /// elsewhere.
 at::ScalarType computeType(const at::Tensor& weight);

@@ -29,8 +29,6 @@
 namespace cuescope {
 namespace {
 
-constexpr std::int64_t kWeightBytes = 48ll << 20;  // of attention weights that exist at one time when all positions are shown
-
 // Additive mask of n queries that follow `before` keys seen by all: [n, before + n].
 at::Tensor causalMask(std::int64_t n, std::int64_t before, const at::TensorOptions& options) {
   return at::full({n, before + n}, -std::numeric_limits<double>::infinity(), options).triu(before + 1);
@@ -474,7 +472,7 @@ void TextDecoder::showAttention(std::int64_t index, const at::Tensor& q, const a
       }
       if (!mean) continue;
       const std::int64_t keys = s.before() + s.length;
-      const std::int64_t piece = std::max<std::int64_t>(1, kWeightBytes / (m_config.heads * keys * static_cast<std::int64_t>(sizeof(float))));
+      const std::int64_t piece = std::max<std::int64_t>(1, kShownWeightBytes / (m_config.heads * keys * static_cast<std::int64_t>(sizeof(float))));
       for (std::size_t first = 0; first < all.size(); first += static_cast<std::size_t>(piece)) {
         const std::size_t end = std::min(all.size(), first + static_cast<std::size_t>(piece));
         const std::vector<std::int64_t> part(all.begin() + static_cast<std::ptrdiff_t>(first), all.begin() + static_cast<std::ptrdiff_t>(end));

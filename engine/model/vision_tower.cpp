@@ -23,7 +23,6 @@ namespace {
 
 constexpr double kVisionEps = 1e-6;
 constexpr float kVisionTheta = 10000.f;
-constexpr std::int64_t kWeightBytes = 48ll << 20;  // of attention weights that exist at one time when all patches are shown
 
 // The patches of an h x w slice in merge order: (h/m, w/m, m, m).
 template <typename Visit>
@@ -221,7 +220,7 @@ void VisionTower::attentionOf(const at::Tensor& q, const at::Tensor& k, std::int
       }
       if (!received) continue;
       const std::int64_t piece =
-          std::max<std::int64_t>(1, kWeightBytes / (q.size(1) * group.length * static_cast<std::int64_t>(sizeof(float))));
+          std::max<std::int64_t>(1, kShownWeightBytes / (q.size(1) * group.length * static_cast<std::int64_t>(sizeof(float))));
       at::Tensor sum;
       for (std::int64_t first = 0; first < group.length; first += piece) {
         const at::Tensor part = weights(all.narrow(0, first, std::min(piece, group.length - first))).sum(1);
