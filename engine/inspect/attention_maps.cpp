@@ -9,6 +9,11 @@
 
 namespace cuescope {
 
+std::ptrdiff_t placeOf(const std::vector<int>& layers, std::int64_t layer) {
+  const auto found = std::find(layers.begin(), layers.end(), layer);
+  return found == layers.end() ? -1 : found - layers.begin();
+}
+
 std::vector<int> layersWithinBudget(std::int64_t layers, std::int64_t queries, std::int64_t heads, std::int64_t keys,
                                     std::int64_t budgetBytes, bool* averaged) {
   const std::int64_t oneHead = queries * keys * static_cast<std::int64_t>(sizeof(float));
@@ -65,9 +70,8 @@ MapProbe::MapProbe(const Rows& rows, const CapturePlan& plan, std::stop_token st
 
 bool MapProbe::wants(ProbeSite site, std::int64_t layer) const {
   if (m_stop.stop_requested()) throw Cancelled();
-  const auto has = [layer](const AttentionStack& stack) { return std::find(stack.layers.begin(), stack.layers.end(), layer) != stack.layers.end(); };
   if (site == ProbeSite::SinkAttention) return m_wantsCue;
-  if (site == ProbeSite::Attention) return has(m_self) || has(m_prompt);
+  if (site == ProbeSite::Attention) return placeOf(m_self.layers, layer) >= 0 || placeOf(m_prompt.layers, layer) >= 0;
   return false;
 }
 
@@ -94,8 +98,8 @@ void MapProbe::take(ProbeSite site, std::int64_t layer, std::int64_t row, const 
 }
 
 void MapProbe::fill(AttentionStack& stack, std::int64_t layer, const std::vector<std::int64_t>& positions, const at::Tensor& value) {
-  const auto found = std::find(stack.layers.begin(), stack.layers.end(), layer);
-  if (found == stack.layers.end()) return;
+  const std::ptrdiff_t found = placeOf(stack.layers, layer);
+  if (found < 0) return;
   std::vector<std::int64_t> rows;  // of `value`
   for (const int query : stack.queries) rows.push_back(std::lower_bound(positions.begin(), positions.end(), query) - positions.begin());
   const auto device = value.device();
@@ -106,7 +110,7 @@ void MapProbe::fill(AttentionStack& stack, std::int64_t layer, const std::vector
   const at::Tensor visual = weights.index_select(2, m_visual.to(device)).transpose(0, 1).to(at::kCPU, at::kFloat).contiguous();    // [Q, H, V]
   const at::Tensor text = weights.index_select(2, m_text.to(device)).to(at::kFloat).sum(2).transpose(0, 1).to(at::kCPU).contiguous();  // [Q, H]
   const at::Tensor sink = weights.select(2, m_sink).transpose(0, 1).to(at::kCPU, at::kFloat).contiguous();                         // [Q, H]
-  const auto at = static_cast<std::size_t>(found - stack.layers.begin());
+  const auto at = static_cast<std::size_t>(found);
   const auto heads = static_cast<std::size_t>(stack.heads), keys = static_cast<std::size_t>(stack.keys);
   for (std::size_t q = 0; q < stack.queries.size(); ++q) {
     const std::size_t place = (q * stack.layers.size() + at) * heads;

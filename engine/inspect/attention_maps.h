@@ -3,6 +3,7 @@
 // forward pass over one row; engine thread. A stop ends the pass at its next layer.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <stop_token>
 #include <vector>
@@ -52,6 +53,9 @@ class StopProbe : public Probe {
 
 /// A stack of the plan's shape, every value «not computed». `shares`: with text and sink shares.
 AttentionStack emptyStack(Site site, const StackPlan& plan, bool shares);
+
+/// Where `layer` stands among `layers`; -1: it does not.
+std::ptrdiff_t placeOf(const std::vector<int>& layers, std::int64_t layer);
 
 /// Of `layers` layers those whose maps fit: all, or as many as fit, first and last included. `averaged` is set when heads must be
 /// averaged.

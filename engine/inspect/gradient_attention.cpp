@@ -132,9 +132,9 @@ AttentionStack gradientAttention(const Qwen3VL& model, const Rows& row, const Ca
         gradient = slopes[0];
         slope = slopes[1];
       }
-      const auto found = std::find(stack.layers.begin(), stack.layers.end(), static_cast<int>(l));
-      if (found == stack.layers.end()) continue;
-      const auto place = static_cast<std::size_t>(found - stack.layers.begin());
+      const std::ptrdiff_t found = placeOf(stack.layers, l);
+      if (found < 0) continue;
+      const auto place = static_cast<std::size_t>(found);
       at::Tensor maps = (weights.detach() * slope).index_select(2, visual.to(device));  // [H, n, V]
       if (stack.headsAveraged) maps = maps.mean(0, true);
       maps = maps.transpose(0, 1).to(at::kCPU, at::kFloat).contiguous();

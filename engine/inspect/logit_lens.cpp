@@ -38,8 +38,7 @@ LensProbe::LensProbe(const Qwen3VL& model, const Rows& row, const CapturePlan& p
 
 bool LensProbe::wants(ProbeSite site, std::int64_t layer) const {
   if (m_stop.stop_requested()) throw Cancelled();
-  const auto has = [layer](const std::vector<int>& layers) { return std::find(layers.begin(), layers.end(), layer) != layers.end(); };
-  return site == ProbeSite::Hidden && (has(m_lens.layers) || has(m_map.layers));
+  return site == ProbeSite::Hidden && (placeOf(m_lens.layers, layer) >= 0 || placeOf(m_map.layers, layer) >= 0);
 }
 
 at::Tensor LensProbe::read(const at::Tensor& states) const {
@@ -49,11 +48,7 @@ at::Tensor LensProbe::read(const at::Tensor& states) const {
 void LensProbe::take(ProbeSite, std::int64_t layer, std::int64_t, const at::Tensor& value) {
   const at::NoGradGuard noGrad;
   const std::int64_t piece = std::max<std::int64_t>(1, kLogitBytes / (m_model.config().text.vocabulary * static_cast<std::int64_t>(sizeof(float))));
-  const auto placeIn = [layer](const std::vector<int>& layers) {
-    const auto found = std::find(layers.begin(), layers.end(), layer);
-    return found == layers.end() ? -1 : found - layers.begin();
-  };
-  if (const auto place = placeIn(m_lens.layers); place >= 0) {
+  if (const auto place = placeOf(m_lens.layers, layer); place >= 0) {
     const std::int64_t count = m_positions.numel(), top = m_lens.top;
     for (std::int64_t begin = 0; begin < count; begin += piece) {
       if (m_stop.stop_requested()) throw Cancelled();
@@ -73,7 +68,7 @@ void LensProbe::take(ProbeSite, std::int64_t layer, std::int64_t, const at::Tens
       }
     }
   }
-  const auto place = placeIn(m_map.layers);
+  const auto place = placeOf(m_map.layers, layer);
   if (place < 0) return;
   const std::int64_t keys = m_map.keys;
   const at::Tensor chosen = at::tensor(m_mapIds, at::kLong);

@@ -9,15 +9,6 @@
 
 namespace cuescope {
 
-namespace {
-
-std::ptrdiff_t placeOf(const std::vector<int>& layers, std::int64_t layer) {
-  const auto found = std::find(layers.begin(), layers.end(), layer);
-  return found == layers.end() ? -1 : found - layers.begin();
-}
-
-}  // namespace
-
 RolloutProbe::RolloutProbe(const Rows& rows, const CapturePlan& plan, std::stop_token stop) : m_stop(std::move(stop)) {
   m_stack = emptyStack(Site::Rollout, plan.rollout, false);
   m_sink = rows.sinks.at(0);
