@@ -76,20 +76,11 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
   return at::linear(x, narrow, bias.defined() ? std::optional<at::Tensor>(bias.to(narrow.scalar_type())) : std::nullopt);
 }
 
-void Linear::narrowTo(at::ScalarType type) {
+void NarrowedWeight::narrowTo(at::ScalarType type) {
   narrow = type == at::ScalarType::Undefined ? at::Tensor() : weight.detach().to(type, /*non_blocking=*/false, /*copy=*/true);
 }
 
-void Linear::refreshNarrow() {
-  const at::NoGradGuard noGrad;
-  if (narrow.defined()) narrow.copy_(weight);
-}
-
-void RmsNorm::narrowTo(at::ScalarType type) {
-  narrow = type == at::ScalarType::Undefined ? at::Tensor() : weight.detach().to(type, /*non_blocking=*/false, /*copy=*/true);
-}
-
-void RmsNorm::refreshNarrow() {
+void NarrowedWeight::refreshNarrow() {
   const at::NoGradGuard noGrad;
   if (narrow.defined()) narrow.copy_(weight);
 }

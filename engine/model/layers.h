@@ -27,27 +27,26 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 /// x * rsqrt(mean(x^2) + eps) * weight over the last dimension; statistics in float32. Differentiable.
 at::Tensor rmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps);
 
-struct Linear : torch::nn::Module {
-  Linear(std::int64_t in, std::int64_t out, bool hasBias, const at::TensorOptions& options);
-  at::Tensor forward(const at::Tensor& x) const;
+/// A weight that may be kept a second time in the type of the activations. The layer that derives makes and registers it.
+struct NarrowedWeight : torch::nn::Module {
   /// Keeps a copy of the weight in this type for products with states of that type; Undefined: none.
   void narrowTo(at::ScalarType type);
   void refreshNarrow();
   /// The weight as inference kernels want it.
   const at::Tensor& computed() const { return narrow.defined() ? narrow : weight; }
-  at::Tensor weight;  // [out, in]
-  at::Tensor bias;    // [out] or undefined
+  at::Tensor weight;
   at::Tensor narrow;  // the weight in the compute type, undefined where that is its own; no parameter
 };
 
-struct RmsNorm : torch::nn::Module {
+struct Linear : NarrowedWeight {  // weight [out, in]
+  Linear(std::int64_t in, std::int64_t out, bool hasBias, const at::TensorOptions& options);
+  at::Tensor forward(const at::Tensor& x) const;
+  at::Tensor bias;  // [out] or undefined
+};
+
+struct RmsNorm : NarrowedWeight {  // weight [size]
   RmsNorm(std::int64_t size, double eps, const at::TensorOptions& options);
   at::Tensor forward(const at::Tensor& x) const { return rmsNorm(x, weight, eps); }
-  void narrowTo(at::ScalarType type);
-  void refreshNarrow();
-  const at::Tensor& computed() const { return narrow.defined() ? narrow : weight; }
-  at::Tensor weight;  // [size]
-  at::Tensor narrow;
   double eps;
 };
 

@@ -136,16 +136,14 @@ void Qwen3VL::setActivationType(at::ScalarType type) {
   m_vision->setActivationType(type);
   const bool narrows = type != computeType(m_headWeight);
   for (const auto& module : modules(false)) {
-    if (auto* linear = dynamic_cast<Linear*>(module.get())) linear->narrowTo(narrows ? type : at::ScalarType::Undefined);
-    if (auto* norm = dynamic_cast<RmsNorm*>(module.get())) norm->narrowTo(narrows ? type : at::ScalarType::Undefined);
+    if (auto* layer = dynamic_cast<NarrowedWeight*>(module.get())) layer->narrowTo(narrows ? type : at::ScalarType::Undefined);
   }
 }
 
 void Qwen3VL::refreshNarrowWeights() {
   if (activationType() == computeType(m_headWeight)) return;
   for (const auto& module : modules(false)) {
-    if (auto* linear = dynamic_cast<Linear*>(module.get())) linear->refreshNarrow();
-    if (auto* norm = dynamic_cast<RmsNorm*>(module.get())) norm->refreshNarrow();
+    if (auto* layer = dynamic_cast<NarrowedWeight*>(module.get())) layer->refreshNarrow();
   }
 }
 
