@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/core/failure.h"
+#include "engine/core/json_values.h"
 #include "engine/core/rollout_record.h"
 #include "engine/core/run_directory.h"
 #include "engine/data/demo_folder.h"
@@ -323,10 +324,9 @@ StudyResult readStudyResult(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   try {
     const Json json = Json::parse(in);
-    const auto number = [](const Json& value) { return value.is_null() ? static_cast<double>(kNotComputed) : value.get<double>(); };
-    const auto numbers = [&](const Json& list) {
+    const auto numbers = [](const Json& list) {
       std::vector<double> values;
-      for (const auto& value : list) values.push_back(number(value));
+      for (const auto& value : list) values.push_back(numberOr(value));
       return values;
     };
     StudyResult r;
@@ -348,11 +348,10 @@ StudyResult readStudyResult(const std::string& file) {
       split.evenEvidence = entry.at("even_evidence");
       split.evenObjects = entry.at("even_objects");
       if (entry.contains("selectivity")) {
-        for (const auto& [layer, rows] : entry.at("selectivity").items())
-          for (const double value : numbers(rows)) split.selectivity[std::stoi(layer)].push_back(static_cast<float>(value));
+        for (const auto& [layer, rows] : entry.at("selectivity").items()) split.selectivity[std::stoi(layer)] = floatsFrom(rows);
       }
       if (entry.contains("masses")) {
-        for (const auto& [layer, mass] : entry.at("masses").items()) split.masses[std::stoi(layer)] = {number(mass.at(0)), number(mass.at(1))};
+        for (const auto& [layer, mass] : entry.at("masses").items()) split.masses[std::stoi(layer)] = {numberOr(mass.at(0)), numberOr(mass.at(1))};
       }
     }
     return r;
