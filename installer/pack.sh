@@ -17,6 +17,13 @@ show() {
   compgen -G "$pack/pyarrow/libparquet.so.*" >/dev/null && echo "Arrow: $(readlink -f "$pack/pyarrow")" || echo "Arrow: none (parquet files do not open)"
   [ -f "$pack/nvidia/cudnn/lib/libcudnn.so.9" ] && echo "CUDA libraries: $(readlink -f "$pack/nvidia")" || echo "CUDA libraries: none"
 }
+# A part that lies in the pack itself would be removed and then linked to itself.
+refuse_own() {
+  local own; own=$(readlink -f "$pack")
+  for each in "$@"; do
+    case "$(readlink -f "$each")/" in "$own"/*) die "$each lies in the pack that is to be filled ($own)" "name another folder with torch 2.11; --show says what the pack has" ;; esac
+  done
+}
 writable() { mkdir -p "$pack" 2>/dev/null && [ -w "$pack" ] || die "$pack cannot be written" "run it as root, or name a folder of your own in CUESCOPE_PACK"; }
 
 case "${1:-}" in
@@ -29,14 +36,17 @@ case "${1:-}" in
     done
     writable
     if [ -n "$found" ]; then
+      refuse_own "$found" "$found/torch" "$found/nvidia" "$found/pyarrow"
       for part in torch nvidia pyarrow; do
         [ -d "$found/$part" ] || continue
         rm -rf "${pack:?}/$part"
         ln -s "$found/$part" "$pack/$part"
       done
     elif [ -f "$2/lib/libtorch_cpu.so" ]; then
+      refuse_own "$2"
+      found=$(readlink -f "$2")
       rm -rf "$pack/torch"
-      ln -s "$(readlink -f "$2")" "$pack/torch"
+      ln -s "$found" "$pack/torch"
     else
       die "$2 holds no torch/lib/libtorch_cpu.so and no lib/libtorch_cpu.so" "name a site-packages folder with torch 2.11, or an unpacked LibTorch 2.11"
     fi
