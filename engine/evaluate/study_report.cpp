@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/core/board.h"
+#include "engine/core/failure.h"
 #include "engine/core/run_directory.h"
 #include "engine/data/demo_folder.h"
 #include "engine/evaluate/study.h"
@@ -124,6 +125,10 @@ Results readAll(const fs::path& folder) {
   for (fs::directory_iterator it(folder / "results", none), end; !none && it != end; it.increment(none)) {
     if (it->path().extension() != ".json") continue;
     StudyResult result = readStudyResult(it->path().string());
+    for (const char* split : {"test", "ood"}) {
+      if (!result.splits.count(split))
+        throw Error("A result of the study is not whole", it->path().string(), std::string("it has no split «") + split + "»", "Remove the file; that training is made again.");
+    }
     results[result.setting].push_back(std::move(result));
   }
   for (auto& [name, list] : results) std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.seed < b.seed; });
