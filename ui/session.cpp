@@ -19,10 +19,6 @@ constexpr const char* kRowsTag = "rows";
 constexpr const char* kRunTag = "run";
 constexpr const char* kDoctorTag = "doctor";
 
-bool ended(RunState state) {
-  return state == RunState::Completed || state == RunState::Stopped || state == RunState::Failed;
-}
-
 }  // namespace
 
 // Lives on the engine thread: created empty here, filled and emptied by jobs. The destructor of Session empties it through a
@@ -434,9 +430,9 @@ void Session::startRun(const RunConfig& config) {
       own.status = status;
       own.yaml = QString::fromStdString(yaml);
       own.steps.clear();
-      if (status.step > 0) {  // resumed: what was there before
-        own.steps = RunReader(status.directory).newSteps();
-      }
+      RunReader before(status.directory);
+      own.checkpoints = before.checkpoints();
+      if (status.step > 0) own.steps = readSteps(before, m_ownRun);  // resumed: what was there before
       advanceRun();
       setRunState(RunState::Running);
     });

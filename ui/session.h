@@ -8,6 +8,7 @@
 #include <QHash>
 #include <QObject>
 #include <QPointer>
+#include <QSet>
 #include <QString>
 #include <QStringList>
 #include <memory>
@@ -26,6 +27,9 @@ namespace cuescope {
 
 enum class EngineState { NotStarted, Loading, Ready, Failed };
 enum class RunAction { Start, Pause, Resume, Checkpoint, StopAndSave, Stop, InspectStudent };
+
+/// The run makes no more steps.
+inline bool ended(RunState state) { return state == RunState::Completed || state == RunState::Stopped || state == RunState::Failed; }
 
 /// Why an action is not possible in a state, in words for a tooltip; empty when it is. One table for window, menus and tests.
 QString runRefusal(RunAction action, bool hasRun, RunState state, EngineState engine);
@@ -172,6 +176,7 @@ class Session : public QObject {
   void publishStatus(const RunStatus& status);
   RunRecord& record(const QString& name);
   void refreshFollowed(const QString& directory);
+  std::vector<StepPtr> readSteps(RunReader& reader, const QString& run);
   bool judgeDriver(const QString& directory, RunRecord& followed, RunStatus* status);
   void attach(RunLink* link, const QString& run);
   void launch(const QStringList& arguments, const QString& scratch);
@@ -194,6 +199,7 @@ class Session : public QObject {
   QString m_ownRun;
   bool m_loadingRun = false;
   QHash<QString, std::shared_ptr<RunReader>> m_followed;  // by directory
+  QSet<QString> m_young;  // directories that are looked at again when their files have grown old
   QFileSystemWatcher* m_watcher = nullptr;
   QHash<QString, RunLink*> m_links;  // by directory
   QString m_commandLine;

@@ -22,8 +22,6 @@ namespace {
 constexpr int kMostRunsListed = 200;
 constexpr qint64 kYoungMs = 30'000;  // files younger than this are written by somebody, perhaps on another machine
 
-bool ended(RunState state) { return state == RunState::Completed || state == RunState::Stopped || state == RunState::Failed; }
-
 QString lockedElsewhere(qint64 pid) {
   return pid > 0 ? QCoreApplication::translate("Session", "Process %1 trains this run and offers no control socket: another window, or an earlier version.").arg(pid)
                  : QCoreApplication::translate("Session", "Another process trains this run and offers no control socket.");
@@ -103,6 +101,20 @@ QString Session::openForeignRun(const QString& path, Failure* failure) {
   }
 }
 
+// All new steps of a run; a line that another program damaged is told of and left out, and the reader goes on behind it.
+std::vector<StepPtr> Session::readSteps(RunReader& reader, const QString& run) {
+  std::vector<StepPtr> steps;
+  for (;;) {
+    try {
+      std::vector<StepPtr> more = reader.newSteps();
+      if (more.empty()) return steps;
+      steps.insert(steps.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+    } catch (const Error& error) {
+      Q_EMIT runFailed(run, error.failure());
+    }
+  }
+}
+
 void Session::refreshFollowed(const QString& directory) {
   const auto reader = m_followed.value(directory);
   if (!reader) return;
@@ -120,9 +132,10 @@ void Session::refreshFollowed(const QString& directory) {
     if (followed.yaml.isEmpty()) followed.yaml = QString::fromStdString(reader->configYaml());
     followed.status.directory = directory.toStdString();
     followed.checkpoints = reader->checkpoints();
-    steps = reader->newSteps();
+    steps = readSteps(*reader, name);
   } catch (const Error& error) {  // a damaged folder: what was read stays, the rest is said
     Q_EMIT runFailed(name, error.failure());
+    record(name).checkpoints = reader->checkpoints();
   }
   RunRecord& followed = record(name);
   for (StepPtr& step : steps) {
@@ -168,7 +181,13 @@ bool Session::judgeDriver(const QString& directory, RunRecord& followed, RunStat
   if (age >= 0 && age < kYoungMs && followed.driver != RunDriver::Process && followed.driver != RunDriver::Elsewhere) {
     // Perhaps it trains on another machine that shares this folder: its files will go on changing, or grow old.
     followed.noSteering = tr("No process of this machine trains this run; its files changed %1 s ago.").arg(age / 1000);
-    QTimer::singleShot(kYoungMs, this, [this, directory] { refreshFollowed(directory); });
+    if (!m_young.contains(directory)) {  // one look ahead, however often its files change until then
+      m_young.insert(directory);
+      QTimer::singleShot(kYoungMs, this, [this, directory] {
+        m_young.remove(directory);
+        refreshFollowed(directory);
+      });
+    }
     return false;
   }
   const bool known = followed.failure.has_value();
@@ -191,6 +210,8 @@ void Session::attach(RunLink* link, const QString& run) {
     switch (message.kind) {
       case RunMessage::Kind::Hello:
       case RunMessage::Kind::Status: {
+        // publishStatus() tells of a new state; who drives the run and whether it can be steered is told here, when it is news.
+        const bool news = message.kind == RunMessage::Kind::Hello || followed.driver != RunDriver::Process || followed.pid != link->pid() || followed.noSteering != link->refusal();
         followed.driver = RunDriver::Process;
         followed.pid = link->pid();
         followed.noSteering = link->refusal();
@@ -200,11 +221,11 @@ void Session::attach(RunLink* link, const QString& run) {
         const bool stepped = followed.loaded && (followed.steps.empty() || followed.steps.back()->step < status.step);
         publishStatus(status);
         if (stepped) refreshFollowed(directory);
-        Q_EMIT actionsChanged();
+        if (news) Q_EMIT actionsChanged();
         break;
       }
       case RunMessage::Kind::Saved:
-        followed.checkpoints = RunReader(directory.toStdString()).checkpoints();
+        followed.checkpoints = m_followed.value(directory)->checkpoints();
         Q_EMIT checkpointWritten(run, QString::fromStdString(message.folder));
         break;
       case RunMessage::Kind::Trouble:
@@ -227,9 +248,7 @@ void Session::attach(RunLink* link, const QString& run) {
 void Session::processGone(const QString& run, const QString& directory) {
   RunRecord& followed = record(run);
   followed.driver = ended(followed.status.state) ? RunDriver::None : RunDriver::Process;  // Process: judged without patience
-  if (!m_followed.contains(directory)) m_followed.insert(directory, std::make_shared<RunReader>(directory.toStdString()));
-  if (m_watcher) refreshFollowed(directory);
-  else followRun(directory);
+  refreshFollowed(directory);
   Q_EMIT actionsChanged();
 }
 
