@@ -383,15 +383,16 @@ void EvaluatePage::fillSamples() {
     put(4, other == b->scores.end() ? tr("not asked") : percent(other->accuracy), true);
     put(5, other == b->scores.end() ? QString() : range(other->accuracy), true);
   }
-  if (!m_shown.empty()) m_table->setCurrentCell(0, 0);
+  if (!m_shown.empty()) {
+    const QSignalBlocker quiet(m_table);  // shown once, below
+    m_table->setCurrentCell(0, 0);
+  }
   showSample();
 }
 
 void EvaluatePage::showSample() {
   const int at = m_table->currentRow();
   std::vector<FactRow> facts;
-  HeatmapScene scene;
-  scene.showMap = false;
   const SamplePair* pair = at >= 0 && at < int(m_shown.size()) ? &m_pairs.rows[std::size_t(m_shown[std::size_t(at)])] : nullptr;
   const DataRow* row = nullptr;
   for (int i = 0; i < 2; ++i) {
@@ -407,14 +408,9 @@ void EvaluatePage::showSample() {
     facts.push_back({tr("Question"), {QString::fromStdString(pair->a->question)}, {}, QString::fromStdString(pair->a->prompt)});
     facts.push_back({tr("Reference"), {QString::fromStdString(pair->a->groundTruth)}, {}, {}});
     facts.push_back({tr("Kind, row"), {QStringLiteral("%1, %2").arg(QString::fromStdString(pair->a->kind)).arg(pair->a->fileRow)}, {}, {}});
-    if (row) {
-      scene.picture = QImage::fromData(row->image.data(), int(row->image.size())).convertToFormat(QImage::Format_RGB888);
-      for (const PixelBox& box : row->evidence)
-        if (box.image == 0) scene.boxes.push_back({QRectF(double(box.x), double(box.y), double(box.width), double(box.height)), QString::fromStdString(box.label), false});
-    }
   }
   m_picture->setEmptyText(pair ? tr("Fetching the picture") : tr("Choose a sample"), {});
-  m_picture->setScene(scene);
+  m_picture->setScene(rowScene(row));
   m_picture->fit();
   m_facts->setRows(facts);
   m_inspect->setEnabled(row != nullptr);
@@ -443,10 +439,7 @@ void EvaluatePage::exportTo(const QString& file) {
   if (file.endsWith(QStringLiteral(".csv"))) return writeBytes(file, m_pairs.rows.empty() ? QByteArray::fromStdString(boardCsv(m_board->board())) : pairsCsv(m_pairs, chosen(m_b) != nullptr));
   if (file.endsWith(QStringLiteral(".svg"))) return writeBytes(file, QByteArray::fromStdString(boardSvg(m_board->board())));
   if (!file.endsWith(QStringLiteral(".png"))) throw Error("Evaluations cannot be written as this kind of file", file.toStdString(), "samples are written as .csv, the board as .svg, the page as .png", "Choose one of these endings.");
-  QPixmap picture(size() * 2);
-  picture.setDevicePixelRatio(2);
-  render(&picture);
-  if (!picture.save(file)) throw Error("The picture could not be written", file.toStdString(), "the disk refuses", "Choose another folder.");
+  writePage(file, *this);
 }
 
 }  // namespace cuescope

@@ -7,9 +7,11 @@
 #include <QJsonDocument>
 #include <QPainter>
 #include <QPdfWriter>
+#include <QPixmap>
 #include <QRegularExpression>
 #include <QSaveFile>
 #include <QSvgGenerator>
+#include <QWidget>
 #include <algorithm>
 #include <cmath>
 
@@ -23,7 +25,7 @@ namespace {
 
 constexpr int kPdfDpi = 72;
 
-QByteArray pngBytes(const Figure& figure, double scale) {
+QByteArray figurePng(const Figure& figure, double scale) {
   QImage image((figure.size * scale).toSize(), QImage::Format_RGB32);
   image.fill(Qt::white);
   const int dots = int(std::lround(3779.5 * scale));  // 96 dots an inch at scale 1, whatever the screen has
@@ -34,11 +36,7 @@ QByteArray pngBytes(const Figure& figure, double scale) {
   painter.scale(scale, scale);
   figure.paint(painter, QRectF(QPointF(), figure.size));
   painter.end();
-  QByteArray bytes;
-  QBuffer buffer(&bytes);
-  buffer.open(QIODevice::WriteOnly);
-  image.save(&buffer, "PNG");
-  return bytes;
+  return pngBytes(image);
 }
 
 QByteArray svgBytes(const Figure& figure) {
@@ -82,11 +80,7 @@ FigureText figureText(const Inspection& inspection, const MapSlice& slice, const
   text.title = slice.exists() ? slice.claim : slice.why;
   text.dependsOn = slice.depends;
   text.causal = choice.causal;
-  QString model = QString::fromStdString(inspection.student.name);
-  if (inspection.step >= 0) model += QStringLiteral(", step %1").arg(inspection.step);
-  text.footer << QStringLiteral("%1 · weights %2 · image %3").arg(model, QString::fromStdString(inspection.student.digest).left(12), QString::fromStdString(inspection.studentImageDigest).left(12));
-  text.footer << QStringLiteral("question: %1").arg(QString::fromStdString(inspection.question).simplified());
-  if (!inspection.cue.empty()) text.footer << QStringLiteral("cue: %1").arg(QString::fromStdString(inspection.cue).simplified());
+  text.footer = lookLines(inspection);
   if (choice.demo) text.demoMark = QStringLiteral("Demo model and drawn scenes");
   return text;
 }
@@ -145,7 +139,7 @@ QStringList figureFormats() {
 }
 
 QByteArray figureBytes(const Figure& figure, const QString& format, double scale) {
-  if (format == u"png") return pngBytes(figure, std::clamp(scale, 0.25, 8.0));
+  if (format == u"png") return figurePng(figure, std::clamp(scale, 0.25, 8.0));
   if (format == u"svg") return svgBytes(figure);
   if (format == u"pdf") return pdfBytes(figure);
   throw Error("This is no picture format", format.toStdString(), "pictures are written as png, svg or pdf", "Choose one of the three.");
@@ -381,6 +375,21 @@ void writeBytes(const QString& file, const QByteArray& bytes) {
   QSaveFile out(file);
   if (!out.open(QIODevice::WriteOnly) || out.write(bytes) != bytes.size() || !out.commit())
     throw Error("This file could not be written", file.toStdString(), out.errorString().toStdString(), "Choose another folder.");
+}
+
+QByteArray pngBytes(const QImage& image) {
+  QByteArray bytes;
+  QBuffer buffer(&bytes);
+  buffer.open(QIODevice::WriteOnly);
+  image.save(&buffer, "PNG");
+  return bytes;
+}
+
+void writePage(const QString& file, QWidget& page) {
+  QPixmap picture(page.size() * 2);
+  picture.setDevicePixelRatio(2);
+  page.render(&picture);
+  if (!picture.save(file)) throw Error("The picture could not be written", file.toStdString(), "the disk refuses", "Choose another folder.");
 }
 
 void exportTo(const QString& file, const Inspection& inspection, const InspectRequest& request, const ExportChoice& choice, const Inspection* beside) {

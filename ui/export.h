@@ -17,6 +17,9 @@
 #include "ui/panels/map_panel.h"
 #include "ui/panels/tokens_panel.h"
 
+class QImage;
+class QWidget;
+
 namespace cuescope {
 
 struct Figure {
@@ -74,6 +77,10 @@ QByteArray recipeOf(const Inspection& inspection, const InspectRequest& request,
 void exportTo(const QString& file, const Inspection& inspection, const InspectRequest& request, const ExportChoice& choice, const Inspection* beside = nullptr);
 /// Whole or not at all.
 void writeBytes(const QString& file, const QByteArray& bytes);
+/// A picture as the bytes of a PNG file.
+QByteArray pngBytes(const QImage& image);
+/// A page as it stands, as PNG at 2 device pixels a pixel. Throws Error when the disk refuses.
+void writePage(const QString& file, QWidget& page);
 
 /// `cuescope render CAPTURE --format png|svg|pdf|csv|npz --output F ...`: exit code 0, 1 or 2; words go to stderr.
 int renderCommand(const QStringList& arguments);

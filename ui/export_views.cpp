@@ -201,13 +201,18 @@ QByteArray tableNpz(const DataTable& table) {
   return QByteArray::fromStdString(zip.bytes());
 }
 
-QStringList figureFooter(const Inspection& inspection, const ExportChoice& choice) {
-  QStringList footer;
+QStringList lookLines(const Inspection& inspection) {
+  QStringList lines;
   QString model = QString::fromStdString(inspection.student.name);
   if (inspection.step >= 0) model += QStringLiteral(", step %1").arg(inspection.step);
-  footer << QStringLiteral("%1 · weights %2 · image %3").arg(model, QString::fromStdString(inspection.student.digest).left(12), QString::fromStdString(inspection.studentImageDigest).left(12));
-  footer << QStringLiteral("question: %1").arg(QString::fromStdString(inspection.question).simplified());
-  if (!inspection.cue.empty()) footer << QStringLiteral("cue: %1").arg(QString::fromStdString(inspection.cue).simplified());
+  lines << QStringLiteral("%1 · weights %2 · image %3").arg(model, QString::fromStdString(inspection.student.digest).left(12), QString::fromStdString(inspection.studentImageDigest).left(12));
+  lines << QStringLiteral("question: %1").arg(QString::fromStdString(inspection.question).simplified());
+  if (!inspection.cue.empty()) lines << QStringLiteral("cue: %1").arg(QString::fromStdString(inspection.cue).simplified());
+  return lines;
+}
+
+QStringList figureFooter(const Inspection& inspection, const ExportChoice& choice) {
+  QStringList footer = lookLines(inspection);
   footer << QStringLiteral("Attention is not a cause.");
   if (choice.demo) footer << QStringLiteral("Demo model and drawn scenes");
   return footer;

@@ -41,6 +41,8 @@ QJsonArray modelJson(const ModelListing& listing, const std::vector<double>& nor
 /// Title above, facts below: no figure leaves without saying what it is.
 Figure captioned(const QString& title, const QStringList& footer, double width, double contentHeight, bool dark,
                  std::function<void(QPainter&, const QRectF&, const Colors&)> content);
+/// What was looked at: model and image, question, cue. The first lines below every figure.
+QStringList lookLines(const Inspection& inspection);
 QStringList figureFooter(const Inspection& inspection, const ExportChoice& choice);
 
 }  // namespace cuescope

@@ -257,13 +257,13 @@ void RolloutsDetail::show(const QString& run, const QString& file, const Rollout
     for (std::size_t t = 0; t < gaps.size(); ++t)
       if (std::isfinite(gaps[t]) && (m_token < 0 || std::abs(gaps[t]) > std::abs(gaps[std::size_t(m_token)]))) m_token = int(t);
   }
-  fillFacts();
   fillStrip();
   colourStrip();
   showToken();
+  if (m_has) return pictureArrived(QString::fromStdString(m_detail.record.sampleId));  // with the facts
+  fillFacts();
   refreshInspect();
-  if (m_has) pictureArrived(QString::fromStdString(m_detail.record.sampleId));
-  else m_picture->setScene({});
+  m_picture->setScene({});
 }
 
 void RolloutsDetail::fillFacts() {
@@ -426,19 +426,12 @@ void RolloutsDetail::selectToken(int token) {
 void RolloutsDetail::pictureArrived(const QString& sampleId) {
   if (!m_has || QString::fromStdString(m_detail.record.sampleId) != sampleId) return;
   const DataRow* row = m_samples.row(sampleId);
-  HeatmapScene scene;
-  scene.showMap = false;
-  if (row) {
-    scene.picture = QImage::fromData(row->image.data(), int(row->image.size())).convertToFormat(QImage::Format_RGB888);
-    for (const PixelBox& box : row->evidence)
-      if (box.image == 0) scene.boxes.push_back({QRectF(double(box.x), double(box.y), double(box.width), double(box.height)), QString::fromStdString(box.label), false});
-  }
   m_picture->setEmptyText(row                                  ? tr("No picture in this row")
                           : m_samples.files().isEmpty()        ? tr("The data of this run is not known")
                           : m_samples.isMissing(sampleId)      ? tr("The run's data files have no row «%1» now").arg(sampleId)
                                                                : tr("Fetching the picture"),
                           m_samples.files().isEmpty() ? tr("A dump names no pictures.") : QString());
-  m_picture->setScene(scene);
+  m_picture->setScene(rowScene(row));
   m_picture->fit();
   fillFacts();
   refreshInspect();
@@ -496,11 +489,6 @@ std::vector<RolloutsDetail::Weights> RolloutsDetail::weights() const {
   }
   if (live && std::none_of(list.begin(), list.end(), [](const Weights& w) { return w.student == kRunStudent; })) list.push_back(now);
   return list;
-}
-
-QString RolloutsDetail::weightsText() const {
-  const auto list = weights();
-  return list.empty() ? QString() : list.front().words;
 }
 
 void RolloutsDetail::refreshInspect() {

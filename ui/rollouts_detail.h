@@ -51,8 +51,6 @@ class RolloutsDetail : public QWidget {
   QPushButton* inspectButton() const { return m_inspect; }
   const RolloutDetail& detail() const { return m_detail; }
   bool hasSample() const { return m_has; }
-  /// Words for the person: «checkpoint of step 40» or «the student as it is now».
-  QString weightsText() const;
 
  Q_SIGNALS:
   void inspectRequested(const cuescope::InspectRequest& request);

@@ -360,10 +360,7 @@ void RolloutsPage::exportTo(const QString& file) {
   if (file.endsWith(QStringLiteral(".csv"))) return writeBytes(file, m_model->csv());
   if (!file.endsWith(QStringLiteral(".png")))
     throw Error("Rollouts cannot be written as this kind of file", file.toStdString(), "the list is written as .csv, the page as .png", "Choose one of these endings.");
-  QPixmap picture(size() * 2);
-  picture.setDevicePixelRatio(2);
-  render(&picture);
-  if (!picture.save(file)) throw Error("The picture could not be written", file.toStdString(), "the disk refuses", "Choose another folder.");
+  writePage(file, *this);
 }
 
 }  // namespace cuescope

@@ -1,11 +1,11 @@
 // The tour's bad files: each must end as a message in the panel, and cost neither memory nor the studio.
-#include <QBuffer>
 #include <QDir>
 #include <QFile>
 #include <QImage>
 #include <QPainter>
 #include <QtEndian>
 
+#include "ui/export.h"
 #include "ui/inspect_page.h"
 #include "ui/status_strip.h"
 #include "ui/tour.h"
@@ -26,11 +26,7 @@ QByteArray drawnPhotograph() {
   painter.setBrush(QColor(60, 90, 50));
   painter.drawPolygon(QPolygonF({{0, 240}, {150, 120}, {320, 240}}));
   painter.end();
-  QByteArray bytes;
-  QBuffer buffer(&bytes);
-  buffer.open(QIODevice::WriteOnly);
-  image.save(&buffer, "PNG");
-  return bytes;
+  return pngBytes(image);
 }
 
 namespace {

@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kBatch = 24;           // ids of one job: about a screen
 constexpr int kPage = 200;           // rows read at a time while an id is looked for
-constexpr qint64 kKeepBytes = 96ll << 20;
+constexpr qint64 kKeepBytes = 96ll << 20;   // of pictures and thumbnails
+constexpr qint64 kThumbBytes = 48ll << 20;  // of thumbnails among them: about a thousand
 constexpr QSize kThumb(128, 96);     // device pixels: 34 px rows at up to 300 %
 
 /// «demo-train-1912» says row 1912; -1 when the id ends with no number.
@@ -76,11 +77,12 @@ void SampleRows::setFiles(const QStringList& files) {
   m_rows.clear();
   m_thumbs.clear();
   m_order.clear();
+  m_thumbOrder.clear();
   m_missing.clear();
   m_asked.clear();
   m_wanted.clear();
   m_hints.clear();
-  m_bytes = 0;
+  m_bytes = m_thumbBytes = 0;
 }
 
 void SampleRows::hint(const QString& id, const QString& file, qint64 row) {
@@ -105,6 +107,9 @@ QImage SampleRows::thumbnail(const QString& id) {
   QImage image = QImage::fromData(at->image.data(), int(at->image.size()));
   if (!image.isNull()) image = image.scaled(kThumb, Qt::KeepAspectRatio, Qt::SmoothTransformation);
   m_thumbs.insert(id, image);
+  m_thumbOrder << id;
+  m_thumbBytes += image.sizeInBytes();
+  while (m_thumbBytes > kThumbBytes && m_thumbOrder.size() > kBatch) m_thumbBytes -= m_thumbs.take(m_thumbOrder.takeFirst()).sizeInBytes();
   return image;
 }
 
@@ -136,7 +141,7 @@ void SampleRows::ask() {
         self->m_rows.insert(id, row);
         self->m_order << id;
       }
-      while (self->m_bytes > kKeepBytes && self->m_order.size() > kBatch) {
+      while (self->m_bytes + self->m_thumbBytes > kKeepBytes && self->m_order.size() > kBatch) {
         const QString oldest = self->m_order.takeFirst();
         self->m_bytes -= qint64(self->m_rows.value(oldest).image.size());
         self->m_rows.remove(oldest);
@@ -149,6 +154,16 @@ void SampleRows::ask() {
       if (!self->m_wanted.isEmpty()) self->m_timer.start();
     });
   }, false);
+}
+
+HeatmapScene rowScene(const DataRow* row) {
+  HeatmapScene scene;
+  scene.showMap = false;
+  if (!row) return scene;
+  scene.picture = QImage::fromData(row->image.data(), int(row->image.size())).convertToFormat(QImage::Format_RGB888);
+  for (const PixelBox& box : row->evidence)
+    if (box.image == 0) scene.boxes.push_back({QRectF(double(box.x), double(box.y), double(box.width), double(box.height)), QString::fromStdString(box.label), false});
+  return scene;
 }
 
 QStringList dataFilesOf(const QString& runDirectory) {

@@ -10,6 +10,7 @@
 #include <QTimer>
 
 #include "engine/core/snapshots.h"
+#include "widgets/heatmap_layer.h"
 
 namespace cuescope {
 
@@ -43,14 +44,17 @@ class SampleRows : public QObject {
   QStringList m_files;
   QHash<QString, DataRow> m_rows;
   QHash<QString, QImage> m_thumbs;
-  QStringList m_order;  // oldest first
-  qint64 m_bytes = 0;
+  QStringList m_order, m_thumbOrder;  // oldest first
+  qint64 m_bytes = 0, m_thumbBytes = 0;
   QSet<QString> m_missing, m_asked;
   QStringList m_wanted;
   QHash<QString, std::pair<QString, qint64>> m_hints;
   int m_generation = 0;
   QTimer m_timer;
 };
+
+/// The row's picture with its evidence boxes, without a map; no picture while there is no row.
+HeatmapScene rowScene(const DataRow* row);
 
 /// Training data files of a run, absolute, from its config.yaml; empty for runs of other programs.
 QStringList dataFilesOf(const QString& runDirectory);
