@@ -50,11 +50,8 @@ class RowFilter : public QSortFilterProxyModel {
     if (!row) return false;
     if (m_show == 0 && m_words.isEmpty()) return true;
     const CueEdit cue = m_rows.cueAt(at);
-    if (m_show == 1 || m_show == 2) {
-      const auto findings = lintRow(*row, cue, 0, 0);
-      if (m_show == 1 && !worst(findings)) return false;
-      if (m_show == 2 && !cue.changed()) return false;
-    }
+    if (m_show == 1 && !m_rows.worstAt(at)) return false;
+    if (m_show == 2 && !cue.changed()) return false;
     const auto in = [&](const std::string& text) { return QString::fromStdString(text).contains(m_words, Qt::CaseInsensitive); };
     return m_words.isEmpty() || in(row->id) || in(row->question) || in(cue.cue) || in(row->answer) || in(row->kind);
   }
@@ -367,7 +364,7 @@ void DataPage::openFile(const QString& file) {
   m_lintHead->setText(tr("Lint, whole set"), tr("not run"));
   m_wantedRow = -1;
   m_session.cancelJobs("lint");
-  m_linting = false;
+  endLint(m_lintRun, tr("not run"));
   m_model->clear(file);
   try {
     m_edits = readCueEdits(cueEditsFile(file.toStdString()));

@@ -8,6 +8,9 @@
 #include <QSortFilterProxyModel>
 #include <QTimer>
 #include <QWidget>
+#include <deque>
+#include <optional>
+#include <unordered_map>
 
 #include "ui/data_side.h"
 #include "ui/session.h"
@@ -44,10 +47,15 @@ class DataRowsModel : public QAbstractTableModel {
   const DataRow* row(int index) const;
   /// The row as the data has it, with a picture that was let go of again.
   void replace(const DataRow& row);
+  /// Bytes of pictures that are here, and how many there may be (a few that were looked at last may pass it).
+  qint64 pictureBytes() const { return m_bytes; }
+  void setPictureLimit(qint64 bytes) { m_pictureLimit = bytes; }
   /// Cue of a row as it was edited; the model shows the data's own otherwise.
   void setEdits(const CueEdits* edits) { m_edits = edits; }
   CueEdit cueAt(int index) const;
   void touch(int index);  // its cue has changed
+  /// The worst finding of a row with its cue as it is now, or null; kept until the row is touched.
+  const Finding* worstAt(int index) const;
 
   int rowCount(const QModelIndex& parent = {}) const override { return parent.isValid() ? 0 : int(m_rows.size()); }
   int columnCount(const QModelIndex& parent = {}) const override { return parent.isValid() ? 0 : Columns; }
@@ -64,8 +72,10 @@ class DataRowsModel : public QAbstractTableModel {
   qint64 m_total = -1;
   bool m_waiting = false;
   std::vector<DataRow> m_rows;
-  qint64 m_bytes = 0;  // of pictures
+  qint64 m_bytes = 0, m_pictureLimit = 128ll << 20;  // of pictures
+  std::deque<int> m_fetched;  // rows whose picture was asked for again, oldest first
   const CueEdits* m_edits = nullptr;
+  mutable std::unordered_map<int, std::optional<Finding>> m_worst;  // of rows that were looked at
 };
 
 class DataPage : public QWidget {
@@ -82,7 +92,6 @@ class DataPage : public QWidget {
   QPushButton* saveButton() const { return m_save; }
   QPushButton* lintButton() const { return m_lintAll; }
   DataSide* side() const { return m_side; }
-  QTableWidget* marksTable() const { return m_marks; }
   /// The chosen row's cue as it is now.
   CueEdit currentCue() const;
   /// Edited rows that are not on the disk yet.
@@ -117,6 +126,7 @@ class DataPage : public QWidget {
   void renderPrompts();
   void refreshState();
   void fail(const Failure& failure);
+  void endLint(int run, const QString& note);
   void applySearch();
 
   Session& m_session;
@@ -129,6 +139,7 @@ class DataPage : public QWidget {
   qint64 m_wantedRow = -1, m_askedRow = -1;  // to jump to; whose picture was asked for again
   int m_prompted = 0;
   bool m_linting = false, m_filling = false;
+  int m_lintRun = 0;  // tells the newest lint from one that was cancelled
   std::vector<Complaint> m_found;
   QTimer m_promptTimer;
 

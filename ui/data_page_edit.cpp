@@ -242,17 +242,15 @@ void DataPage::renderPrompts() {
 void DataPage::lintAll() {
   if (m_linting) {
     m_session.cancelJobs("lint");
-    m_linting = false;
-    m_lintAll->setText(tr("Run lint"));
-    m_lintHead->setText(tr("Lint, whole set"), tr("cancelled"));
-    return;
+    return endLint(m_lintRun, tr("cancelled"));
   }
   m_linting = true;
   m_found.clear();
   m_complaints->clear();
   m_lintAll->setText(tr("Cancel"));
   const QPointer<DataPage> self(this);
-  m_session.submit("lint", [self, file = m_model->file(), edits = m_edits](Engine& engine, const EventSink&, std::stop_token stop) {
+  const int run = ++m_lintRun;
+  const auto lint = [self, run, file = m_model->file(), edits = m_edits](Engine& engine, const std::stop_token& stop) {
     std::vector<Complaint> found;
     int counts[kChecks] = {};
     qint64 total = 0;
@@ -270,16 +268,14 @@ void DataPage::lintAll() {
         }
       }
       const bool last = page.rows.empty() || first + kLintPage >= total;
-      Session::reply(QPointer<QObject>(self.data()), [self, file, found, first, total, last, counts = std::vector<int>(counts, counts + kChecks)] {
-        if (!self || self->m_model->file() != file || !self->m_linting) return;
+      Session::reply(QPointer<QObject>(self.data()), [self, run, found = last ? found : std::vector<Complaint>(), first, total, last, counts = std::vector<int>(counts, counts + kChecks)] {
+        if (!self || run != self->m_lintRun || !self->m_linting) return;
         if (!last) return self->m_lintHead->setText(tr("Lint, whole set"), tr("%1 of %2 rows").arg(std::min(total, first + kLintPage)).arg(total));
-        self->m_linting = false;
-        self->m_lintAll->setText(tr("Run lint"));
         self->m_found = found;
         QStringList sums;
         for (int check = 0; check < kChecks; ++check)
           if (counts[std::size_t(check)]) sums << tr("%1 %2").arg(checkTitle(Check(check)).toLower()).arg(counts[std::size_t(check)]);
-        self->m_lintHead->setText(tr("Lint, whole set"), sums.isEmpty() ? tr("%1 rows, no complaints").arg(total) : tr("%1 rows: %2").arg(total).arg(sums.join(QStringLiteral(", "))));
+        self->endLint(run, sums.isEmpty() ? tr("%1 rows, no complaints").arg(total) : tr("%1 rows: %2").arg(total).arg(sums.join(QStringLiteral(", "))));
         for (const Complaint& complaint : found) {
           auto* item = new QListWidgetItem(complaint.finding.verdict == Verdict::Wrong ? icon(Icon::Cross, colors().danger) : icon(Icon::Caution, colors().caution),
                                            tr("Row %1: %2. %3").arg(complaint.row).arg(complaint.finding.words, complaint.finding.detail), self->m_complaints);
@@ -290,7 +286,26 @@ void DataPage::lintAll() {
       });
       if (last) break;
     }
+  };
+  m_session.submit("lint", [self, run, lint](Engine& engine, const EventSink&, std::stop_token stop) {
+    try {
+      lint(engine, stop);
+    } catch (const Cancelled&) {  // asked for: whoever cancelled knows
+    } catch (...) {
+      Session::reply(QPointer<QObject>(self.data()), [self, run, failure = currentFailure("lint of the whole set")] {
+        if (!self || run != self->m_lintRun || !self->m_linting) return;
+        self->endLint(run, tr("not finished"));
+        self->fail(failure);
+      });
+    }
   });
+}
+
+void DataPage::endLint(int run, const QString& note) {
+  if (run != m_lintRun || !m_linting) return;
+  m_linting = false;
+  m_lintAll->setText(tr("Run lint"));
+  m_lintHead->setText(tr("Lint, whole set"), note);
 }
 
 void DataPage::exportTo(const QString& file) {
@@ -302,10 +317,7 @@ void DataPage::exportTo(const QString& file) {
     return writeBytes(file, out);
   }
   if (!file.endsWith(QStringLiteral(".png"))) throw Error("Data cannot be written as this kind of file", file.toStdString(), "complaints are written as .csv, the page as .png", "Choose one of these endings.");
-  QPixmap picture(size() * 2);
-  picture.setDevicePixelRatio(2);
-  render(&picture);
-  if (!picture.save(file)) throw Error("The picture could not be written", file.toStdString(), "the disk refuses", "Choose another folder.");
+  writePage(file, *this);
 }
 
 }  // namespace cuescope

@@ -5,13 +5,15 @@
 namespace cuescope {
 namespace {
 constexpr int kPage = 100;
-constexpr qint64 kPictureBytes = 128ll << 20;  // of pictures that are kept
+constexpr std::size_t kFetchedKept = 8;  // pictures that were asked for again and stay whatever they take: the shown row is among them
 }  // namespace
 
 void DataRowsModel::clear(const QString& file) {
   beginResetModel();
   m_file = file;
   m_rows.clear();
+  m_worst.clear();
+  m_fetched.clear();
   m_bytes = 0;
   m_total = -1;
   m_waiting = false;
@@ -26,7 +28,7 @@ void DataRowsModel::add(const DataRows& rows) {
   beginInsertRows({}, int(m_rows.size()), int(m_rows.size() + rows.rows.size()) - 1);
   for (const DataRow& row : rows.rows) {
     m_rows.push_back(row);
-    if (m_bytes > kPictureBytes) m_rows.back().image = {};  // asked for again when the row is looked at
+    if (m_bytes > m_pictureLimit) m_rows.back().image = {};  // asked for again when the row is looked at
     else m_bytes += qint64(row.image.size());
   }
   endInsertRows();
@@ -34,7 +36,18 @@ void DataRowsModel::add(const DataRows& rows) {
 
 void DataRowsModel::replace(const DataRow& row) {
   if (row.index < 0 || row.index >= qint64(m_rows.size())) return;
-  m_rows[std::size_t(row.index)] = row;
+  DataRow& at = m_rows[std::size_t(row.index)];
+  m_bytes += qint64(row.image.size()) - qint64(at.image.size());
+  at = row;
+  std::erase(m_fetched, int(row.index));
+  m_fetched.push_back(int(row.index));
+  // Those that were looked at longest ago let go of their picture again.
+  while (m_bytes > m_pictureLimit && m_fetched.size() > kFetchedKept) {
+    DataRow& old = m_rows[std::size_t(m_fetched.front())];
+    m_fetched.pop_front();
+    m_bytes -= qint64(old.image.size());
+    old.image = {};
+  }
   touch(int(row.index));
 }
 
@@ -46,7 +59,22 @@ CueEdit DataRowsModel::cueAt(int index) const {
   return cueOf(*at);
 }
 
-void DataRowsModel::touch(int at) { Q_EMIT dataChanged(index(at, 0), index(at, Columns - 1)); }
+void DataRowsModel::touch(int at) {
+  m_worst.erase(at);
+  Q_EMIT dataChanged(index(at, 0), index(at, Columns - 1));
+}
+
+const Finding* DataRowsModel::worstAt(int index) const {
+  const DataRow* at = row(index);
+  if (!at) return nullptr;
+  auto known = m_worst.find(index);
+  if (known == m_worst.end()) {
+    const auto findings = lintRow(*at, cueAt(index), 0, 0);
+    const Finding* bad = worst(findings);
+    known = m_worst.emplace(index, bad ? std::optional(*bad) : std::nullopt).first;
+  }
+  return known->second ? &*known->second : nullptr;
+}
 
 const DataRow* DataRowsModel::row(int index) const {
   return index >= 0 && index < int(m_rows.size()) ? &m_rows[std::size_t(index)] : nullptr;
@@ -56,8 +84,7 @@ QVariant DataRowsModel::data(const QModelIndex& index, int role) const {
   const DataRow* at = index.isValid() ? row(index.row()) : nullptr;
   if (!at) return {};
   if (role == Qt::DecorationRole && index.column() == Cue) {
-    const auto findings = lintRow(*at, cueAt(index.row()), 0, 0);
-    const Finding* bad = worst(findings);
+    const Finding* bad = worstAt(index.row());
     return !bad ? icon(Icon::Check) : bad->verdict == Verdict::Wrong ? icon(Icon::Cross, colors().danger) : bad->check == Check::Cue ? icon(Icon::Add) : icon(Icon::Caution, colors().caution);
   }
   if (role == Qt::FontRole) return index.column() == Question || index.column() == Cue ? uiFont(12) : monoFont(11);
@@ -73,8 +100,7 @@ QVariant DataRowsModel::data(const QModelIndex& index, int role) const {
     case Cue: {
       const CueEdit cue = cueAt(index.row());
       if (role == Qt::ToolTipRole) return cue.cue.empty() ? tr("The teacher reads what the student reads") : QString::fromStdString(cue.cue);
-      const auto findings = lintRow(*at, cue, 0, 0);
-      const Finding* bad = worst(findings);
+      const Finding* bad = worstAt(index.row());
       return (bad ? bad->words : tr("cue, %1 marks").arg(cue.marks.size())) + (cue.changed() ? tr(", edited") : QString());
     }
   }
