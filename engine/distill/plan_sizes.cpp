@@ -242,7 +242,6 @@ RunPlan planOf(const PlanInputs& in) {
                                    static_cast<std::int64_t>(perPrompt * static_cast<double>(seen * t.layers * 2 * t.kvHeads * t.headDim * kFloat)));
   }
   hold("prompt_cache", kept, true, "keys and values of the frozen teacher's prompts, at the run's end");
-  hold("data", in.dataBytes, true, "the files of rows");
   const bool watches = in.valRows > 0 && config.trainer.probeFreq > 0;
   const std::int64_t probes = watches ? std::min<std::int64_t>(in.valRows, 16) * (prompts.empty() ? 0 : batch.patches / static_cast<std::int64_t>(prompts.size())) * pixel : 0;
   hold("captures", probes, true, "pictures of the probe rows");

@@ -44,7 +44,6 @@ struct PlanInputs {
   std::vector<ModelSizes> teachers;  // those that hold weights of their own
   std::vector<PlanRow> rows;         // prompts; cycled to data.train_batch_size
   std::int64_t trainRows = 0, valRows = 0;
-  std::int64_t dataBytes = 0;        // of files that are held
   std::string device = "cpu";
   std::int64_t baseline = 0, available = 0;
   MachineSpeed speed;
