@@ -356,6 +356,52 @@ class TestCheckpoint : public QObject {
     QCOMPARE(steps, (std::vector<int>{2, 4, 5}));
   }
 
+  void anEvaluationAloneOfARunThatHasACheckpointAsksItsStudentAndLeavesTheRunAsItIs() {
+    const std::string directory = folder("evaluated");
+    {
+      auto run = openRun(rehearsalConfig(), directory);
+      while (run->advance({})) {
+      }
+    }
+    const std::string held = folder("held-out.jsonl");
+    std::vector<Sample> samples;
+    for (std::int64_t i = 0; i < 2; ++i) samples.push_back(rows().row(i));
+    writeJsonl(held, samples);
+    const auto textOf = [](const std::string& file) {
+      std::ifstream in(file, std::ios::binary);
+      return std::string(std::istreambuf_iterator<char>(in), {});
+    };
+    const std::string metrics = textOf(directory + "/metrics.jsonl"), yaml = textOf(directory + "/config.yaml");
+    RunConfig config = tinyConfig();
+    config.trainer.directory = fs::path(directory).parent_path().string();
+    config.trainer.name = "evaluated";
+    config.trainer.valOnly = true;
+    config.trainer.device = "cpu";
+    config.student.path = golden::path("tiny-student-vicur");
+    config.teacher.path = golden::path("tiny-teacher");
+    config.data.valFiles = {held};
+    for (const std::string& mode : {std::string("auto"), checkpointFolder(directory, 2)}) {
+      config.trainer.resumeMode = mode;
+      const auto run = Run::open(config, {.device = "cpu", .dtype = "float32", .threads = 0}, {}, {});
+      QVERIFY(run->directory() != directory);
+      QVERIFY(sameBits(weightsOf(*run), Qwen3VL::load(mode == "auto" ? checkpointFolder(directory, 3) : mode, "cpu", "float32")->parameters()));
+      while (run->advance({})) {
+      }
+      QVERIFY(run->status().state == RunState::Completed);
+      const auto steps = RunReader(run->directory()).newSteps();
+      QCOMPARE(steps.size(), std::size_t(1));
+      QCOMPARE(steps[0]->metrics.at("val/n"), 2.0);
+    }
+    QCOMPARE(textOf(directory + "/metrics.jsonl"), metrics);
+    QCOMPARE(textOf(directory + "/config.yaml"), yaml);
+    QVERIFY(fs::exists(checkpointFolder(directory, 3)));
+  }
+
+  void noRowIsDrawnFromNoRows() {
+    DataCursor cursor(0, true, 1);
+    QVERIFY_THROWS_EXCEPTION(Error, cursor.next());
+  }
+
   void anExportIsTheModelAlone() {
     const std::string directory = folder("export");
     auto run = openRun(rehearsalConfig(), directory);

@@ -32,13 +32,26 @@ void refuseIncomplete(const RunConfig& config) {
 }
 
 struct Place {
-  std::string directory, resumeFrom;
+  std::string directory, resumeFrom, evaluated;  // checkpoints; evaluated: the one whose student an evaluation alone asks
 };
+
+/// A folder that no run has yet.
+std::string freeFolder(const fs::path& wanted) {
+  fs::path free = wanted;
+  for (int number = 2; fs::exists(free / "config.yaml"); ++number) free = wanted.string() + "-" + std::to_string(number);
+  return free.string();
+}
+
+/// Where it goes on from a checkpoint. An evaluation alone has a folder of its own: the run that it looks at stays as it is.
+Place continued(const RunConfig& config, const fs::path& run, const std::string& checkpoint) {
+  if (config.trainer.valOnly && !checkpoint.empty()) return {freeFolder(run), {}, checkpoint};
+  return {run.string(), checkpoint, {}};
+}
 
 Place choosePlace(const RunConfig& config) {
   const std::string& mode = config.trainer.resumeMode;
   const fs::path wanted = fs::path(runsFolder(config)) / config.trainer.name;
-  if (mode == "auto") return {wanted.string(), newestCheckpoint(wanted.string())};
+  if (mode == "auto") return continued(config, wanted, newestCheckpoint(wanted.string()));
   if (mode != "disable") {
     const fs::path checkpoint = fs::path(resolvePath(mode)).lexically_normal();
     const fs::path run = checkpoint.parent_path().parent_path();
@@ -46,12 +59,9 @@ Place choosePlace(const RunConfig& config) {
       throw Error("The run cannot be resumed", checkpoint.string(),
                   "the folder does not lie in the checkpoints of a run", "Name a folder RUN/checkpoints/step-NNNNNN.");
     }
-    return {run.string(), checkpoint.string()};
+    return continued(config, run, checkpoint.string());
   }
-  fs::path free = wanted;
-  for (int number = 2; fs::exists(free / "config.yaml"); ++number)
-    free = wanted.string() + "-" + std::to_string(number);
-  return {free.string(), {}};
+  return {freeFolder(wanted), {}, {}};
 }
 
 std::string bytesOf(const fs::path& file) {
@@ -194,8 +204,9 @@ std::unique_ptr<Run> Run::open(const RunConfig& config, const EngineOptions& opt
   };
   RunParts parts;
   const std::string studentFolder = resolvePath(config.student.path);
-  if (!place.resumeFrom.empty()) requireWholeCheckpoint(place.resumeFrom);
-  parts.studentFiles = place.resumeFrom.empty() ? studentFolder : place.resumeFrom;
+  const std::string& checkpoint = place.evaluated.empty() ? place.resumeFrom : place.evaluated;
+  if (!checkpoint.empty()) requireWholeCheckpoint(checkpoint);
+  parts.studentFiles = checkpoint.empty() ? studentFolder : checkpoint;
   parts.studentProcessor = std::make_shared<Processor>(parts.studentFiles);
   const auto rowsIn = [](const std::vector<std::string>& names) {
     std::vector<std::string> files;

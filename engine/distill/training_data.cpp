@@ -43,6 +43,7 @@ void DataCursor::beginBatch(std::int64_t batch) {
 }
 
 std::int64_t DataCursor::next() {
+  if (m_size < 1) throw Error("There is nothing to learn from", "data.train_files", "there are no rows", "Check the data.");
   if (m_position >= m_size) {
     ++m_epoch;
     m_position = 0;
