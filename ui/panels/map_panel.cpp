@@ -348,11 +348,7 @@ void MapPanel::setBeside(InspectionPtr beside, const QString& labelA, const QStr
   m_beside = std::move(beside);
   m_besidePictures.clear();
   for (const ImageView& view : m_beside->images) m_besidePictures.push_back(pictureOf(view));
-  m_labelA = labelA;
-  m_labelB = labelB;
-  applyScene();
-  if (m_canvas->compare() == ImageCanvas::Compare::Single && !m_difference) m_canvas->setCompare(ImageCanvas::Compare::SideBySide);
-  updateTools();
+  showSecond(labelA, labelB);
 }
 
 void MapPanel::setPair(const MapSlice& before, const MapSlice& after, const QString& labelBefore, const QString& labelAfter) {
@@ -361,15 +357,20 @@ void MapPanel::setPair(const MapSlice& before, const MapSlice& after, const QStr
   m_first = before;
   m_second = after;
   m_pair = true;
-  m_labelA = labelBefore;
-  m_labelB = labelAfter;
+  showSecond(labelBefore, labelAfter);
+}
+
+// A second map that has just come stands beside the first, unless a comparison is shown already.
+void MapPanel::showSecond(const QString& labelA, const QString& labelB) {
+  m_labelA = labelA;
+  m_labelB = labelB;
   applyScene();
   if (m_canvas->compare() == ImageCanvas::Compare::Single && !m_difference) m_canvas->setCompare(ImageCanvas::Compare::SideBySide);
   updateTools();
 }
 
 QString MapPanel::comparison() const {
-  if (!secondSlice()) return {};
+  if (!m_beside && !m_second) return {};
   if (m_difference) return QStringLiteral("difference");
   return m_canvas->compare() == ImageCanvas::Compare::Single ? QString() : QStringLiteral("side");
 }
@@ -410,6 +411,14 @@ void MapPanel::setCausal(const QString& text, bool computing, const QString& ref
   m_compute->setToolTip(refusal.isEmpty() ? tr("Erase the patches with the largest 5 % of this map, and as many random ones for comparison") : refusal);
 }
 
+// What is shown now becomes B; the next map that is chosen is compared with it.
+void MapPanel::putAside() {
+  if (m_beside || m_second || !m_slice.exists()) return;
+  m_second = m_slice;
+  m_secondState = m_selection.state();
+  m_labelB = QStringLiteral("B, ") + m_slice.claim;
+}
+
 void MapPanel::compareWith(ImageCanvas::Compare mode) {
   if (mode == ImageCanvas::Compare::Single) {
     const bool other = m_beside != nullptr;
@@ -418,12 +427,7 @@ void MapPanel::compareWith(ImageCanvas::Compare mode) {
     if (other) Q_EMIT besideEnded();
     return;
   }
-  if (!m_beside && !m_second && m_slice.exists()) {
-    // What is shown now becomes B; the next map that is chosen is compared with it.
-    m_second = m_slice;
-    m_secondState = m_selection.state();
-    m_labelB = QStringLiteral("B, ") + m_slice.claim;
-  }
+  putAside();
   m_difference = false;
   applyScene();
   m_canvas->setCompare(mode);
@@ -434,11 +438,7 @@ void MapPanel::command(const QString& name) {
   else if (name == u"swipe") compareWith(ImageCanvas::Compare::Swipe);
   else if (name == u"side") compareWith(ImageCanvas::Compare::SideBySide);
   else if (name == u"difference") {
-    if (!m_beside && !m_second && m_slice.exists()) {
-      m_second = m_slice;
-      m_secondState = m_selection.state();
-      m_labelB = QStringLiteral("B, ") + m_slice.claim;
-    }
+    putAside();
     m_difference = !m_difference;
     applyScene();
   } else if (name == u"swap") {

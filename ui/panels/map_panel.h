@@ -119,6 +119,8 @@ class MapPanel : public QWidget {
   void applyFrames();
   void compareWith(ImageCanvas::Compare mode);
   void endSecond();
+  void putAside();
+  void showSecond(const QString& labelA, const QString& labelB);
 
   Selection& m_selection;
   InspectionPtr m_inspection, m_beside;
