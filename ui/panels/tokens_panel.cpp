@@ -13,6 +13,17 @@
 #include "widgets/elided_label.h"
 
 namespace cuescope {
+namespace {
+
+/// The largest finite value, 0 when none is above it.
+double largest(const std::vector<double>& values) {
+  double high = 0;
+  for (const double v : values)
+    if (std::isfinite(v)) high = std::max(high, v);
+  return high;
+}
+
+}  // namespace
 
 // The range of the colouring, written at both ends.
 class GapLegend : public QWidget {
@@ -377,9 +388,7 @@ void TokensPanel::refresh() {
   const int layer = m_selection.layer();
   const std::vector<double> values = tokenValues(*m_inspection, value(), context());
   if (value() == TokenValue::PatchShare) {  // shares of a few patches are small: the ramp ends at the largest
-    coloring.high = 0;
-    for (const double v : values)
-      if (std::isfinite(v)) coloring.high = std::max(coloring.high, v);
+    coloring.high = largest(values);
     if (!(coloring.high > 0)) coloring.high = 1;
   }
   m_legend->setColoring(coloring);
@@ -391,10 +400,8 @@ void TokensPanel::refresh() {
       m_shares = tokenValues(*m_inspection, TokenValue::ImageShare, layer);
       if (!m_shares.empty() && std::isnan(m_shares.front())) m_shares.clear();
     } else {
-      m_shares = tokenValues(*m_inspection, TokenValue::PatchShare, context());
-      double high = 0;
-      for (const double v : m_shares)
-        if (std::isfinite(v)) high = std::max(high, v);
+      m_shares = value() == TokenValue::PatchShare ? values : tokenValues(*m_inspection, TokenValue::PatchShare, context());
+      const double high = largest(m_shares);
       if (high > 0)
         for (double& v : m_shares) v /= high;
       note = m_patches.size() == 1 ? tr("bar: attention to the picked patch, longest %1").arg(number(high, 4))
