@@ -49,7 +49,6 @@ ModelPanel::ModelPanel(QWidget* parent) : QWidget(parent) {
   m_cue->setTone(ElidedLabel::Tone::Text2);
   cue->row()->addWidget(m_cue, 1);
   m_tree = new QTreeWidget;
-  m_tree->setWhatsThis(tr("The modules of the student with their shapes and sizes."));
   m_tree->setAccessibleName(tr("Modules of the student"));
   m_tree->setWhatsThis(tr("Every weight of the shown student, from the headers of its files: shape, type, size, and the root of the sum of its squares. An output projection of the cue "
                           "recovery module with norm 0 adds nothing yet."));
