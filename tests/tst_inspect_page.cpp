@@ -18,7 +18,7 @@
 
 #include "engine/core/array_file.h"
 #include "engine/core/capture.h"
-#include "support/fake_engine.h"
+#include "support/window_fixture.h"
 #include "ui/export.h"
 #include "ui/export_views.h"
 #include "ui/inspect_page.h"
@@ -39,34 +39,15 @@
 
 using namespace cuescope;
 
-class TestInspectPage : public QObject {
+class TestInspectPage : public QObject, private WindowFixture {
   Q_OBJECT
  private Q_SLOTS:
-  void initTestCase() {
-    QSettings::setDefaultFormat(QSettings::IniFormat);
-    QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, m_home.path());
-    QCoreApplication::setOrganizationName("cuescope-test");
-    Theme::instance().setSetting(ThemeSetting::Dark);
-    Theme::instance().install();
-  }
+  void initTestCase() { useOwnSettings(); }
   void init() {
-    QSettings().clear();
-    m_control = std::make_shared<FakeControl>();
-    m_session = std::make_unique<Session>([control = m_control] { return makeFakeEngine(control); });
-    m_window = std::make_unique<MainWindow>(*m_session);
-    m_window->workspace().addModel("/models/weak");
-    m_window->workspace().addModel("/models/strong");
-    m_window->resize(1600, 1000);
-    m_window->show();
-    QVERIFY(QTest::qWaitForWindowExposed(m_window.get()));
-    m_session->start();
-    QTRY_COMPARE(m_session->engineState(), EngineState::Ready);
-    ask();
+    openWindow({"/models/weak", "/models/strong"});
+    if (!QTest::currentTestFailed()) ask();
   }
-  void cleanup() {
-    m_window.reset();
-    m_session.reset();
-  }
+  void cleanup() { closeWindow(); }
 
   void everySiteIsOfferedAndExplained() {
     QComboBox* sites = page()->map()->siteChooser();
@@ -420,10 +401,6 @@ class TestInspectPage : public QObject {
     QTRY_COMPARE(arrived.size(), 1);
     m_window->selection().setToken(0);
   }
-  QTemporaryDir m_home;
-  std::shared_ptr<FakeControl> m_control;
-  std::unique_ptr<Session> m_session;
-  std::unique_ptr<MainWindow> m_window;
 };
 
 QTEST_MAIN(TestInspectPage)

@@ -15,7 +15,7 @@
 #include <QtTest>
 
 #include "engine/core/capture.h"
-#include "support/fake_engine.h"
+#include "support/window_fixture.h"
 #include "ui/command_palette.h"
 #include "ui/data_page.h"
 #include "ui/export.h"
@@ -37,7 +37,7 @@
 
 using namespace cuescope;
 
-class TestStudio : public QObject {
+class TestStudio : public QObject, private WindowFixture {
   Q_OBJECT
  private Q_SLOTS:
   void initTestCase();
@@ -67,37 +67,18 @@ class TestStudio : public QObject {
  private:
   void ask();
   void drop(const QString& path);
-  QTemporaryDir m_home;
-  std::shared_ptr<FakeControl> m_control;
-  std::unique_ptr<Session> m_session;
-  std::unique_ptr<MainWindow> m_window;
 };
 
 void TestStudio::initTestCase() {
-  QSettings::setDefaultFormat(QSettings::IniFormat);
-  QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, m_home.path());
-  QCoreApplication::setOrganizationName("cuescope-test");
-  Theme::instance().setSetting(ThemeSetting::Dark);
-  Theme::instance().install();
+  useOwnSettings();
 }
 
 void TestStudio::init() {
-  QSettings().clear();
-  m_control = std::make_shared<FakeControl>();
-  m_session = std::make_unique<Session>([control = m_control] { return makeFakeEngine(control); });
-  m_window = std::make_unique<MainWindow>(*m_session);
-  m_window->workspace().addModel("/models/weak");
-  m_window->workspace().addModel("/models/strong");
-  m_window->resize(1600, 1000);
-  m_window->show();
-  QVERIFY(QTest::qWaitForWindowExposed(m_window.get()));
-  m_session->start();
-  QTRY_COMPARE(m_session->engineState(), EngineState::Ready);
+  openWindow({"/models/weak", "/models/strong"});
 }
 
 void TestStudio::cleanup() {
-  m_window.reset();
-  m_session.reset();
+  closeWindow();
 }
 
 void TestStudio::ask() {

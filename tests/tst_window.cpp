@@ -16,7 +16,7 @@
 #include <QUndoGroup>
 #include <QtTest>
 
-#include "support/fake_engine.h"
+#include "support/window_fixture.h"
 #include "ui/command_palette.h"
 #include "ui/inspect_page.h"
 #include "ui/layouts.h"
@@ -34,7 +34,7 @@
 
 using namespace cuescope;
 
-class TestWindow : public QObject {
+class TestWindow : public QObject, private WindowFixture {
   Q_OBJECT
  private Q_SLOTS:
   void initTestCase();
@@ -54,37 +54,18 @@ class TestWindow : public QObject {
   void recentThingsAreInTheMenu();
   void keysCanBeChangedAndDuplicatesAreRefused();
   void everyActionHasWordsKeysAMenuAndAPlaceInThePalette();
-
- private:
-  QTemporaryDir m_home;
-  std::shared_ptr<FakeControl> m_control;
-  std::unique_ptr<Session> m_session;
-  std::unique_ptr<MainWindow> m_window;
 };
 
 void TestWindow::initTestCase() {
-  QSettings::setDefaultFormat(QSettings::IniFormat);
-  QSettings::setPath(QSettings::IniFormat, QSettings::UserScope, m_home.path());
-  QCoreApplication::setOrganizationName("cuescope-test");
-  Theme::instance().setSetting(ThemeSetting::Dark);
-  Theme::instance().install();
+  useOwnSettings();
 }
 
 void TestWindow::init() {
-  QSettings().clear();
-  m_control = std::make_shared<FakeControl>();
-  m_session = std::make_unique<Session>([control = m_control] { return makeFakeEngine(control); });
-  m_window = std::make_unique<MainWindow>(*m_session);
-  m_window->resize(1600, 1000);
-  m_window->show();
-  QVERIFY(QTest::qWaitForWindowExposed(m_window.get()));
-  m_session->start();
-  QTRY_COMPARE(m_session->engineState(), EngineState::Ready);
+  openWindow();
 }
 
 void TestWindow::cleanup() {
-  m_window.reset();
-  m_session.reset();
+  closeWindow();
 }
 
 void TestWindow::undoTakesBackTheShownPagesEditsAlone() {
