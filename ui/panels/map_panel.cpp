@@ -175,8 +175,13 @@ void MapPanel::extendInspection(InspectionPtr inspection) {
   m_inspection = std::move(inspection);
   if (!samePictures) {
     m_pictures.clear();
+    m_thumbnails.clear();
     if (m_inspection)
-      for (const ImageView& view : m_inspection->images) m_pictures.push_back(pictureOf(view));
+      for (const ImageView& view : m_inspection->images) {
+        m_pictures.push_back(pictureOf(view));
+        const QImage& whole = m_pictures.back();
+        m_thumbnails.push_back(whole.height() > 160 ? whole.scaledToHeight(160, Qt::SmoothTransformation) : whole);
+      }
   }
   m_placesKey.clear();
   fillSites();
@@ -304,8 +309,7 @@ void MapPanel::applyFrames() {
   for (std::size_t i = 0; i < slices.size(); ++i) {
     StripFrame frame;
     frame.label = QString::fromStdString(m_inspection->images[i].label);
-    const QImage& whole = m_pictures[i];
-    frame.scene = mapScene(*m_inspection, slices[i], m_view, whole.height() > 160 ? whole.scaledToHeight(160, Qt::SmoothTransformation) : whole);
+    frame.scene = mapScene(*m_inspection, slices[i], m_view, m_thumbnails[i]);
     frame.scene.boxes.clear();
     if (!std::isfinite(m_view.high) && high > 0) frame.scene.style.high = high;  // one scale for all
     double sum = 0;

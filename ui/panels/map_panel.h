@@ -125,6 +125,7 @@ class MapPanel : public QWidget {
   Selection& m_selection;
   InspectionPtr m_inspection, m_beside;
   std::vector<QImage> m_pictures, m_besidePictures;
+  std::vector<QImage> m_thumbnails;  // of m_pictures, for the strip of frames
   MapSlice m_slice;
   std::optional<MapSlice> m_second;   // put aside, or after a change
   std::optional<MapSlice> m_first;    // before a change: shown instead of the selection's
