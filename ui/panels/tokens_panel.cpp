@@ -340,10 +340,6 @@ void TokensPanel::setBeside(InspectionPtr beside) {
   refresh();
 }
 
-void TokensPanel::setClampLimits(const ClampLimits& limits) {
-  m_limits = limits;
-}
-
 QString TokensPanel::barNote() const {
   return m_note->text();
 }
@@ -358,7 +354,7 @@ void TokensPanel::setInspection(InspectionPtr inspection) {
   if (m_inspection)
     for (std::size_t t = 0; t < m_inspection->response.size(); ++t) {
       response.push_back(stripToken(m_inspection->response[t]));
-      response.back().clamped = t < m_inspection->distributions.size() && isClamped(m_inspection->distributions[t], m_limits);
+      response.back().clamped = t < m_inspection->distributions.size() && isClamped(m_inspection->distributions[t], {});
     }
   m_strip->setResponse(response);
   if (m_inspection && !m_inspection->hasTeacher && value() == TokenValue::Gap) setValue(TokenValue::StudentLogProb);

@@ -1,6 +1,6 @@
 // TokensPanel: prompt and response as they are, coloured by one value a token (gap, k1, k3, divergences, log-probabilities, entropy,
-// rank, attention shares, attention to picked patches, another student). A tick marks tokens whose loss the run would clamp. Selects
-// the token of the Selection; hover lists the most likely tokens under every condition. UI thread.
+// rank, attention shares, attention to picked patches, another student). A tick marks tokens whose loss a run with the default limits
+// would clamp. Selects the token of the Selection; hover lists the most likely tokens under every condition. UI thread.
 #pragma once
 
 #include <QWidget>
@@ -34,7 +34,8 @@ struct TokenContext {
 /// One value a response token; NaN where it was not computed.
 std::vector<double> tokenValues(const Inspection& inspection, TokenValue value, int layer);
 std::vector<double> tokenValues(const Inspection& inspection, TokenValue value, const TokenContext& context);
-/// Loss clamp and floor of log-probabilities of a run, as the marks over the tokens use them.
+/// Loss clamp and floor of log-probabilities. The marks over the tokens use the defaults, which are a new run's: an inspection does
+/// not know its run's configuration, and an exported figure has no other limits either.
 struct ClampLimits {
   double lossMax = 10;      // |k1| or k3 beyond it is held; 0: off
   double logProbMin = -10;  // teacher's log p below it is held
@@ -62,7 +63,6 @@ class TokensPanel : public QWidget {
   void setPicked(int image, const std::vector<int>& patches);
   /// Another student's look at the same response; null ends it.
   void setBeside(InspectionPtr beside);
-  void setClampLimits(const ClampLimits& limits);
   QString barNote() const;
   /// Goes to the next or previous response token.
   void step(int by, bool largeGap = false);
@@ -77,7 +77,6 @@ class TokensPanel : public QWidget {
   InspectionPtr m_beside;
   std::vector<int> m_patches;
   int m_image = 0;
-  ClampLimits m_limits;
   bool m_streaming = false;
   // What the strip was last given, so that a new token or head repaints what it must.
   std::vector<double> m_shares;
