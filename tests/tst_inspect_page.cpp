@@ -294,6 +294,21 @@ class TestInspectPage : public QObject, private WindowFixture {
     QVERIFY_EXCEPTION_THROWN(readModelListing(m_home.filePath("nothing")), Error);
   }
 
+  void otherWeightsInTheSameFolderAreListedAgain() {
+    const QString folder = m_home.filePath("rewritten");
+    QVERIFY(QDir().mkpath(folder));
+    page()->showTab("model");
+    ModelInfo info = page()->inspection()->student;
+    for (const int count : {1, 2}) {
+      ArrayFileWriter writer;
+      for (int i = 0; i < count; ++i) writer.addFloats("model.language_model.layers." + std::to_string(i) + ".mlp.up_proj.weight", {2, 2}, {1, 2, 2, 4});
+      writer.write((folder + "/model.safetensors").toStdString());
+      info.digest = std::to_string(count);
+      page()->model()->setModel(folder, info);
+      QCOMPARE(page()->model()->listing().tensors.size(), std::size_t(count));
+    }
+  }
+
   void severalPicturesAreOneQuestionWithAStrip() {
     QList<QUrl> urls;
     for (const char* name : {"one.png", "two.png"}) {

@@ -105,8 +105,10 @@ void ModelPanel::showEvent(QShowEvent* event) {
 }
 
 void ModelPanel::load() {
-  if (m_wanted == m_folder) return;
+  if (m_wanted == m_folder && m_info.digest == m_digest) return;
   m_folder = m_wanted;
+  m_digest = m_info.digest;
+  m_opened.clear();
   ++m_run;
   m_thread = {};
   m_tree->clear();

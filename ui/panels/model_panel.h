@@ -44,6 +44,7 @@ class ModelPanel : public QWidget {
   void refreshBranch(QTreeWidgetItem* item);
 
   QString m_folder, m_wanted;
+  std::string m_digest;  // of the weights that are listed
   ModelInfo m_info;
   ModelListing m_listing;
   std::vector<double> m_norms;
