@@ -309,6 +309,34 @@ class TestInspectPage : public QObject, private WindowFixture {
     }
   }
 
+  // Too large for all norms at once: only the cue recovery module's come unasked.
+  void aBranchOpenedWhileNormsAreComputedGetsItsOwn() {
+    const QString folder = m_home.filePath("large");
+    QVERIFY(QDir().mkpath(folder));
+    ArrayFileWriter writer;
+    writer.addFloats("model.language_model.layers.0.mlp.up_proj.weight", {2, 2}, {1, 2, 2, 4});
+    writer.addFloats("model.language_model.sink_cross_attns.5.o_proj.weight", {2, 2}, {0, 0, 0, 3});
+    const std::vector<std::uint16_t> zeros((64 << 20) / 2 + 1);
+    writer.add("model.language_model.embed_tokens.weight", "BF16", {std::int64_t(zeros.size())}, zeros.data());
+    writer.write((folder + "/model.safetensors").toStdString());
+    page()->showTab("model");
+    ModelInfo info = page()->inspection()->student;
+    info.digest = "large";
+    ModelPanel* model = page()->model();
+    QSignalSpy norms(model, &ModelPanel::normsArrived);
+    model->setModel(folder, info);
+    const auto& tensors = model->listing().tensors;
+    const auto found = std::find_if(tensors.begin(), tensors.end(), [](const TensorLine& t) { return t.name.contains("up_proj"); });
+    QVERIFY(found != tensors.end());
+    const std::size_t tensor = std::size_t(found - tensors.begin());
+    const auto items = model->tree()->findItems("up_proj", Qt::MatchExactly | Qt::MatchRecursive);
+    QCOMPARE(items.size(), 1);
+    items[0]->setExpanded(true);  // the first norms are on their way
+    QCOMPARE(norms.size(), 0);
+    QTRY_COMPARE(norms.size(), 2);
+    QCOMPARE(model->norms()[tensor], 5.0);
+  }
+
   void severalPicturesAreOneQuestionWithAStrip() {
     QList<QUrl> urls;
     for (const char* name : {"one.png", "two.png"}) {

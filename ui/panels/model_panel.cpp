@@ -8,8 +8,10 @@
 #include <QSignalBlocker>
 #include <QTreeWidget>
 #include <QVBoxLayout>
+#include <algorithm>
 #include <cmath>
 #include <functional>
+#include <utility>
 
 #include "ui/panels/panel.h"
 #include "ui/session.h"
@@ -80,7 +82,8 @@ ModelPanel::ModelPanel(QWidget* parent) : QWidget(parent) {
     std::vector<std::size_t> which;
     for (int i = 0; i < item->childCount(); ++i)
       if (const QVariant tensor = item->child(i)->data(Name, kTensor); tensor.isValid() && std::isnan(m_norms[std::size_t(tensor.toULongLong())])) which.push_back(std::size_t(tensor.toULongLong()));
-    if (!which.empty() && !m_thread.joinable()) compute(which);
+    if (m_thread.joinable()) m_opened.insert(m_opened.end(), which.begin(), which.end());  // after what is computed now
+    else if (!which.empty()) compute(which);
   });
   m_summary->setText(tr("No model yet"), tr("it comes with the first answer"));
 }
@@ -241,6 +244,9 @@ void ModelPanel::compute(std::vector<std::size_t> which) {
       panel->m_thread = {};
       for (std::size_t i = 0; i < which.size(); ++i) panel->setNorm(which[i], norms[i]);
       for (int i = 0; i < panel->m_tree->topLevelItemCount(); ++i) panel->refreshBranch(panel->m_tree->topLevelItem(i));
+      std::vector<std::size_t> next = std::exchange(panel->m_opened, {});
+      std::erase_if(next, [&](std::size_t i) { return !std::isnan(panel->m_norms[i]) || std::find(which.begin(), which.end(), i) != which.end(); });
+      if (!next.empty()) panel->compute(std::move(next));
       Q_EMIT panel->normsArrived();
     });
   });

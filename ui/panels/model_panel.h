@@ -53,6 +53,7 @@ class ModelPanel : public QWidget {
   ElidedLabel* m_cue = nullptr;
   QLineEdit* m_filter = nullptr;
   QTreeWidget* m_tree = nullptr;
+  std::vector<std::size_t> m_opened;  // tensors of branches that were opened while norms were computed
   int m_run = 0;  // tells the answers of old threads apart
   std::jthread m_thread;
 };
