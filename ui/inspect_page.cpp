@@ -2,7 +2,6 @@
 
 #include <QApplication>
 #include <QComboBox>
-#include <QDataStream>
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QLabel>
@@ -50,6 +49,7 @@ constexpr int kDemoAnswerTokens = 64;
 constexpr int kWhatIfHeight = 126;
 // Tabs of the matrix panel and of the distributions panel, in their order.
 const char* const kMatrixTabs[] = {"matrix", "shares", "model", "steps", "recipe"};
+constexpr int kRecipeTab = 4;
 const char* const kDistributionTabs[] = {"distributions", "change", "lens"};
 
 }  // namespace
@@ -125,7 +125,6 @@ void InspectPage::build() {
   m_whatIf->setFixedHeight(kWhatIfHeight);
 
   m_matrix = new MatrixView;
-  m_matrix->setWhatsThis(tr("One cell for every layer and head of the shown measure."));
   m_matrix->setAccessibleName(tr("Matrix of layers and heads"));
   m_matrix->setWhatsThis(tr("The same map at every layer and head, on one scale. A click chooses layer and head; a double click brings the map to the canvas."));
   m_matrix->setEmptyText(tr("No maps yet"));
@@ -134,7 +133,6 @@ void InspectPage::build() {
   m_model = new ModelPanel;
   m_steps = new StepsPanel(m_selection);
   m_recipe = new QPlainTextEdit;
-  m_recipe->setWhatsThis(tr("How the shown view was made, as text."));
   m_recipe->setReadOnly(true);
   m_recipe->setFont(monoFont(11));
   m_recipe->setFrameShape(QFrame::NoFrame);
@@ -148,7 +146,6 @@ void InspectPage::build() {
   m_distributions = new DistributionsPanel(m_selection);
   m_distributionsPanel = new Panel(QStringLiteral("distributions"), tr("Distributions"), m_distributions);
   m_change = new ChangeBars;
-  m_change->setWhatsThis(tr("How far the next-token distributions changed between the compared answers."));
   m_change->setEmptyText(tr("No what if yet"), tr("Its distribution before and after stands here"));
   m_change->setWhatsThis(tr("The judged token's distribution before and after the last what if."));
   m_lens = new LensPanel(m_selection);
@@ -176,6 +173,7 @@ void InspectPage::build() {
 
 void InspectPage::connectPanels() {
   connect(m_ask, &AskBar::asked, this, [this] { ask(); });
+  connect(m_ask, &AskBar::cancelled, this, &InspectPage::cancelLooks);
   connect(m_ask, &AskBar::cancelled, &m_session, &Session::cancel);
   connect(m_ask, &AskBar::openRequested, this, &InspectPage::openRequested);
   connect(m_ask, &AskBar::addRequested, this, &InspectPage::addPictureDialog);
@@ -217,7 +215,7 @@ void InspectPage::connectPanels() {
   connect(m_map, &MapPanel::viewChanged, this, [this] {
     m_matrix->setColorMap(m_map->view().map);
     m_steps->setColorMap(m_map->view().map);
-    if (m_matrixPanel->currentTab() == 4) updateRecipe();
+    if (m_matrixPanel->currentTab() == kRecipeTab) updateRecipe();
     Q_EMIT viewChanged();
   });
   connect(m_whatIf, &WhatIfPanel::runRequested, this, &InspectPage::runWhatIf);
@@ -424,7 +422,7 @@ void InspectPage::arrived(const InspectionPtr& inspection) {
   updateWhatIf();
   updateCapture();
   updateSteps();
-  updateRecipe();
+  if (m_matrixPanel->currentTab() == kRecipeTab) updateRecipe();
   m_besideWanted = !m_ask->beside().isEmpty();
   if (m_besideWanted) lookBeside();
   Q_EMIT viewChanged();
@@ -442,7 +440,7 @@ void InspectPage::extend(const InspectionPtr& inspection) {
   m_cueScore->setMap(inspection, m_map->slice());
   updateWhatIf();
   updateCapture();
-  updateRecipe();
+  if (m_matrixPanel->currentTab() == kRecipeTab) updateRecipe();
   Q_EMIT viewChanged();
 }
 
@@ -483,7 +481,7 @@ void InspectPage::refreshHidden() {
   const int tab = m_matrixPanel->currentTab();
   if (tab == 1) m_shares->refresh();
   if (tab == 3) m_steps->refresh();
-  if (tab == 4) updateRecipe();
+  if (tab == kRecipeTab) updateRecipe();
   m_matrixPanel->setNote(tab == 0 ? m_matrix->scaleText() : QString());
   if (m_distributionsPanel->currentTab() == 2) m_lens->refresh();
 }
@@ -502,10 +500,6 @@ void InspectPage::showTab(const QString& name) {
   for (int i = 0; i < 3; ++i)
     if (name == QLatin1String(kDistributionTabs[i])) m_distributionsPanel->setCurrentTab(i);
   refreshHidden();
-}
-
-QString InspectPage::recipeText() const {
-  return m_recipe->toPlainText();
 }
 
 void InspectPage::showFailure(const Failure& failure) {
@@ -536,29 +530,6 @@ void InspectPage::stepHead(int by) {
   const AttentionStack* stack = m_inspection ? stackOf(*m_inspection, m_selection.state()) : nullptr;
   if (!stack || stack->headsAveraged || stack->heads <= 1) return;
   m_selection.setHead(std::clamp(m_selection.head() + by, kHeadMean, stack->heads - 1));
-}
-
-QByteArray InspectPage::layoutState() const {
-  QByteArray bytes;
-  QDataStream out(&bytes, QIODevice::WriteOnly);
-  for (const QSplitter* s : {m_columns, m_left, m_right, m_lower, m_lowerRight}) out << s->saveState();
-  for (const Panel* panel : m_panels) out << (panel->isVisibleTo(panel->parentWidget()) || panel->isFloating());
-  return bytes;
-}
-
-void InspectPage::restoreLayout(const QByteArray& state) {
-  QDataStream in(state);
-  for (QSplitter* s : {m_columns, m_left, m_right, m_lower, m_lowerRight}) {
-    QByteArray part;
-    in >> part;
-    if (in.status() == QDataStream::Ok) s->restoreState(part);
-    s->setHandleWidth(1);
-  }
-  for (Panel* panel : m_panels) {
-    bool visible = true;
-    in >> visible;
-    if (in.status() == QDataStream::Ok) panel->setVisible(visible);
-  }
 }
 
 void InspectPage::resetLayout() {

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <QWidget>
-#include <map>
 #include <set>
 
 #include "ui/session.h"
@@ -66,6 +65,8 @@ class InspectPage : public QWidget {
   void lookBeside();
   /// Every checkpoint of the selected run reads the shown response.
   void lookOverSteps();
+  /// Ends what captureSite(), lookBeside() and lookOverSteps() have begun, whether it waits or runs.
+  void cancelLooks();
   /// Error of this page, with its next step as buttons; an empty label list leaves Copy details alone.
   void showFailure(const Failure& failure);
 
@@ -86,23 +87,18 @@ class InspectPage : public QWidget {
   const InspectionPtr& inspection() const { return m_inspection; }
   const InspectionPtr& besideInspection() const { return m_besideLook; }
   const InspectRequest& shownRequest() const { return m_shownRequest; }
-  const std::map<int, InspectionPtr>& stepLooks() const;
   /// What an export writes: the view that was worked in last (exportViewNames), as it is shown.
   ExportChoice exportChoice() const;
   void setExportView(const QString& name);
   const QString& exportView() const { return m_view; }
   void setExportScale(double scale);
-  double exportScale() const { return m_exportScale; }
   bool capturing() const { return m_capturing; }
-  QString recipeText() const;
   std::vector<Panel*> panels() const { return m_panels; }
   /// Brings a panel's tab to the front: "matrix", "shares", "model", "steps", "distributions", "change", "lens", "alignment", "recipe".
   void showTab(const QString& name);
   /// For the head and layer keys.
   void stepLayer(int by);
   void stepHead(int by);
-  QByteArray layoutState() const;
-  void restoreLayout(const QByteArray& state);
   void resetLayout();
 
  Q_SIGNALS:
@@ -131,7 +127,6 @@ class InspectPage : public QWidget {
   QString whatIfRefusal() const;
   QString captureRefusal() const;
   void beginCapture(const InspectRequest& request, const std::set<Site>& sites);
-  void cancelLooks();
   void besideArrived(const InspectionPtr& look, const QString& label);
   void addPictureDialog();
   void followFocus(QWidget* now);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "ui/inspect_page.h"
 #include "ui/inspection_view.h"
@@ -81,7 +82,8 @@ void InspectPage::updateWhatIf() {
     place.decoder = m_selection.site() != Site::Vision && m_selection.site() != Site::Occlusion;
     place.position = ofToken ? m_inspection->predicting(m_selection.token()) : -1;
     const int first = m_inspection->images.empty() ? 0 : m_inspection->images[std::size_t(m_map->view().image)].firstVisual;
-    const auto inRegion = [&](int visual) { return region.empty() || std::find(region.begin(), region.end(), visual - first) != region.end(); };
+    const std::set<int> inside(region.begin(), region.end());
+    const auto inRegion = [&](int visual) { return inside.empty() || inside.count(visual - first) > 0; };
     for (int p = 0; p < int(m_inspection->studentPrompt.tokens.size()); ++p)
       if (const int visual = m_inspection->studentPrompt.tokens[std::size_t(p)].visual; visual >= 0 && inRegion(visual)) place.imageKeys.push_back(p);
     m_whatIf->setPlace(place);

@@ -256,7 +256,7 @@ void InspectPage::updateSteps() {
   int checkpoints = 0;
   if (run)
     for (const CheckpointInfo& each : run->checkpoints) checkpoints += each.complete;
-  if (run && checkpoints == 0 && !run->foreign)
+  if (run && checkpoints == 0 && !run->loaded && !run->foreign)  // only listed so far: nobody has looked into its folder
     for (const CheckpointInfo& each : RunReader(run->status.directory).checkpoints()) checkpoints += each.complete;
   m_steps->setPossible(m_selection.run(), checkpoints, m_stepsLeft, captureRefusal());
 }
@@ -299,10 +299,6 @@ void InspectPage::lookOverSteps() {
         false);
   }
   updateSteps();
-}
-
-const std::map<int, InspectionPtr>& InspectPage::stepLooks() const {
-  return m_steps->looks();
 }
 
 void InspectPage::addPictureDialog() {

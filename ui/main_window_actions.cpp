@@ -146,7 +146,10 @@ void MainWindow::buildActions() {
 
   QMenu* inspect = menu(tr("Inspect"));
   add(inspect, {"inspect.ask", "Ask", "Ctrl+Return", "Ask the student the question", [this] { setPage(Inspect); m_inspect->ask(); }});
-  add(inspect, {"inspect.cancel", "Cancel", "Ctrl+.", "Stop what is computed now; never the run", [this] { m_session.cancel(); }});
+  add(inspect, {"inspect.cancel", "Cancel", "Ctrl+.", "Stop what is computed now; never the run", [this] {
+                  m_inspect->cancelLooks();
+                  m_session.cancel();
+                }});
   add(inspect, {"inspect.student", "Inspect the run's student", "Ctrl+I", "Ask the student of the loaded run as it is now", [this] {
                   if (const RunRecord* own = m_session.ownRun()) {
                     setPage(Inspect);
