@@ -1,7 +1,6 @@
 #include "ui/main_window.h"
 
 #include <QApplication>
-#include <QBuffer>
 #include <QClipboard>
 #include <QCloseEvent>
 #include <QDateTime>
@@ -188,20 +187,13 @@ void MainWindow::connectSession() {
 TrainPage* MainWindow::trainPage() {
   if (m_train) return m_train;
   m_train = new TrainPage(m_session, m_selection);
-  for (QLineEdit* field : m_train->findChildren<QLineEdit*>()) field->setAcceptDrops(false);
-  for (QPlainTextEdit* field : m_train->findChildren<QPlainTextEdit*>()) field->setAcceptDrops(false);
+  placePage(Train, m_train);
   // A checkpoint opens as a model; a probe image is asked again of the newest student there is.
   connect(m_train, &TrainPage::inspectFolderRequested, this, &MainWindow::openPath);
   connect(m_train, &TrainPage::inspectStepRequested, this, [this](int step, const QString&) {
     m_selection.setStep(step);
     m_actions["inspect.student"]->trigger();
   });
-  QWidget* place = m_stack->widget(Train);
-  const bool shown = m_stack->currentWidget() == place;
-  m_stack->insertWidget(Train, m_train);
-  m_stack->removeWidget(place);
-  place->deleteLater();
-  if (shown) m_stack->setCurrentWidget(m_train);
   return m_train;
 }
 
@@ -379,10 +371,7 @@ void MainWindow::pasteImage() {
   }
   const QImage image = qvariant_cast<QImage>(data->imageData());
   if (image.isNull()) return m_status->say(tr("There is no picture on the clipboard"));
-  QByteArray bytes;
-  QBuffer buffer(&bytes);
-  buffer.open(QIODevice::WriteOnly);
-  image.save(&buffer, "PNG");
+  const QByteArray bytes = pngBytes(image);
   setPage(Inspect);
   m_inspect->openPicture({bytes.begin(), bytes.end()}, tr("pasted image"));
 }
