@@ -19,7 +19,6 @@ constexpr double kSpan = 0.10;  // base ± 10 points
 BoardView::BoardView(QWidget* parent) : QWidget(parent) {
   setFocusPolicy(Qt::StrongFocus);
   setAccessibleName(tr("Score board"));
-  setWhatsThis(tr("Scores of the evaluations beside each other."));
   setWhatsThis(tr("Held-out accuracy of finished runs: settings by data sets. The whisker is the 95 % interval, dots are seeds, the dashed line is base."));
   connect(&Theme::instance(), &Theme::changed, this, qOverload<>(&QWidget::update));
 }

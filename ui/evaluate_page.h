@@ -40,7 +40,6 @@ class EvaluatePage : public QWidget {
   void exportTo(const QString& file);
 
   QComboBox* modelChooser() const { return m_model; }
-  QComboBox* dataChooser() const { return m_data; }
   QSpinBox* rowsField() const { return m_rows; }
   QPushButton* evaluateButton() const { return m_evaluate; }
   SegmentedButton* filter() const { return m_filter; }

@@ -98,16 +98,4 @@ double tensorNorm(const TensorLine& tensor) {
   return std::sqrt(sum);
 }
 
-QByteArray listingCsv(const ModelListing& listing, const std::vector<double>& norms) {
-  QByteArray csv("name,shape,type,parameters,bytes,norm\n");
-  for (std::size_t i = 0; i < listing.tensors.size(); ++i) {
-    const TensorLine& t = listing.tensors[i];
-    csv += t.name.toUtf8() + ',' + shapeText(t.shape).replace(QStringLiteral(" × "), QStringLiteral("x")).toUtf8() + ',' + t.dtype.toUtf8() + ',' + QByteArray::number(qint64(t.count)) + ',' +
-           QByteArray::number(qint64(t.bytes)) + ',';
-    if (i < norms.size() && std::isfinite(norms[i])) csv += QByteArray::number(norms[i], 'g', 9);
-    csv += '\n';
-  }
-  return csv;
-}
-
 }  // namespace cuescope

@@ -2,7 +2,6 @@
 // when they are asked for. No torch, no engine: a listing is there while the engine trains. Values; any thread.
 #pragma once
 
-#include <QByteArray>
 #include <QString>
 #include <QStringList>
 #include <cstdint>
@@ -31,7 +30,5 @@ bool isCueTensor(const QString& name);
 double tensorNorm(const TensorLine& tensor);
 /// «128 × 64».
 QString shapeText(const std::vector<std::int64_t>& shape);
-/// name, shape, type, parameters, bytes, norm (empty when it was not computed).
-QByteArray listingCsv(const ModelListing& listing, const std::vector<double>& norms);
 
 }  // namespace cuescope

@@ -19,7 +19,6 @@ class RolloutQuery {
   /// An empty query takes every row. False with `error` in words when the text cannot be understood.
   bool parse(const QString& text, QString* error);
   bool matches(const RolloutFacts& facts, const Text& text) const { return !m_root || m_root->holds(facts, text); }
-  bool needsText() const { return m_root && m_root->cost() > 1; }
   bool isEmpty() const { return !m_root; }
 
   struct Node {

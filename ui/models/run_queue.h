@@ -35,7 +35,6 @@ class RunQueue : public QAbstractListModel {
   /// While it is held nothing starts by itself.
   void setHeld(bool held, const QString& why = {});
   bool held() const { return m_held; }
-  QString heldWhy() const { return m_why; }
   /// What the queue waits for, in a sentence; empty when it is empty or about to start.
   QString waitingFor() const;
 
