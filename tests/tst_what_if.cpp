@@ -2,8 +2,7 @@
 // and all of it in prompt and answer alike. The oracle is a model written out in full (support/plain_model.h).
 #include "tests/support/golden.h"
 #include "tests/support/plain_model.h"
-
-#include <ATen/Parallel.h>
+#include "tests/support/tiny_models.h"
 
 #include "engine/core/failure.h"
 #include "engine/data/patches.h"
@@ -29,23 +28,11 @@ bool close(double got, double want, double tolerance = kNear) {
 
 }  // namespace
 
-class TestWhatIf : public QObject {
+class TestWhatIf : public QObject, private test::TinyModels {
   Q_OBJECT
 
  private:
-  std::shared_ptr<Qwen3VL> m_student, m_teacher;
-  std::unique_ptr<Processor> m_studentProcessor, m_teacherProcessor;
-
-  InspectModels models(bool teacher = false) const {
-    InspectModels all;
-    all.student = m_student.get();
-    all.studentProcessor = m_studentProcessor.get();
-    if (teacher) {
-      all.teacher = m_teacher.get();
-      all.teacherProcessor = m_teacherProcessor.get();
-    }
-    return all;
-  }
+  InspectModels models(bool teacher = false) const { return tinyModels(teacher); }
   WhatIfRequest request() const {
     WhatIfRequest ask;
     ask.id = 9;
@@ -103,13 +90,7 @@ class TestWhatIf : public QObject {
   }
 
  private Q_SLOTS:
-  void initTestCase() {
-    at::set_num_threads(1);
-    m_student = Qwen3VL::load(golden::path("tiny-student-vicur"), "cpu", "float32");
-    m_teacher = Qwen3VL::load(golden::path("tiny-teacher"), "cpu", "float32");
-    m_studentProcessor = std::make_unique<Processor>(golden::path("tiny-student-vicur"));
-    m_teacherProcessor = std::make_unique<Processor>(golden::path("tiny-teacher"));
-  }
+  void initTestCase() { loadTinyModels(); }
 
   void theModuleIsOffScaledOrAtOneLayer_data() {
     QTest::addColumn<bool>("off");
