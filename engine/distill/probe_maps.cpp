@@ -8,22 +8,6 @@
 namespace cuescope {
 namespace {
 
-class SinkProbe : public Probe {
- public:
-  bool wants(ProbeSite site, std::int64_t) const override {
-    return site == ProbeSite::SinkAttention || site == ProbeSite::SinkUpdate;
-  }
-  void take(ProbeSite site, std::int64_t layer, std::int64_t row, const at::Tensor& value) override {
-    at::Tensor host = value.to(at::kCPU, at::kFloat);
-    if (site == ProbeSite::SinkAttention) {
-      attention[row][layer] = host.mean(0).contiguous();  // over heads: [V_row]
-    } else {
-      updates[row][layer] = host.contiguous();
-    }
-  }
-  std::map<std::int64_t, std::map<std::int64_t, at::Tensor>> attention, updates;
-};
-
 struct Mean {
   double sum = 0, count = 0;
   void add(double value) {
@@ -38,6 +22,15 @@ double overlap(double a0, double a1, double b0, double b1) {
 }
 
 }  // namespace
+
+void SinkProbe::take(ProbeSite site, std::int64_t layer, std::int64_t row, const at::Tensor& value) {
+  at::Tensor host = value.to(at::kCPU, at::kFloat);
+  if (site == ProbeSite::SinkAttention) {
+    attention[row][layer] = host.mean(0).contiguous();
+  } else {
+    updates[row][layer] = host.contiguous();
+  }
+}
 
 std::vector<float> evidenceCover(const std::vector<PixelBox>& boxes, int image, int width, int height, int rows,
                                  int cols) {
@@ -64,7 +57,7 @@ ProbeResult probeSink(const Qwen3VL& student, std::span<const ReadyRow* const> r
   std::vector<RowInput> inputs;
   for (const ReadyRow* row : rows) inputs.push_back(row->student);
   if (inputs.empty() || student.config().cue.active.empty()) return result;
-  SinkProbe probe;
+  SinkProbe probe(true);
   ForwardOptions options;
   options.probe = &probe;
   student.forward(packRows(student.config(), inputs), options);

@@ -9,6 +9,7 @@
 
 #include "engine/core/snapshots.h"
 #include "engine/distill/training_data.h"
+#include "engine/model/probe.h"
 
 namespace cuescope {
 
@@ -16,6 +17,22 @@ struct ProbeResult {
   std::vector<ProbeMap> maps;  // one an image of the first `shown` rows
   std::map<std::string, double>
       metrics;  // cue/sink_entropy/L{l}, cue/evidence_mass/L{l}, cue/update_ratio/L{l}: means over rows
+};
+
+/// Collects where the sinks of one pass look, and with `updates` how long each update is beside its state.
+class SinkProbe : public Probe {
+ public:
+  explicit SinkProbe(bool updates) : m_updates(updates) {}
+  bool wants(ProbeSite site, std::int64_t) const override {
+    return site == ProbeSite::SinkAttention || (m_updates && site == ProbeSite::SinkUpdate);
+  }
+  void take(ProbeSite site, std::int64_t layer, std::int64_t row, const at::Tensor& value) override;
+
+  /// By row and layer: means over heads, float32 [V_row]; and [2] as ProbeSite::SinkUpdate has them.
+  std::map<std::int64_t, std::map<std::int64_t, at::Tensor>> attention, updates;
+
+ private:
+  bool m_updates;
 };
 
 /// Empty when the student has no cue recovery module or no row has an image.

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <tuple>
@@ -19,7 +18,6 @@
 #include "engine/model/generate.h"
 #include "engine/tokenizer/tokenizer.h"
 
-namespace fs = std::filesystem;
 
 namespace cuescope {
 namespace {
@@ -28,18 +26,9 @@ using Clock = std::chrono::steady_clock;
 
 double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-class SinkMaps : public Probe {
- public:
-  bool wants(ProbeSite site, std::int64_t) const override { return site == ProbeSite::SinkAttention; }
-  void take(ProbeSite, std::int64_t layer, std::int64_t row, const at::Tensor& value) override {
-    maps[row][layer] = value.to(at::kCPU, at::kFloat).mean(0).contiguous();
-  }
-  std::map<std::int64_t, std::map<std::int64_t, at::Tensor>> maps;
-};
-
 void addSinkMaps(const Qwen3VL& model, const std::vector<RowInput>& inputs, const std::vector<const ReadyRow*>& rows, const std::vector<EvaluatedSample*>& samples) {
   if (model.config().cue.active.empty()) return;
-  SinkMaps probe;
+  SinkProbe probe(false);
   ForwardOptions options;
   options.probe = &probe;
   model.forward(packRows(model.config(), inputs), options);
@@ -57,7 +46,7 @@ void addSinkMaps(const Qwen3VL& model, const std::vector<RowInput>& inputs, cons
       cover.insert(cover.end(), part.begin(), part.end());
     }
     boxes = std::any_of(cover.begin(), cover.end(), [](float c) { return c > 0; });
-    for (const auto& [layer, weights] : probe.maps[static_cast<std::int64_t>(b)]) {
+    for (const auto& [layer, weights] : probe.attention[static_cast<std::int64_t>(b)]) {
       const float* w = weights.const_data_ptr<float>();
       const auto n = static_cast<std::size_t>(weights.numel());
       float mass = 0;
@@ -95,10 +84,8 @@ EvaluationPtr evaluateModel(const Qwen3VL& model, std::shared_ptr<const Processo
   auto evaluation = std::make_shared<Evaluation>();
   evaluation->model = model.info();
   evaluation->step = step;
-  for (const auto& file : request.files) {
-    evaluation->files.push_back(resolvePath(file));
-    evaluation->dataName += (evaluation->dataName.empty() ? "" : "+") + fs::path(file).stem().string();
-  }
+  for (const auto& file : request.files) evaluation->files.push_back(resolvePath(file));
+  evaluation->dataName = dataNameOf(request.files);
   const Dataset dataset = Dataset::open(evaluation->files);
   evaluation->dataDigest = filesDigest(evaluation->files);
   evaluation->decoding = decodingText(request.sampling);
