@@ -73,6 +73,24 @@ class RolloutIndexTest : public QObject {
     QVERIFY(rolloutText(file, rows[0]).find("red") != std::string::npos);
   }
 
+  void aDumpOfTheReferenceIsPutRight() {
+    // Entry t of its list scores token t + 1, the last one nothing.
+    const std::string file = write("reference/5.jsonl",
+                                   "{\"input\": \"user\\nQ\\nassistant\\n\", \"output\": \"a b c\", \"gts\": \"c\", \"score\": 1.0, \"step\": 5, \"student_token_logprobs\": [-1.0, -2.0, -3.0], "
+                                   "\"teacher_token_logprobs\": [[-0.25], [-0.5], [0.0]]}\n");
+    RolloutScanner scanner(file, 0, 5);
+    const auto rows = scanner.next(10, {});
+    QCOMPARE(rows.size(), std::size_t(1));
+    const RolloutDetail detail = readRollout(file, rows[0]);
+    QCOMPARE(detail.record.teacherLogProbs.size(), std::size_t(3));
+    QVERIFY(std::isnan(detail.record.teacherLogProbs[0]));
+    QCOMPARE(detail.record.teacherLogProbs[1], -0.25f);
+    QCOMPARE(detail.record.teacherLogProbs[2], -0.5f);
+    QCOMPARE(rows[0].meanGap, 2.125f);  // of tokens 1 and 2: (1.75 + 2.5) / 2
+    QVERIFY(!detail.others.empty());
+    QVERIFY(detail.others.back().second.find("one token late") != std::string::npos);
+  }
+
   void aHalfWrittenLineWaitsForItsRest() {
     const QByteArray first = own(1, 0, "a", {-1}, {-1}), second = own(1, 1, "b", {-1}, {-2});
     const std::string file = write("live/1.jsonl", first + second.left(40));

@@ -28,6 +28,8 @@ std::string cut(std::string text, std::size_t limit) {
   return text + "…";
 }
 
+constexpr const char* kTeacherValues = "teacher_token_logprobs";
+
 /// A value as words: text without quotes, everything else as JSON.
 std::string words(const json& value) {
   if (value.is_null()) return {};
@@ -47,6 +49,22 @@ std::vector<float> floats(const json& line, const char* key) {
   if (found == line.end() || !found->is_array()) return out;
   out.reserve(found->size());
   for (const auto& value : *found) out.push_back(value.is_number() ? value.get<float>() : std::numeric_limits<float>::quiet_NaN());
+  return out;
+}
+
+/// The reference writes the teacher's values in a list a token, cut from an array that is shifted by one: entry t scores token t + 1 and
+/// the last one nothing (spec 7-B1). A flat list is aligned.
+bool isShifted(const json& line, const char* key) {
+  const auto found = line.find(key);
+  return found != line.end() && found->is_array() && !found->empty() && found->front().is_array();
+}
+
+/// Puts such a list right; nobody scored the first token.
+std::vector<float> unshifted(const json& line, const char* key) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  std::vector<float> out{kNan};
+  for (const auto& values : line.at(key)) out.push_back(values.is_array() && !values.empty() && values.front().is_number() ? values.front().get<float>() : kNan);
+  out.pop_back();
   return out;
 }
 
@@ -85,7 +103,7 @@ RolloutRecord recordOf(const json& line, int step, int index) {
     for (const auto& id : *ids)
       if (id.is_number_integer()) r.ids.push_back(id.get<std::int64_t>());
   r.studentLogProbs = floats(line, "student_token_logprobs");
-  r.teacherLogProbs = floats(line, "teacher_token_logprobs");
+  r.teacherLogProbs = isShifted(line, kTeacherValues) ? unshifted(line, kTeacherValues) : floats(line, kTeacherValues);
   return r;
 }
 
@@ -237,6 +255,7 @@ RolloutDetail readRollout(const std::string& file, const RolloutFacts& facts) {
     for (const auto& [key, value] : line.items())
       if (std::none_of(std::begin(kKnown), std::end(kKnown), [&](const char* known) { return key == known; }))
         detail.others.emplace_back(key, words(value));
+    if (isShifted(line, kTeacherValues)) detail.others.emplace_back(kTeacherValues, "written one token late by the reference, put right here; the first token has none");
     return detail;
   } catch (const json::exception& error) {
     throw Error("A saved response could not be read", file + ", byte " + std::to_string(facts.offset), error.what(),
