@@ -80,7 +80,7 @@ void BoardView::paintEvent(QPaintEvent*) {
   QPainter p(this);
   p.fillRect(rect(), c.panel);
   if (cellCount() == 0)
-    return paintEmpty(p, QRectF(rect()).adjusted(16, 12, -16, -12), tr("No finished run has held-out scores yet."), tr("Runs that evaluate (trainer.test_freq) and evaluations of their checkpoints fill this board."), c);
+    return paintEmpty(p, QRectF(rect()).adjusted(16, 12, -16, -12), tr("No finished run has held-out scores yet."), tr("Runs that evaluate while they train (trainer.test_freq) fill this board, and `cuescope-cli eval` of their checkpoints."), c);
   p.fillRect(QRect(0, 0, width(), kHead), c.window);
   p.setFont(uiFont(11));
   p.setPen(c.text2);

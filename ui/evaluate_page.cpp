@@ -15,6 +15,7 @@
 
 #include "ui/evaluate_board.h"
 #include "ui/export.h"
+#include "ui/models/row_request.h"
 #include "ui/models/sample_rows.h"
 #include "ui/panels/fact_table.h"
 #include "ui/panels/panel.h"
@@ -208,13 +209,8 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
     const EvaluatedSample& sample = *m_pairs.rows[std::size_t(m_shown[std::size_t(at)])].a;
     const DataRow* row = m_samples->row(QString::fromStdString(sample.id));
     if (!row) return;
-    InspectRequest request;
+    InspectRequest request = requestOf(*row);
     request.student = m_done[std::size_t(m_a->currentIndex())].model.toStdString();
-    request.imageBytes = row->image;
-    request.imageLabel = request.sampleId = row->id;
-    request.question = row->layout == "question-first" ? row->question + "<image>" : row->question;
-    request.cue = row->cue;
-    request.evidence = row->evidence;
     request.responseIds = sample.answers.front().ids;
     Q_EMIT inspectRequested(request);
   });
@@ -233,6 +229,7 @@ void EvaluatePage::fillChoosers() {
   m_model->clear();
   if (m_session.ownRun() && m_session.allowed(RunAction::InspectStudent)) m_model->addItem(tr("Student of %1").arg(QString::fromStdString(m_session.ownRun()->status.run)), QString::fromLatin1(kRunStudent));
   for (const WorkspaceEntry& entry : m_workspace.models()) m_model->addItem(entry.name, entry.path);
+  m_session.listCheckpoints();
   for (const QString& name : m_session.runs())
     for (const CheckpointInfo& checkpoint : m_session.run(name)->checkpoints)
       if (checkpoint.complete) m_model->addItem(tr("%1, step %2").arg(name).arg(checkpoint.step), QString::fromStdString(checkpoint.folder));

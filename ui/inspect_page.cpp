@@ -13,6 +13,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "ui/export.h"
 #include "ui/inspection_view.h"
@@ -229,10 +230,10 @@ void InspectPage::connectPanels() {
   connect(m_steps, &StepsPanel::lookRequested, this, &InspectPage::lookOverSteps);
   connect(m_steps, &StepsPanel::cancelRequested, this, &InspectPage::cancelLooks);
   connect(m_steps, &StepsPanel::stepChosen, this, [this](int step) {
-    const auto found = m_steps->looks().find(step);
-    if (found == m_steps->looks().end()) return;
     m_selection.setStep(step);
-    besideArrived(found->second, tr("step %1").arg(step));
+  });
+  connect(m_steps, &StepsPanel::comparisonChosen, this, [this](int step) {
+    if (const auto found = m_steps->looks().find(step); found != m_steps->looks().end()) besideArrived(found->second, tr("step %1").arg(step));
   });
   connect(m_error, &ErrorPanel::actionChosen, this, [this](int index) {
     m_error->hide();
@@ -321,6 +322,7 @@ void InspectPage::connectSession() {
     updateWhatIf();
     if (m_session.inspecting()) return;
     updateCapture();  // what waited for the answer to be whole
+    if (isVisible() && std::exchange(m_followLater, false)) followStep();
     if (m_besideWanted) lookBeside();
   });
 }
@@ -333,6 +335,9 @@ void InspectPage::ask() {
 }
 
 void InspectPage::ask(const InspectRequest& request) {
+  // A model that is not listed yet, a checkpoint say, is one from now on: the bar offers listed ones alone and would keep another.
+  for (const std::string& model : {request.student, request.teacher})
+    if (!model.empty() && model != kRunStudent && model != kRunTeacher) m_workspace.addModel(QString::fromStdString(model));
   m_ask->setRequest(request);
   m_sent = m_ask->request();
   // The demo's answers are short; before a strange picture its models ramble to the limit.
@@ -389,7 +394,7 @@ void InspectPage::arrived(const InspectionPtr& inspection) {
   cancelLooks();
   ++m_generation;
   m_captureKey.clear();
-  m_inspection = inspection;
+  m_inspection = beginSteps(inspection);
   m_besideLook.reset();
   m_error->hide();
   if (!m_shownRequest.student.empty()) m_ask->setRequest(m_shownRequest);
@@ -402,35 +407,48 @@ void InspectPage::arrived(const InspectionPtr& inspection) {
       if (first.token < 0 || size(t) > size(first.token)) first.token = t;
     }
   }
-  m_selection.correct(fitted(*inspection, first));
+  if (!m_lookRun.isEmpty()) {
+    // The timeline stands where the look is from, unless this look is what it shows for its step anyway (a response of step s was
+    // written by the weights before it).
+    std::string folder;
+    if (first.run != m_lookRun || first.step < 0 || keptStep(first.step, &folder) != m_inspection->step) first.step = m_inspection->step;
+    first.run = m_lookRun;
+  }
+  m_selection.correct(fitted(*m_inspection, first));
   m_tokens->setBeside({});
-  m_tokens->setInspection(inspection);
-  m_map->setInspection(inspection);
-  m_distributions->setInspection(inspection);
-  m_alignment->setInspection(inspection);
-  m_whatIf->clearAnswer();
+  m_map->setInspection(m_inspection);
   m_whatIf->resetChoices();
-  m_change->setChange({});
-  m_causalId = m_whatIfId = 0;
-  m_shares->setInspection(inspection);
-  m_lens->setInspection(inspection);
-  m_steps->clear();
-  m_model->setModel(QString::fromStdString(inspection->student.folder), inspection->student);
-  refreshMatrix();
-  m_cueScore->setMap(inspection, m_map->slice());
-  updateUnseen();
-  updateWhatIf();
-  updateCapture();
-  updateSteps();
-  if (m_matrixPanel->currentTab() == kRecipeTab) updateRecipe();
+  fillPanels();
   m_besideWanted = !m_ask->beside().isEmpty();
   if (m_besideWanted) lookBeside();
   Q_EMIT viewChanged();
 }
 
+void InspectPage::fillPanels() {
+  m_tokens->setInspection(m_inspection);
+  m_distributions->setInspection(m_inspection);
+  m_alignment->setInspection(m_inspection);
+  m_whatIf->clearAnswer();
+  m_change->setChange({});
+  m_causalId = m_whatIfId = 0;
+  m_map->setTimelineStep(!m_lookRun.isEmpty() && m_lookRun == m_selection.run() ? m_selection.step() : -1);
+  m_map->setCausal({}, false);
+  m_shares->setInspection(m_inspection);
+  m_lens->setInspection(m_inspection);
+  m_model->setModel(QString::fromStdString(m_inspection->student.folder), m_inspection->student);
+  refreshMatrix();
+  m_cueScore->setMap(m_inspection, m_map->slice());
+  updateUnseen();
+  updateWhatIf();
+  updateCapture();
+  updateSteps();
+  if (m_matrixPanel->currentTab() == kRecipeTab) updateRecipe();
+}
+
 // Another site of the same look has arrived: what is chosen stays.
 void InspectPage::extend(const InspectionPtr& inspection) {
   m_inspection = inspection;
+  if (!m_lookRun.isEmpty()) keepLook(inspection->step, inspection, m_shownRequest.student);
   m_selection.correct(fitted(*inspection, m_selection.state()));
   m_map->extendInspection(inspection);
   m_shares->setInspection(inspection);
@@ -447,6 +465,7 @@ void InspectPage::extend(const InspectionPtr& inspection) {
 // Only values that are here already are sliced: everything follows within a frame. Panels behind tabs wait until they are seen.
 void InspectPage::refresh(Selection::Parts parts) {
   if (parts & Selection::Run) updateSteps();
+  if (parts & (Selection::Run | Selection::Step)) followStep();
   if (!m_inspection) return;
   const SelectionState fit = fitted(*m_inspection, m_selection.state());
   if (!(fit == m_selection.state())) {
@@ -548,6 +567,11 @@ void InspectPage::resetLayout() {
   m_lower->setStretchFactor(0, 1);
   m_lower->setStretchFactor(1, 1);
   m_lowerRight->setStretchFactor(0, 1);
+}
+
+void InspectPage::showEvent(QShowEvent* event) {
+  QWidget::showEvent(event);
+  if (std::exchange(m_followLater, false)) followStep();
 }
 
 // Below 1280 wide matrix, alignment and cue score share one panel's tabs; nothing is clipped, nothing is lost.

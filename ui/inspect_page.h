@@ -63,7 +63,7 @@ class InspectPage : public QWidget {
   void captureSite(Site site, bool whateverTheCost = false);
   /// The second student of the bar reads the shown response.
   void lookBeside();
-  /// Every checkpoint of the selected run reads the shown response.
+  /// Every checkpoint of the selected run reads the shown response. The timeline asks for them one by one (inspect_page_steps.cpp).
   void lookOverSteps();
   /// Ends what captureSite(), lookBeside() and lookOverSteps() have begun, whether it waits or runs.
   void cancelLooks();
@@ -87,6 +87,8 @@ class InspectPage : public QWidget {
   const InspectionPtr& inspection() const { return m_inspection; }
   const InspectionPtr& besideInspection() const { return m_besideLook; }
   const InspectRequest& shownRequest() const { return m_shownRequest; }
+  /// The run whose student or checkpoint is shown; the timeline moves this page while it is the selected one.
+  const QString& lookRun() const { return m_lookRun; }
   /// What an export writes: the view that was worked in last (exportViewNames), as it is shown.
   ExportChoice exportChoice() const;
   void setExportView(const QString& name);
@@ -107,8 +109,10 @@ class InspectPage : public QWidget {
 
  protected:
   void resizeEvent(QResizeEvent* event) override;
+  void showEvent(QShowEvent* event) override;
 
  private:
+  static constexpr const char* kSiteTag = "site";  // jobs that capture a site of the shown look
   void build();
   void connectPanels();
   void connectSession();
@@ -121,6 +125,15 @@ class InspectPage : public QWidget {
   void updateUnseen();
   void updateCapture();
   void updateSteps();
+  void fillPanels();         // the shown look in every panel but the map, when the response is another's or another reads it
+  QString runOfLook(const InspectRequest& request, int* step);
+  InspectionPtr beginSteps(const InspectionPtr& inspection);
+  void keepLook(int step, const InspectionPtr& look, const std::string& student);
+  void askStep(int step, const std::string& folder, const char* tag, bool latest);
+  int keptStep(int step, std::string* folder) const;
+  void showLook(int step);
+  void followStep();
+  void cancelSteps();
   void updateRecipe();
   void showAnswer(const WhatIfPtr& answer);
   InspectRequest sameResponse(bool teacher) const;
@@ -145,6 +158,11 @@ class InspectPage : public QWidget {
   bool m_capturing = false, m_besideWanted = false;
   QString m_captureKey;      // site, token, patch that the cost was asked for
   QString m_captureCost;     // in words, once it is known
+  // Looks of the run's steps are in m_steps; who gave each, the run, and the step that the timeline waits for.
+  std::map<int, std::string> m_stepStudents;
+  QString m_lookRun;
+  int m_wantedStep = -1;
+  bool m_followLater = false;
   int m_generation = 0, m_captureRun = 0, m_stepsLeft = 0;
 
   AskBar* m_ask = nullptr;

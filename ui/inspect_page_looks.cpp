@@ -1,4 +1,4 @@
-// More looks at the same response: sites that were not captured, another student beside it, every checkpoint of a run.
+// More looks at the same response: sites that were not captured, another student beside it.
 #include <QComboBox>
 #include <QFileDialog>
 #include <QFileInfo>
@@ -23,9 +23,7 @@
 namespace cuescope {
 namespace {
 
-constexpr const char* kSiteTag = "site";
 constexpr const char* kBesideTag = "beside";
-constexpr const char* kStepsTag = "steps";
 // A capture that takes less is made without being asked for twice.
 constexpr std::int64_t kSmallBytes = 256ll << 20;
 constexpr double kSmallPasses = 64;
@@ -149,11 +147,15 @@ void InspectPage::beginCapture(const InspectRequest& request, const std::set<Sit
     const EventSink silent = [](const Event&) {};
     try {
       const InspectionPtr more = engine.inspect(request, silent, stop);
-      Session::reply(self, [this, more, sites, generation, run] {
+      Session::reply(self, [this, more, sites, generation, run, ofRun = request.student == kRunStudent] {
         if (run != m_captureRun) return;  // cancelled, or asked anew
         m_capturing = false;
         m_lens->setCompute(captureRefusal(), false);
         if (generation != m_generation || !m_inspection) return;
+        if (ofRun && more->step != m_inspection->step) {  // maps of two students are not one look
+          m_map->setCapture(tr("The run's student is at step %1 by now, this look is of step %2. Ask again.").arg(more->step).arg(m_inspection->step), {}, false);
+          return;
+        }
         for (const Site site : sites) m_shownRequest.sites.insert(site);
         extend(merged(*m_inspection, *more, sites));
       });
@@ -197,8 +199,8 @@ void InspectPage::updateCapture() {
 }
 
 void InspectPage::cancelLooks() {
-  for (const char* tag : {kSiteTag, kBesideTag, kStepsTag}) m_session.cancelJobs(tag);
-  m_stepsLeft = 0;
+  cancelSteps();
+  for (const char* tag : {kSiteTag, kBesideTag}) m_session.cancelJobs(tag);
   ++m_captureRun;
   if (m_capturing) {
     m_capturing = false;
@@ -249,56 +251,6 @@ void InspectPage::besideArrived(const InspectionPtr& look, const QString& label)
   m_tokens->setBeside(look);
   m_distributions->setBeside(look);
   Q_EMIT viewChanged();
-}
-
-void InspectPage::updateSteps() {
-  const RunRecord* run = m_session.run(m_selection.run());
-  int checkpoints = 0;
-  if (run)
-    for (const CheckpointInfo& each : run->checkpoints) checkpoints += each.complete;
-  if (run && checkpoints == 0 && !run->loaded && !run->foreign)  // only listed so far: nobody has looked into its folder
-    for (const CheckpointInfo& each : RunReader(run->status.directory).checkpoints()) checkpoints += each.complete;
-  m_steps->setPossible(m_selection.run(), checkpoints, m_stepsLeft, captureRefusal());
-}
-
-void InspectPage::lookOverSteps() {
-  const RunRecord* run = m_session.run(m_selection.run());
-  if (!run || !captureRefusal().isEmpty()) return;
-  m_steps->clear();
-  m_stepsLeft = 0;
-  const int generation = m_generation;
-  if (m_inspection->step >= 0) m_steps->add(m_inspection->step, m_inspection);
-  for (const CheckpointInfo& checkpoint : RunReader(run->status.directory).checkpoints()) {
-    if (!checkpoint.complete) continue;
-    ++m_stepsLeft;
-    InspectRequest request = sameResponse(false);
-    request.student = checkpoint.folder;
-    m_session.submit(
-        kStepsTag,
-        [self = QPointer<QObject>(this), this, request, generation, step = checkpoint.step](Engine& engine, const EventSink&, std::stop_token stop) {
-          const EventSink silent = [](const Event&) {};
-          try {
-            const InspectionPtr look = engine.inspect(request, silent, stop);
-            Session::reply(self, [this, look, step, generation] {
-              if (generation != m_generation) return;
-              m_stepsLeft = std::max(0, m_stepsLeft - 1);
-              m_steps->add(step, look);
-              updateSteps();
-              Q_EMIT viewChanged();
-            });
-          } catch (const Cancelled&) {
-          } catch (...) {
-            Session::reply(self, [this, failure = currentFailure("looking at a checkpoint"), generation] {
-              if (generation != m_generation) return;
-              m_stepsLeft = std::max(0, m_stepsLeft - 1);
-              updateSteps();
-              showFailure(failure);
-            });
-          }
-        },
-        false);
-  }
-  updateSteps();
 }
 
 void InspectPage::addPictureDialog() {

@@ -279,7 +279,6 @@ int rankOf(const TokenDistributions& d, std::int64_t id, Condition condition) {
 SelectionState fitted(const Inspection& inspection, SelectionState selection) {
   const int tokens = int(inspection.response.size());
   selection.sample = QString::fromStdString(inspection.sampleId);
-  selection.step = inspection.step >= 0 ? inspection.step : selection.step;
   selection.token = tokens == 0 ? -1 : std::clamp(selection.token, 0, tokens - 1);
   if (selection.prompt >= int(inspection.studentPrompt.tokens.size())) selection.prompt = -1;
   const std::vector<Site> sites = sitesOf(inspection);

@@ -106,7 +106,9 @@ MainWindow::~MainWindow() {
 void MainWindow::connectSession() {
   connect(m_bar, &PageBar::pageChosen, this, [this](int page) { setPage(Page(page)); });
   connect(m_bar, &PageBar::partChosen, this, &MainWindow::choosePart);
-  connect(&m_selection, &Selection::changed, this, [this] {
+  connect(m_bar, &PageBar::pinChanged, this, &MainWindow::pinPage);
+  connect(&m_selection, &Selection::changed, this, [this](Selection::Parts parts) {
+    if (parts & Selection::Run) m_session.openRun(m_selection.run());  // of an earlier day: it is read when it is looked at
     refreshSelectionBar();
     refreshActions();
   });
@@ -160,7 +162,6 @@ void MainWindow::connectSession() {
     m_inspect->showFailure(failure);
   });
   connect(&m_session, &Session::inspectionArrived, this, [this](const InspectionPtr& inspection) {
-    if (inspection->step >= 0 && m_session.ownRun()) m_selection.setRun(QString::fromStdString(m_session.ownRun()->status.run));
     if (m_whatIfWanted) {
       m_whatIfWanted = false;
       m_inspect->map()->setRegion(evidencePatches(*inspection, 0));
@@ -188,22 +189,40 @@ TrainPage* MainWindow::trainPage() {
   if (m_train) return m_train;
   m_train = new TrainPage(m_session, m_selection);
   placePage(Train, m_train);
-  // A checkpoint opens as a model; a probe image is asked again of the newest student there is.
+  // A checkpoint opens as a model; a probe image is asked again of the student of its step.
   connect(m_train, &TrainPage::inspectFolderRequested, this, &MainWindow::openPath);
-  connect(m_train, &TrainPage::inspectStepRequested, this, [this](int step, const QString&) {
-    m_selection.setStep(step);
-    m_actions["inspect.student"]->trigger();
-  });
+  connect(m_train, &TrainPage::inspectRequested, this, &MainWindow::inspectRequest);
+  connect(m_train, &TrainPage::said, this, [this](const QString& words) { m_status->say(words); });
   return m_train;
+}
+
+// A pinned page has a selection of its own; the others share one, which goes with the person from page to page.
+void MainWindow::pinPage(bool pinned) {
+  if (pinned) {
+    m_shared = m_selection.state();
+    m_pins.insert(page(), m_selection.state());
+  } else {
+    m_pins.remove(page());  // what was chosen here is everyone's again
+  }
+}
+
+void MainWindow::changeSelection(Page from, Page to) {
+  if (from == to) return;
+  if (m_pins.contains(from)) m_pins[from] = m_selection.state();
+  else m_shared = m_selection.state();
+  m_bar->setPinned(m_pins.contains(to));
+  if (m_pins.contains(from) || m_pins.contains(to)) m_selection.correct(m_pins.value(to, m_shared));
 }
 
 void MainWindow::setPage(Page page) {
   m_startShown = false;
+  const Page before = this->page();
   if (page == Train) trainPage();
   if (page == Rollouts) rolloutsPage();
   if (page == Evaluate) evaluatePage();
   m_bar->setPage(page);
   m_stack->setCurrentIndex(page);
+  changeSelection(before, page);
   adoptPage();
   refreshUndo();
   refreshSelectionBar();

@@ -140,6 +140,8 @@ class MainWindow : public QMainWindow {
   void refreshUndo();
   void refreshDemoMark();
   void choosePart(int part);
+  void pinPage(bool pinned);
+  void changeSelection(Page from, Page to);
   void openDialog();
   void openForeign(const QString& path);
   void placePage(Page page, QWidget* built);
@@ -158,6 +160,8 @@ class MainWindow : public QMainWindow {
   Session& m_session;
   Workspace m_workspace;
   Selection m_selection;
+  QHash<int, SelectionState> m_pins;  // pages that keep a selection of their own
+  SelectionState m_shared;            // the others', while a pinned page is shown
   QHash<QString, QAction*> m_actions;
   QStringList m_actionOrder;
   PageBar* m_bar = nullptr;

@@ -5,6 +5,7 @@
 #include <QKeyEvent>
 #include <QMouseEvent>
 #include <QPainter>
+#include <QSignalBlocker>
 #include <QToolButton>
 
 #include "widgets/icons.h"
@@ -76,7 +77,7 @@ PageBar::PageBar(const QStringList& pages, QWidget* parent) : QWidget(parent), m
   m_pin->setIcon(icon(Icon::Pin));
   m_pin->setCheckable(true);
   m_pin->setAutoRaise(true);
-  m_pin->setToolTip(tr("Freeze the selection of this page"));
+  m_pin->setToolTip(tr("Keep this page's selection to itself: what is chosen on other pages does not move it, nor the other way round"));
   m_pin->setAccessibleName(tr("Pin the selection"));
   row->addSpacing(6);
   row->addWidget(m_pin);
@@ -85,6 +86,11 @@ PageBar::PageBar(const QStringList& pages, QWidget* parent) : QWidget(parent), m
 
 bool PageBar::pinned() const {
   return m_pin->isChecked();
+}
+
+void PageBar::setPinned(bool pinned) {
+  const QSignalBlocker block(m_pin);
+  m_pin->setChecked(pinned);
 }
 
 void PageBar::setPage(int page) {

@@ -41,6 +41,7 @@ class PageBar : public QWidget {
   void setValue(int part, const QString& value) { m_cells[std::size_t(part)]->setValue(value); }
   SelectionCell* cell(int part) const { return m_cells[std::size_t(part)]; }
   bool pinned() const;
+  void setPinned(bool pinned);  // of the page that is shown; no signal
   QRect tab(int index) const;
 
  Q_SIGNALS:

@@ -115,6 +115,12 @@ Report inspectionReport(const Inspection& inspection, const QString& causal, boo
   return report;
 }
 
+/// What a reader of a report asks first; a test asserts that these parameters exist.
+const std::vector<const char*>& reportedKeys() {
+  static const std::vector<const char*> keys{"student.path", "student.cue.enabled", "teacher.kind", "teacher.path", "teacher.privilege", "data.train_files", "distillation.loss_mode", "actor.loss_agg_mode", "actor.optim.lr", "trainer.seed"};
+  return keys;
+}
+
 Report runReport(const RunRecord& run, bool dark) {
   Report report;
   report.dark = dark;
@@ -128,13 +134,13 @@ Report runReport(const RunRecord& run, bool dark) {
                            {QObject::tr("Step"), QObject::tr("%1 of %2").arg(run.status.step).arg(run.status.totalSteps)},
                            {QObject::tr("Time in steps"), durationText(seconds)},
                            {QObject::tr("Tokens"), QString::number(tokens, 'f', 0)}};
-  for (const char* key : {"actor.path", "actor.teacher_path", "data.train_files", "actor.loss_mode", "actor.optim.lr", "trainer.seed", "data.seed"})
+  for (const char* key : reportedKeys())
     for (const ConfigField& field : configFields())
       if (field.key == key)
         if (const QString value = words(field.get(config)); !value.isEmpty()) facts.append({words(field.label), QFileInfo(value).isAbsolute() ? QFileInfo(value).fileName() : value});
   rows(report, ReportBlock::Kind::Facts, facts);
 
-  const std::vector<HealthEvent> health = healthOf(run.steps);
+  const std::vector<HealthEvent> health = healthOf(run.steps, config.teacher.privilege != "none");
   heading(report, QObject::tr("Health"));
   if (health.empty()) text(report, QObject::tr("No rule found trouble: %1.").arg(healthChecks().join(QStringLiteral(", "))));
   for (const HealthEvent& event : health) text(report, QStringLiteral("%1, %2. %3").arg(event.title, event.since, event.detail));

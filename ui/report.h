@@ -28,6 +28,9 @@ struct Report {
   QList<ReportBlock> blocks;
 };
 
+/// Keys of the parameters at the head of a run's report.
+const std::vector<const char*>& reportedKeys();
+
 /// Facts, every site's maps, tokens, the distributions at the largest gap, token table, cue score. `causal`: the number of the
 /// window when it was computed.
 Report inspectionReport(const Inspection& inspection, const QString& causal, bool dark);

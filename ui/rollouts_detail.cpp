@@ -1,3 +1,4 @@
+#include "ui/models/row_request.h"
 #include "ui/rollouts_detail.h"
 
 #include <QCheckBox>
@@ -513,24 +514,9 @@ void RolloutsDetail::send(const std::string& student) {
   const DataRow* row = m_samples.row(QString::fromStdString(m_detail.record.sampleId));
   const RunRecord* run = m_session.run(m_run);
   if (!row || !run) return;
-  InspectRequest request;
+  InspectRequest request = requestOf(*row);
   request.student = student;
-  if (student == kRunStudent) {
-    request.teacher = kRunTeacher;
-  } else {
-    try {
-      std::vector<ConfigIssue> issues;
-      const std::string teacher = resolvePath(readConfig(run->status.directory + "/config.yaml", &issues).teacher.path);
-      if (QFileInfo(QString::fromStdString(teacher)).isDir()) request.teacher = teacher;
-    } catch (const Error&) {
-      request.teacher.clear();  // the student alone can still be asked
-    }
-  }
-  request.imageBytes = row->image;
-  request.imageLabel = request.sampleId = row->id;
-  request.question = row->layout == "question-first" ? row->question + "<image>" : row->question;
-  request.cue = row->cue;
-  request.evidence = row->evidence;
+  request.teacher = student == kRunStudent ? kRunTeacher : teacherFolderOf(*run);
   request.responseIds = m_detail.record.ids;
   request.response = m_detail.record.ids.empty() ? m_detail.record.output : std::string();
   Q_EMIT inspectRequested(request);

@@ -111,6 +111,8 @@ class Session : public QObject {
   void findRuns(const QString& folder);
   /// Reads the steps of a run that findRuns() has listed.
   void openRun(const QString& name);
+  /// Looks into the folders of runs that are only listed so far, for choosers that offer their checkpoints.
+  void listCheckpoints();
   /// The same for a run of the window and for a process; `run` empty: the window's own.
   void steer(RunAction action, const QString& run);
   QString refusal(RunAction action, const QString& run) const;

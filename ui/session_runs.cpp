@@ -276,6 +276,7 @@ void Session::findRuns(const QString& folder) {
       found.status.run = name.toStdString();
       found.status.directory = path.toStdString();
       found.loaded = false;
+      found.yaml = QString::fromStdString(reader.configYaml());  // what it was asked for can be compared before it is opened
       older << name;
     } catch (const Error& error) {
       Q_EMIT logged(QString::fromStdString(error.failure().text()));
@@ -290,6 +291,11 @@ void Session::openRun(const QString& name) {
   const RunRecord* known = run(name);
   if (!known || known->loaded) return;
   followRun(QString::fromStdString(known->status.directory));
+}
+
+void Session::listCheckpoints() {
+  for (RunRecord& known : m_records)
+    if (!known.loaded && known.checkpoints.empty()) known.checkpoints = RunReader(known.status.directory).checkpoints();
 }
 
 QStringList Session::liveRuns() const {

@@ -80,8 +80,14 @@ void TimelineBar::refresh() {
   data.now = run->steps.empty() ? run->status.step : run->steps.back()->step;
   data.live = run->status.state == RunState::Running;
   for (const CheckpointInfo& checkpoint : run->checkpoints) data.checkpoints.push_back(checkpoint.step);
-  for (const StepPtr& step : run->steps)
+  double epoch = 0;
+  for (const StepPtr& step : run->steps) {
     if (!step->probes.empty()) data.probes.push_back(step->step);
+    const auto found = step->metrics.find("training/epoch");
+    if (found == step->metrics.end()) continue;
+    if (found->second > epoch) data.epochs.push_back(step->step);  // the first step whose rows end in the next pass over the data
+    epoch = found->second;
+  }
   data.best = CheckpointList::bestStep(run->checkpoints);
   if (m_watched != m_selection.run() || m_watchedSteps > run->steps.size()) {
     std::vector<ConfigIssue> issues;

@@ -19,7 +19,4 @@ class WhatIsThis : public QObject {
   static QString wordsFor(QWidget* widget, const QPoint& position);
 };
 
-/// What a metric of a run means, in a sentence; "" for names that are not known.
-QString metricExplanation(const QString& id);
-
 }  // namespace cuescope

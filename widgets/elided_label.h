@@ -15,6 +15,7 @@ class ElidedLabel : public QWidget {
   explicit ElidedLabel(const QString& text = {}, QWidget* parent = nullptr);
   void setText(const QString& text, const QString& dim = {});
   QString text() const { return m_text; }
+  QString dim() const { return m_dim; }
   QString dimText() const { return m_dim; }
   void setElide(Qt::TextElideMode mode);
   void setAlignment(Qt::Alignment alignment);

@@ -203,10 +203,12 @@ int FilmStrip::cellAt(const QPointF& position) const {
 void FilmStrip::mousePressEvent(QMouseEvent* event) {
   const int cell = cellAt(event->position());
   if (event->button() != Qt::LeftButton || cell < 0) return;
+  const int step = m_steps[std::size_t(cell) / m_rows.size()];
+  if (event->modifiers() & Qt::ControlModifier) return Q_EMIT comparePicked(step);
   m_current = cell;
-  m_cursor = m_steps[std::size_t(cell) / m_rows.size()];
+  m_cursor = step;
   viewport()->update();
-  Q_EMIT stepPicked(m_cursor);
+  Q_EMIT stepPicked(step);
 }
 void FilmStrip::mouseDoubleClickEvent(QMouseEvent* event) {
   const int cell = cellAt(event->position());

@@ -1,4 +1,4 @@
-// FilmStrip: the same probe pictures' maps at every n-th step, on one printed scale. Click sets the step, double click opens.
+// FilmStrip: the same probe pictures' maps at every n-th step, on one printed scale. Click sets the step, Ctrl+click compares, double click opens.
 // One painted widget that scrolls sideways and shows the newest by default. UI thread.
 #pragma once
 
@@ -34,6 +34,7 @@ class FilmStrip : public QAbstractScrollArea, public CellSource {
   /// «one scale 0 to .026».
   QString scaleText() const;
   std::vector<int> steps() const { return m_steps; }
+  QString rowLabel(int row) const { return row >= 0 && row < int(m_rows.size()) ? m_rows[std::size_t(row)].label : QString(); }
   void paintStrip(QPainter& painter, const QRectF& rect, const Colors& colors) const;
 
   QSize sizeHint() const override { return {900, 226}; }
@@ -45,6 +46,7 @@ class FilmStrip : public QAbstractScrollArea, public CellSource {
 
  Q_SIGNALS:
   void stepPicked(int step);
+  void comparePicked(int step);  // Ctrl+click: beside what is shown
   void activated(int row, int step);
 
  protected:

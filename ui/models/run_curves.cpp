@@ -70,7 +70,7 @@ void addPair(CurveSet& set, const RunColumns& columns, const char* id, const cha
   if (!panel.series.empty()) set.panels.push_back(std::move(panel));
 }
 
-void addLayers(CurveSet& set, const RunColumns& columns, const std::string& prefix, const Plot& plot) {
+void addLayers(CurveSet& set, const RunColumns& columns, const std::string& prefix, const Plot& plot, const QString& label = QStringLiteral("L%1")) {
   std::vector<int> layers;
   for (const std::string& name : columns.names(prefix)) layers.push_back(std::atoi(name.c_str() + prefix.size()));
   std::sort(layers.begin(), layers.end());
@@ -81,12 +81,27 @@ void addLayers(CurveSet& set, const RunColumns& columns, const std::string& pref
   for (const int layer : layers) {
     CurveSeries series;
     series.kind = CurveSeries::Kind::Ordinal, series.index = index++, series.count = int(layers.size());
-    series.label = QStringLiteral("L%1").arg(layer);
+    series.label = label.arg(layer);
     series.y = *columns.find(prefix + std::to_string(layer));
     series.smoothed = !sparse(series.y);
     panel.series.push_back(std::move(series));
   }
   set.panels.push_back(std::move(panel));
+}
+
+// Scalars that another program wrote under names of its own: each a plot, with its name as the title.
+void addUnknown(CurveSet& set, const Columns& columns) {
+  std::set<std::string> drawn;
+  for (const CurvePanel& panel : set.panels) {
+    const std::string id = panel.id.toStdString();
+    for (const std::string& name : columns.front()->names(id)) drawn.insert(name);  // one metric, or the layers of a prefix
+  }
+  for (const char* part : {"val/accuracy_low", "val/accuracy_high", "actor/distillation/teacher_mass"}) drawn.insert(part);
+  for (const std::string& name : columns.front()->names("")) {
+    if (drawn.contains(name) || name.starts_with("phase/")) continue;
+    addPlain(set, columns, {{name.c_str()}, "", "as it was written", 4, false, "A scalar under the name that the other program gave it."});
+    set.panels.back().title = QString::fromStdString(name);
+  }
 }
 
 }  // namespace
@@ -154,11 +169,13 @@ CurveSet curvesOf(const std::vector<const RunRecord*>& records, const Columns& c
   addLayers(set, own, "cue/update_ratio/L", {{}, "Update size", "‖out‖ / ‖sink‖, by layer", 3, false, "Length of what the cue module adds, relative to the sink state it is added to. 0 at the start with zero_o."});
   addLayers(set, own, "cue/sink_entropy/L", {{}, "Sink attention entropy", "nats, by layer", 2, false, "Entropy of the sink's attention over the visual tokens. Uniform attention gives the logarithm of their number."});
   addPair(set, own, "actor/distillation/student_mass", "actor/distillation/student_mass", "actor/distillation/teacher_mass", {{}, "Top-k mass", "on the teacher's top tokens", 3, false, "Probability that student and teacher put on the teacher's top-k tokens: what of them the loss sees."});
+  addLayers(set, own, "distillation/gap_quarter_", {{}, "Gap by quarter", "of the answer, mean, nats", 3, false, "The gap over the first to the last quarter of each answer: where in it the teacher disagrees."}, QStringLiteral("Q%1"));
   addPlain(set, columns, {{"actor/distillation/k1"}, "k1", "log p(S) − log p(T + cue), mean, nats", 3, false, "The plain estimator of KL(S || T) on sampled tokens; the gap with its sign turned."});
   addPlain(set, columns, {{"actor/distillation/k3"}, "k3", "clamped to 10, mean, nats", 3, false, "The estimator of KL(S || T) that is never negative: exp(gap) − 1 − gap."});
   addPlain(set, columns, {{"actor/distillation/clamp_share"}, "Clamp share", "tokens at loss_max_clamp", 4, false, "Share of tokens whose loss was cut at distillation.loss_max_clamp."});
   addPlain(set, columns, {{"actor/distillation/abs_loss"}, "Mean |loss|", "unclamped, nats", 3, false, "Mean size of the token losses before the clamp."});
   addPlain(set, columns, {{"critic/accuracy/mean"}, "Accuracy, rollouts", "share right", 3, false, "Share of this step's sampled answers that are right."});
+  addPlain(set, columns, {{"critic/format/mean"}, "Format, rollouts", "share well formed", 3, false, "Share of this step's sampled answers that keep the form that is asked for, apart from being right."});
   addPlain(set, columns, {{"critic/score/mean"}, "Reward", "mean", 3, false, "Mean task reward of this step's answers."});
   addPlain(set, columns, {{"distillation/teacher_prompt_hit_rate"}, "Hit rate", "teacher prompts with cue or hint", 3, false, "Share of the teacher's prompts that hold the privileged text. 0 when the run gives none."});
   addPlain(set, columns, {{"response_length/clip_ratio"}, "Cut answers", "share at the longest length", 3, false, "Share of answers that reached data.max_response_length without ending."});
@@ -169,6 +186,7 @@ CurveSet curvesOf(const std::vector<const RunRecord*>& records, const Columns& c
   addPlain(set, columns, {{"perf/time_per_step"}, "Step time", "seconds", 2, false, "Seconds of a step, evaluation and saving included."});
   addPlain(set, columns, {{"perf/gpu_memory_used_gb"}, "GPU memory", "GB", 2, false, "Memory of the device that the run holds."});
   addPlain(set, columns, {{"perf/cpu_memory_used_gb"}, "Memory", "GB, this process", 2, false, "Resident memory of the process that trains."});
+  if (records.front()->foreign) addUnknown(set, columns);
   for (const HealthEvent& event : health) {
     CurvePanel* on = nullptr;
     for (CurvePanel& panel : set.panels)
@@ -207,10 +225,13 @@ std::vector<FilmRow> filmOf(const std::vector<StepPtr>& steps, int layer, const 
   return rows;
 }
 
-PhaseData phasesOf(const RunRecord& record) {
+PhaseData phasesOf(const RunRecord& record, int step) {
   PhaseData data;
   if (!record.steps.empty()) {
-    const StepSnapshot& last = *record.steps.back();
+    auto chosen = std::prev(record.steps.end());
+    if (step >= 0)
+      while (chosen != record.steps.begin() && (*chosen)->step > step) --chosen;
+    const StepSnapshot& last = **chosen;
     data.step = last.step;
     // The order of the work; what is not named here comes last.
     const std::vector<std::pair<const char*, QString>> known{{"rollout", tr("Rollout")}, {"score", tr("Score")}, {"backward", tr("Backward")}, {"update", tr("Update")},

@@ -36,7 +36,8 @@ struct CurveSet {
   std::vector<CurveRun> runs;
   std::vector<CurvePanel> panels;
 };
-/// `records`: the selected run first, then those overlaid (at most three). Only metrics that the selected run has become plots.
+/// `records`: the selected run first, then those overlaid (at most three). Only metrics that the selected run has become plots;
+/// those of a run of another program all do, the unknown ones under their own names behind the known.
 CurveSet curvesOf(const std::vector<const RunRecord*>& records, const std::vector<HealthEvent>& health);
 /// The same from columns that are kept; side by side with the records.
 CurveSet curvesOf(const std::vector<const RunRecord*>& records, const std::vector<const RunColumns*>& columns, const std::vector<HealthEvent>& health);
@@ -46,8 +47,8 @@ std::vector<int> probeLayers(const std::vector<StepPtr>& steps);
 /// Rows of the film strip for one layer (-1: mean of the layers). `pictures` by label.
 std::vector<FilmRow> filmOf(const std::vector<StepPtr>& steps, int layer, const QHash<QString, QImage>& pictures);
 
-/// Time of the last finished step by phase, and the step in progress.
-PhaseData phasesOf(const RunRecord& record);
+/// Time by phase of the newest finished step up to `step` (-1: of the last), and the step in progress.
+PhaseData phasesOf(const RunRecord& record, int step = -1);
 
 /// «Running», «Paused», ...: the window's words for a state.
 QString runStateTitle(RunState state);

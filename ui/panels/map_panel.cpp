@@ -169,6 +169,16 @@ void MapPanel::setInspection(InspectionPtr inspection) {
   m_canvas->fit();
 }
 
+QString MapPanel::claimText() const {
+  return m_claim->text() + QStringLiteral(", ") + m_claim->dim();
+}
+
+void MapPanel::setTimelineStep(int step) {
+  if (step == m_timelineStep) return;
+  m_timelineStep = step;
+  if (m_inspection) applyScene();
+}
+
 void MapPanel::extendInspection(InspectionPtr inspection) {
   const bool samePictures = m_inspection && inspection && m_inspection->images.size() == inspection->images.size() && m_inspection->studentImageDigest == inspection->studentImageDigest &&
                             !inspection->studentImageDigest.empty();
@@ -291,7 +301,9 @@ void MapPanel::applyScene() {
   }
   // A student of a run is named by its step: the bar above may meanwhile be set to another model.
   const bool ofRun = m_inspection->step >= 0 && shown.exists();
-  const QString depends = ofRun ? tr("step %1, %2").arg(m_inspection->step).arg(shown.depends) : shown.depends;
+  QString step = tr("step %1").arg(m_inspection->step);
+  if (m_timelineStep >= 0 && m_timelineStep != m_inspection->step) step = tr("step %1 (timeline at %2)").arg(m_inspection->step).arg(m_timelineStep);
+  const QString depends = ofRun ? tr("%1, %2").arg(step, shown.depends) : shown.depends;
   m_claim->setText(shown.exists() ? shown.claim : shown.why, depends);
   updateTools();
   Q_EMIT viewChanged();

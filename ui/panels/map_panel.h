@@ -50,6 +50,8 @@ class MapPanel : public QWidget {
   void setInspection(InspectionPtr inspection);
   /// More of the same look has arrived (another site): what is chosen and drawn stays.
   void extendInspection(InspectionPtr inspection);
+  /// Where the timeline stands, when it moves this look: the claim names the look's own step beside it. -1: it does not.
+  void setTimelineStep(int step);
   /// Slices again; called when the selection changes.
   void refresh();
   const MapSlice& slice() const { return m_slice; }
@@ -92,6 +94,8 @@ class MapPanel : public QWidget {
   /// «Erase top 5 %: −2.31 nats, random −0.11»; empty shows the button Compute.
   void setCausal(const QString& text, bool computing, const QString& refusal = {});
   QString causalText() const { return m_causalText; }
+  /// The line above the canvas with what it depends on.
+  QString claimText() const;
   /// Named commands of the canvas for menus and keys: "single", "swipe", "side", "difference", "swap", "map", "fade", "smooth",
   /// "log", "move", "box", "brush", "fit", "zoom-in", "zoom-out", "actual", "mask", "grid".
   void command(const QString& name);
@@ -135,6 +139,7 @@ class MapPanel : public QWidget {
   bool m_difference = false;
   bool m_pair = false;        // m_first and m_second are before and after a change
   int m_patch = -1;           // picked by a click
+  int m_timelineStep = -1;
   std::vector<int> m_regionBefore;
   bool m_filling = false;
   bool m_followTheme = true;  // the colour map is the theme's default until a person chooses one

@@ -40,13 +40,14 @@ StepsPanel::StepsPanel(Selection& selection, QWidget* parent) : QWidget(parent),
   head->row()->addWidget(m_title, 1);
   head->row()->addWidget(m_button);
   m_strip = new FilmStrip;
-  m_strip->setWhatsThis(tr("The same image and question at several training steps."));
+  m_strip->setWhatsThis(tr("The same image and question at several training steps. A click shows that step, Ctrl+click puts it beside the shown one."));
   m_strip->setAccessibleName(tr("The same image over training steps"));
   m_strip->setEmptyText(tr("Ask this question of every checkpoint of a run: choose the run in the selection bar, then look"));
   column->addWidget(head);
   column->addWidget(m_strip, 1);
   connect(m_button, &QPushButton::clicked, this, [this] { m_left > 0 ? Q_EMIT cancelRequested() : Q_EMIT lookRequested(); });
   connect(m_strip, &FilmStrip::stepPicked, this, &StepsPanel::stepChosen);
+  connect(m_strip, &FilmStrip::comparePicked, this, &StepsPanel::comparisonChosen);
   setPossible({}, 0, 0, tr("Ask a question first."));
 }
 
@@ -62,6 +63,10 @@ void StepsPanel::add(int step, const InspectionPtr& look) {
 
 void StepsPanel::setColorMap(ColorMap map) {
   m_strip->setColorMap(map);
+}
+
+void StepsPanel::setCursorStep(int step) {
+  m_strip->setCursorStep(step);
 }
 
 void StepsPanel::setPossible(const QString& run, int checkpoints, int left, const QString& refusal) {
@@ -85,7 +90,7 @@ void StepsPanel::refresh() {
   const auto first = score(m_looks.begin()->second), last = score(m_looks.rbegin()->second);
   if (first && last)
     mass = tr("mass in evidence %1 → %2, uniform %3").arg(number(double(first->mass), 2), number(double(last->mass), 2), number(double(last->uniformMass), 2));
-  m_title->setText(rows.empty() ? tr("No map of this site at these steps") : tr("%1 steps, %2").arg(m_looks.size()).arg(m_strip->scaleText()), mass);
+  m_title->setText(rows.empty() ? tr("No map of this site at these steps") : (m_looks.size() == 1 ? tr("1 step, %1") : tr("%1 steps, %2").arg(m_looks.size())).arg(m_strip->scaleText()), mass);
 }
 
 }  // namespace cuescope

@@ -1,5 +1,5 @@
 // StepsPanel: the shown question asked of every checkpoint of a run: one map a step in a film strip, at the selection's site, layer and
-// head, on one scale, with the mass in the evidence. A click puts that checkpoint beside the shown student. UI thread.
+// head, on one scale, with the mass in the evidence. A click shows that step, Ctrl+click puts it beside the shown one. UI thread.
 #pragma once
 
 #include <QWidget>
@@ -28,6 +28,7 @@ class StepsPanel : public QWidget {
   /// How many checkpoints there are to look at; a refusal disables the button. `left` > 0: so many are still to come.
   void setPossible(const QString& run, int checkpoints, int left, const QString& refusal);
   void setColorMap(ColorMap map);
+  void setCursorStep(int step);
   const std::map<int, InspectionPtr>& looks() const { return m_looks; }
   FilmStrip* strip() const { return m_strip; }
   QPushButton* button() const { return m_button; }
@@ -36,6 +37,7 @@ class StepsPanel : public QWidget {
   void lookRequested();
   void cancelRequested();
   void stepChosen(int step);
+  void comparisonChosen(int step);
 
  private:
   Selection& m_selection;

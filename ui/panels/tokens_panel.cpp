@@ -220,8 +220,16 @@ std::vector<double> tokenValues(const Inspection& inspection, TokenValue value, 
 
 bool isClamped(const TokenDistributions& d, const ClampLimits& limits) {
   const double gap = double(d.gap());
-  if (limits.lossMax > 0 && std::isfinite(gap) && (std::abs(gap) > limits.lossMax || std::exp(gap) - gap - 1 > limits.lossMax)) return true;
-  return std::isfinite(d.sampled[1]) && limits.logProbMin < 0 && double(d.sampled[1]) < limits.logProbMin;
+  const QString& mode = limits.lossMode;
+  const auto uses = [&](std::initializer_list<const char*> names) {
+    return mode.isEmpty() || std::any_of(names.begin(), names.end(), [&](const char* name) { return mode == QLatin1String(name); });
+  };
+  if (limits.lossMax > 0 && std::isfinite(gap)) {
+    if (uses({"k1", "kl", "abs"}) && std::abs(gap) > limits.lossMax) return true;
+    if (uses({"k3", "low_var_kl"}) && std::exp(gap) - gap - 1 > limits.lossMax) return true;
+    if (!mode.isEmpty() && uses({"k2", "mse"}) && gap * gap / 2 > limits.lossMax) return true;
+  }
+  return uses({"forward_kl_topk"}) && std::isfinite(d.sampled[1]) && limits.logProbMin < 0 && double(d.sampled[1]) < limits.logProbMin;
 }
 
 QString tokenTip(const Inspection& inspection, int token) {
@@ -354,7 +362,7 @@ void TokensPanel::setInspection(InspectionPtr inspection) {
   if (m_inspection)
     for (std::size_t t = 0; t < m_inspection->response.size(); ++t) {
       response.push_back(stripToken(m_inspection->response[t]));
-      response.back().clamped = t < m_inspection->distributions.size() && isClamped(m_inspection->distributions[t], {});
+      response.back().clamped = t < m_inspection->distributions.size() && isClamped(m_inspection->distributions[t], m_limits);
     }
   m_strip->setResponse(response);
   if (m_inspection && !m_inspection->hasTeacher && value() == TokenValue::Gap) setValue(TokenValue::StudentLogProb);

@@ -34,11 +34,12 @@ struct TokenContext {
 /// One value a response token; NaN where it was not computed.
 std::vector<double> tokenValues(const Inspection& inspection, TokenValue value, int layer);
 std::vector<double> tokenValues(const Inspection& inspection, TokenValue value, const TokenContext& context);
-/// Loss clamp and floor of log-probabilities. The marks over the tokens use the defaults, which are a new run's: an inspection does
-/// not know its run's configuration, and an exported figure has no other limits either.
+/// What a run holds a token's loss to (distillation.loss_max_clamp, distillation.log_prob_min_clamp). The marks over the tokens are
+/// those of the run that the look belongs to; without one, of a new run with any loss.
 struct ClampLimits {
-  double lossMax = 10;      // |k1| or k3 beyond it is held; 0: off
-  double logProbMin = -10;  // teacher's log p below it is held
+  QString lossMode;         // "": whatever the loss is, k1 or k3 beyond the clamp and the floor of forward_kl_topk
+  double lossMax = 10;      // 0: off
+  double logProbMin = -10;  // forward_kl_topk alone: teacher's log p below it is held; 0: off
 };
 bool isClamped(const TokenDistributions& d, const ClampLimits& limits);
 /// The most likely tokens at one response position under every condition, as rich text.
@@ -51,6 +52,8 @@ class TokensPanel : public QWidget {
  public:
   TokensPanel(Selection& selection, QWidget* parent = nullptr);
   void setInspection(InspectionPtr inspection);
+  /// For the marks over the tokens; counts from the next setInspection() on.
+  void setClampLimits(const ClampLimits& limits) { m_limits = limits; }
   /// A new answer begins: the strip is emptied and fills as tokens arrive.
   void beginStreaming();
   void append(const Token& token);
@@ -71,6 +74,7 @@ class TokensPanel : public QWidget {
   void changeEvent(QEvent* event) override;
 
  private:
+  ClampLimits m_limits;
   Selection& m_selection;
   InspectionPtr m_inspection;
   TokenContext context() const;

@@ -26,6 +26,7 @@
 #include <QVBoxLayout>
 #include <QComboBox>
 
+#include "ui/models/row_request.h"
 #include "ui/models/run_queue.h"
 #include "ui/panels/panel.h"
 #include "ui/panels/train_new_run.h"
@@ -150,7 +151,7 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
       m_shownCheckpoints = record->checkpoints.size();
       m_checkpoints->setCheckpoints(record);
     }
-    m_phases->setData(phasesOf(*record));
+    m_phases->setData(phasesOf(*record, m_selection.step()));
   });
   connect(&session, &Session::checkpointWritten, this, [this](const QString& run) {
     if (run == m_run) schedule();
@@ -174,6 +175,7 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
       m_curves->setCursorStep(m_selection.step() < 0 ? std::nan("") : m_selection.step());
       m_film->setCursorStep(m_selection.step());
       m_checkpoints->setCursorStep(m_selection.step());
+      if (const RunRecord* record = m_session.run(m_run)) m_phases->setData(phasesOf(*record, m_selection.step()));
     }
   });
   connect(&Theme::instance(), &Theme::changed, this, [this] {
@@ -298,7 +300,7 @@ QWidget* TrainPage::makeFilm() {
     if (const RunRecord* record = m_session.run(m_run)) refreshFilm(*record);
   });
   connect(m_film, &FilmStrip::stepPicked, this, &TrainPage::pickStep);
-  connect(m_film, &FilmStrip::activated, this, [this](int, int step) { Q_EMIT inspectStepRequested(step, {}); });
+  connect(m_film, &FilmStrip::activated, this, &TrainPage::inspectProbe);
   return m_filmPanel;
 }
 
@@ -428,6 +430,7 @@ void TrainPage::newRun(const QString& student) {
 void TrainPage::setOverlay(const QStringList& runs) {
   m_overlay = runs.mid(0, kOverlays);
   m_overlay.removeAll(m_run);
+  for (const QString& name : std::as_const(m_overlay)) m_session.openRun(name);
   fillOverlayMenu();
   schedule();
 }
@@ -440,6 +443,7 @@ void TrainPage::chooseRun() {
     m_run = next;
     m_overlay.removeAll(m_run);
     m_pictures.clear();
+    m_probeRows.clear();
     m_asked.clear();
     m_layer = -1;
     m_session.openRun(m_run);  // of an earlier day: its steps are read now
@@ -495,7 +499,7 @@ void TrainPage::refresh() {
   m_curves->setData(std::move(set.runs), std::move(set.panels));
   m_curves->setCursorStep(m_selection.step() < 0 ? std::nan("") : m_selection.step());
   placeColumns();
-  m_phases->setData(phasesOf(*record));
+  m_phases->setData(phasesOf(*record, m_selection.step()));
   m_health->setEvents(health, !record->steps.empty());
   m_checkpoints->setCheckpoints(record);
   m_checkpoints->setCursorStep(m_selection.step());
@@ -535,7 +539,7 @@ void TrainPage::refreshControl() {
   judge(m_pause, resume ? RunAction::Resume : RunAction::Pause, resume ? tr("Go on (Ctrl+P)") : tr("Pause after this unit of work; the student stays loaded and can be inspected (Ctrl+P)"));
   if (goOn) {
     m_pause->setEnabled(!m_session.launching());
-    m_pause->setToolTip(m_session.launching() ? tr("A run is being started.") : tr("Go on from the newest checkpoint, as a process of its own (Ctrl+P)"));
+    m_pause->setToolTip(m_session.launching() ? tr("A run is being started.") : tr("Go on from the newest checkpoint, as a process of its own"));
   }
   judge(m_checkpoint, RunAction::Checkpoint, tr("Write a checkpoint at the next pause between two units (Ctrl+Shift+S)"));
   judge(m_stop, RunAction::Stop, tr("End the run"));
@@ -584,12 +588,31 @@ void TrainPage::askPictures(const RunRecord& record) {
   }
 }
 
+// The probe row's own question, asked of the student that is kept nearest before the step: the loaded one, or a checkpoint.
+void TrainPage::inspectProbe(int row, int step) {
+  const RunRecord* record = m_session.run(m_run);
+  const QString label = m_film->rowLabel(row);
+  const auto found = m_probeRows.constFind(label);
+  if (!record) return;
+  if (found == m_probeRows.constEnd()) return Q_EMIT said(tr("The row of %1 is not here: its data file was not read.").arg(label));
+  InspectRequest request = requestOf(*found);
+  int best = -1;
+  if (m_run == (m_session.ownRun() ? QString::fromStdString(m_session.ownRun()->status.run) : QString()) && m_session.allowed(RunAction::InspectStudent) && record->status.step <= step)
+    best = record->status.step, request.student = kRunStudent, request.teacher = kRunTeacher;
+  for (const CheckpointInfo& checkpoint : record->checkpoints)
+    if (checkpoint.complete && checkpoint.step <= step && checkpoint.step > best) best = checkpoint.step, request.student = checkpoint.folder, request.teacher = teacherFolderOf(*record);
+  if (best < 0) return Q_EMIT said(tr("No student up to step %1 was kept. Checkpoints are written every trainer.save_freq steps.").arg(step));
+  m_selection.setStep(step);
+  Q_EMIT inspectRequested(request);
+}
+
 void TrainPage::takePictures(const DataRows& rows) {
   if (!m_asked.contains(QString::fromStdString(rows.file))) return;
   bool any = false;
   for (const DataRow& row : rows.rows) {
     const QString label = QString::fromStdString(row.id);
     if (row.image.empty() || m_pictures.contains(label)) continue;
+    m_probeRows.insert(label, row);
     const QImage picture = QImage::fromData(row.image.data(), int(row.image.size()));
     if (picture.isNull()) continue;
     m_pictures.insert(label, picture.convertToFormat(QImage::Format_RGB32));
@@ -612,6 +635,7 @@ void TrainPage::fillOverlayMenu() {
     action->setEnabled(action->isChecked() || m_overlay.size() < kOverlays);
     connect(action, &QAction::toggled, this, [this, name](bool on) {
       on ? m_overlay.append(name) : void(m_overlay.removeAll(name));
+      if (on) m_session.openRun(name);  // of an earlier day: its steps are read now
       QTimer::singleShot(0, this, &TrainPage::fillOverlayMenu);
       schedule();
     });

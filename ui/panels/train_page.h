@@ -69,7 +69,8 @@ class TrainPage : public QWidget {
  Q_SIGNALS:
   void inspectFolderRequested(const QString& folder);  // a checkpoint, to be opened in Inspect
   void modelExported(const QString& folder);
-  void inspectStepRequested(int step, const QString& sample);  // a probe image
+  void inspectRequested(const InspectRequest& request);  // a probe image
+  void said(const QString& words);                       // for the status bar
 
  protected:
   void resizeEvent(QResizeEvent* event) override;
@@ -86,6 +87,7 @@ class TrainPage : public QWidget {
   void refreshFilm(const RunRecord& record);
   void askPictures(const RunRecord& record);
   void takePictures(const DataRows& rows);
+  void inspectProbe(int row, int step);
   void pickStep(int step);
   void fillOverlayMenu();
   void exportCurves();
@@ -109,6 +111,7 @@ class TrainPage : public QWidget {
   std::size_t m_shownCheckpoints = 0;
   int m_layer = -1;  // of the film; -1: mean of the layers
   QHash<QString, QImage> m_pictures;
+  QHash<QString, DataRow> m_probeRows;
   QSet<QString> m_asked;  // data files whose probe rows were asked for
   QTimer* m_later = nullptr;
   QHash<QString, std::shared_ptr<RunColumns>> m_columns;
