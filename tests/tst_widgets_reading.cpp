@@ -1,11 +1,13 @@
 // Tokens, matrix, distributions, film strip: written exactly, picked by mouse and by key, painted in the right fill and place.
 #include <QBuffer>
 #include <QPainter>
+#include <QScrollBar>
 #include <QSignalSpy>
 #include <QSvgGenerator>
 #include <QTest>
 
 #include "tests/support/made_up_values.h"
+#include "tests/support/painted_text.h"
 #include "widgets/film_strip.h"
 
 using namespace cuescope;
@@ -230,6 +232,52 @@ class WidgetsReading : public QObject {
     QTest::keyClick(&film, Qt::Key_Right);
     QCOMPARE(picked.last().at(0).toInt(), 20);
     QVERIFY(film.scaleText().startsWith(QStringLiteral("one scale 0 to ")));
+  }
+
+  static FilmStrip* strip(int rows, int steps, const QSize& size) {
+    auto* film = new FilmStrip;
+    film->resize(size);
+    std::vector<FilmRow> all;
+    for (int r = 0; r < rows; ++r) {
+      FilmRow row;
+      row.label = QStringLiteral("demo-test-%1").arg(r);
+      row.gridRows = row.gridCols = 6;
+      for (int step = 0; step < steps; ++step) row.maps[step * 10] = made_up::peaks(6, 6, 1).values;
+      all.push_back(row);
+    }
+    film->setRows(all);
+    film->show();
+    return film;
+  }
+
+  void picturesFillTheStripAndStayLargeEnoughToBeRead() {
+    const std::unique_ptr<FilmStrip> few(strip(4, 13, {920, 220})), many(strip(9, 13, {920, 220}));
+    QVERIFY(QTest::qWaitForWindowExposed(few.get()));
+    QVERIFY2(few->cellRect(few->cellCount() - 1).right() > 920 * 0.85, qPrintable(QString::number(few->cellRect(few->cellCount() - 1).right())));
+    QCOMPARE(few->verticalScrollBar()->maximum(), 0);
+    QCOMPARE(few->cellRect(0).height() % 6, 0);  // whole pixels a patch
+    QVERIFY(many->cellRect(0).height() >= 36);
+    QVERIFY(many->verticalScrollBar()->maximum() > 0);
+    const std::unique_ptr<FilmStrip> hundred(strip(2, 100, {920, 120}));
+    QVERIFY(hundred->horizontalScrollBar()->maximum() > 0);
+    QCOMPARE(hundred->horizontalScrollBar()->value(), hundred->horizontalScrollBar()->maximum());  // the newest
+  }
+
+  void aCursorWhoseStepHasNoMapsStandsBetweenTwoColumns() {
+    const std::unique_ptr<FilmStrip> film(strip(1, 5, {600, 90}));
+    QVERIFY(QTest::qWaitForWindowExposed(film.get()));
+    const auto flag = [&](const QString& step) {
+      for (const painted::Text& text : painted::textsOf(*film->viewport()))
+        if (text.words == step) return text.ink.center().x();
+      return -1.0;
+    };
+    film->setCursorStep(10);
+    QVERIFY(film->cellRect(1).contains(int(flag(QStringLiteral("10"))), film->cellRect(1).center().y()));
+    film->setCursorStep(13);
+    const double at = flag(QStringLiteral("13"));
+    QVERIFY2(at > film->cellRect(1).right() && at < film->cellRect(2).left(), qPrintable(QString::number(at)));
+    film->setCursorStep(47);  // after the last
+    QVERIFY(flag(QStringLiteral("47")) > film->cellRect(4).right());
   }
 
   void everyPainterTakesTheParts() {

@@ -46,6 +46,11 @@ class WidgetsSteps : public QObject {
       QVERIFY2(t.size() >= 2 && t.size() <= 6, qPrintable(QString::number(t.size())));
       for (const double v : t) QVERIFY(v >= low - 1e-12 && v <= high + 1e-12);
     }
+    // Two numbers do not say how an axis runs: 12.2 to 14.3 had 13 and 14 alone.
+    for (const auto& [low, high] : {std::pair(12.2, 14.3), {1.1, 3.7}, {0.0, 0.11}, {-0.85, -0.22}, {0.198, 0.33}}) {
+      const std::vector<double> t = curves::ticks(low, high, false, 4);
+      QVERIFY2(t.size() >= 3 && t.size() <= 6, qPrintable(QStringLiteral("%1 to %2: %3").arg(low).arg(high).arg(t.size())));
+    }
     QCOMPARE(curves::ticks(0.05, 20, true, 4), (std::vector<double>{0.1, 1, 10}));
     QCOMPARE(curves::tickText(0.25, 0.25, false), QStringLiteral("0.25"));
     QCOMPARE(curves::tickText(-2, 1, false), QStringLiteral("−2"));

@@ -70,6 +70,12 @@ std::vector<double> ticks(double low, double high, bool log, int wanted) {
       step = m * magnitude;
       break;
     }
+  // Two numbers on an axis do not say how it runs: finer until there are three.
+  const auto count = [&](double by) { return std::floor(high / by + 1e-9) - std::ceil(low / by - 1e-9) + 1; };
+  for (int finer = 0; finer < 4 && wanted >= 3 && count(step) < 3; ++finer) {
+    const double lead = step / std::pow(10.0, std::floor(std::log10(step) + 1e-9));  // 1, 2, 2.5 or 5
+    step *= lead > 4 ? 0.5 : lead > 2.2 ? 0.8 : 0.5;
+  }
   for (double v = std::ceil(low / step - 1e-9) * step; v <= high + step * 1e-9; v += step) out.push_back(std::abs(v) < step * 1e-9 ? 0 : v);
   return out;
 }

@@ -23,10 +23,12 @@ void drawTicks(QPainter& p, const CurveGrid& grid, const CurvePanel& panel, cons
   p.setPen(c.text3);
   const std::vector<double>&ys = item.yTicks, &xs = item.xTicks;
   const double stepY = ys.size() > 1 ? std::abs(ys[1] - ys[0]) : 0, stepX = xs.size() > 1 ? std::abs(xs[1] - xs[0]) : 0;
+  // Within a decade or two a log axis has round numbers like any other, with the same decimals.
+  const bool decades = panel.log && std::all_of(ys.begin(), ys.end(), [](double v) { return v > 0 && std::abs(std::log10(v) - std::round(std::log10(v))) < 1e-9; });
   for (const double v : ys) {
     const double y = item.yOf(v);
     if (y < item.axes.top() - 1 || y > item.axes.bottom() + 1) continue;
-    p.drawText(QRectF(item.outer.left(), y - 7, item.axes.left() - item.outer.left() - 5, 14), Qt::AlignRight | Qt::AlignVCenter, curves::tickText(v, stepY, panel.log));
+    p.drawText(QRectF(item.outer.left(), y - 7, item.axes.left() - item.outer.left() - 5, 14), Qt::AlignRight | Qt::AlignVCenter, curves::tickText(v, stepY, decades));
   }
   const QString unit = grid.x() == CurveX::Step ? QStringLiteral("step ") : grid.x() == CurveX::Tokens ? QStringLiteral("tokens ") : QString();
   for (std::size_t i = 0; i < xs.size(); ++i) {
@@ -40,11 +42,13 @@ void drawTicks(QPainter& p, const CurveGrid& grid, const CurvePanel& panel, cons
   }
 }
 
+// Title first, then the values at the cursor, then as much of the unit as is left: a number never takes the name's place.
 void drawTitle(QPainter& p, const CurveGrid& grid, int index, const CurvePanel& panel, const PanelFrame& item, const Colors& c) {
-  const double top = item.outer.top() + 4;
+  const double top = item.outer.top() + 4, left = item.outer.left() + 8;
   double right = item.axes.right();
   const QFont digits = monoFont(11, QFont::Medium);
-  const QFontMetricsF digit(digits);
+  const QFontMetricsF digit(digits), bold(uiFont(12, QFont::DemiBold)), small(uiFont(11));
+  const double limit = left + std::min(bold.horizontalAdvance(panel.title), item.axes.width() * 0.6) + 12;
   // From the right: the overlaid runs' values, then the selected run's.
   int best = -1;
   for (int s = 0; s < int(panel.series.size()); ++s)
@@ -58,7 +62,7 @@ void drawTitle(QPainter& p, const CurveGrid& grid, int index, const CurvePanel& 
     if (std::isnan(value) || (series.kind == CurveSeries::Kind::Ordinal && s != best)) continue;
     const QString text = number(value, panel.decimals);
     const double width = digit.horizontalAdvance(text);
-    if (right - width < item.outer.left() + 60) break;
+    if (right - width < limit) break;
     const bool hue = series.kind == CurveSeries::Kind::Condition && c.dark;
     p.setFont(digits);
     p.setPen(series.kind == CurveSeries::Kind::Run ? (series.run == 0 ? c.text : seriesPen(series, c, 1).color()) : hue ? seriesPen(series, c, 1).color() : c.text);
@@ -68,22 +72,25 @@ void drawTitle(QPainter& p, const CurveGrid& grid, int index, const CurvePanel& 
       right -= 2;
       continue;
     }
-    p.setFont(uiFont(11));
-    const double label = QFontMetricsF(p.font()).horizontalAdvance(series.label);
-    p.drawText(QRectF(right - label, top, label + 1, 16), Qt::AlignLeft | Qt::AlignVCenter, series.label);
-    right -= label + 6;
-    if (series.kind == CurveSeries::Kind::Condition && !c.dark) {  // in light text never wears the hue: a line sample stands before it
+    const double label = small.horizontalAdvance(series.label);
+    const bool named = right - label >= limit;
+    if (named) {
+      p.setFont(uiFont(11));
+      p.drawText(QRectF(right - label, top, label + 1, 16), Qt::AlignLeft | Qt::AlignVCenter, series.label);
+      right -= label + 6;
+    }
+    // In light text never wears the hue, and without its name a value is known by nothing else: a line sample stands before it.
+    if (series.kind == CurveSeries::Kind::Condition && (!c.dark || !named)) {
       p.fillRect(QRectF(right - 12, top + 7, 12, 2), seriesPen(series, c, 1).color());
       right -= 16;
     }
     right -= 4;
   }
   p.setFont(uiFont(12, QFont::DemiBold));
-  const QFontMetricsF bold(p.font());
-  const double left = item.outer.left() + 8, room = right - left - 8;
+  const double room = right - left - 8;
   const QString title = bold.elidedText(panel.title, Qt::ElideRight, std::max(20.0, room));
   p.setPen(c.text);
-  p.drawText(QRectF(left, top, room, 16), Qt::AlignLeft | Qt::AlignVCenter, title);
+  p.drawText(QRectF(left, top, bold.horizontalAdvance(title) + 2, 16), Qt::AlignLeft | Qt::AlignVCenter, title);
   const double after = left + bold.horizontalAdvance(title) + 8;
   QString unit = panel.unit;
   if (panel.log) unit += unit.isEmpty() ? QStringLiteral("log") : QStringLiteral(", log");
@@ -91,7 +98,7 @@ void drawTitle(QPainter& p, const CurveGrid& grid, int index, const CurvePanel& 
   if (right - after > 24) {
     p.setFont(uiFont(11));
     p.setPen(c.text3);
-    p.drawText(QRectF(after, top, right - after - 4, 16), Qt::AlignLeft | Qt::AlignVCenter, QFontMetricsF(p.font()).elidedText(unit, Qt::ElideRight, right - after - 4));
+    p.drawText(QRectF(after, top, right - after - 4, 16), Qt::AlignLeft | Qt::AlignVCenter, small.elidedText(unit, Qt::ElideRight, right - after - 4));
   }
 }
 

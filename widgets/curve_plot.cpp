@@ -112,11 +112,13 @@ class Ticker : public QCPAxisTicker {
   Ticker(bool log, int wanted, const CurveX* steps = nullptr) : m_log(log), m_wanted(wanted), m_steps(steps) {}
   void generate(const QCPRange& range, const QLocale&, QChar, int, QVector<double>& ticks, QVector<double>* subTicks, QVector<QString>* labels) override {
     std::vector<double> found = curves::ticks(range.lower, range.upper, m_log, m_wanted);
+    const auto whole = [](double v) { return std::abs(v - std::round(v)) < 1e-9; };
     if (m_steps && *m_steps == CurveX::Step)  // there is no step 2.5
       for (const int wanted : {m_wanted, m_wanted + 1, m_wanted - 1, m_wanted - 2, 1}) {
         found = curves::ticks(range.lower, range.upper, m_log, wanted);
-        if (std::all_of(found.begin(), found.end(), [](double v) { return std::abs(v - std::round(v)) < 1e-9; })) break;
+        if (std::all_of(found.begin(), found.end(), whole)) break;
       }
+    if (m_steps && *m_steps == CurveX::Step) std::erase_if(found, [&](double v) { return !whole(v); });
     ticks = QVector<double>(found.begin(), found.end());
     if (subTicks) subTicks->clear();
     if (labels) *labels = QVector<QString>(ticks.size());
@@ -548,7 +550,8 @@ bool CurveGrid::eventFilter(QObject* watched, QEvent* event) {
       const int panel = panelAt(help->pos());
       if (panel < 0) return false;
       const CurvePanel& p = d->panels[std::size_t(panel)];
-      QStringList lines{p.help.isEmpty() ? p.title : p.help};
+      QStringList lines{p.title + (p.unit.isEmpty() ? QString() : QStringLiteral(", ") + p.unit) + (p.log ? tr(", log") : QString())};
+      if (!p.help.isEmpty()) lines << p.help;
       for (int s = 0; s < int(p.series.size()) && s < 8; ++s) lines << summary(panel, s);
       QToolTip::showText(help->globalPos(), lines.join(QLatin1Char('\n')), this, axesRect(panel).toRect());
       return true;

@@ -18,7 +18,7 @@ void ElidedLabel::setText(const QString& text, const QString& dim) {
   if (text == m_text && dim == m_dim) return;
   m_text = text, m_dim = dim;
   setAccessibleName(dim.isEmpty() ? text : text + QLatin1Char(' ') + dim);
-  setToolTip(isElided() ? accessibleName() : QString());
+  tellWhole();
   // A label that takes the room it is given (policy Ignored) never makes its page lay out anew.
   if (sizePolicy().horizontalPolicy() != QSizePolicy::Ignored) updateGeometry();
   update();
@@ -47,7 +47,14 @@ QSize ElidedLabel::sizeHint() const {
 }
 QSize ElidedLabel::minimumSizeHint() const { return {std::min(24, sizeHint().width()), sizeHint().height()}; }
 bool ElidedLabel::isElided() const { return sizeHint().width() > width() + 1; }
-void ElidedLabel::resizeEvent(QResizeEvent*) { setToolTip(isElided() ? accessibleName() : QString()); }
+void ElidedLabel::resizeEvent(QResizeEvent*) { tellWhole(); }
+
+// A tooltip that its owner gave it stays.
+void ElidedLabel::tellWhole() {
+  if (toolTip() != m_whole) return;
+  m_whole = isElided() ? accessibleName() : QString();
+  setToolTip(m_whole);
+}
 
 void ElidedLabel::paintEvent(QPaintEvent*) {
   const Colors& c = colors();

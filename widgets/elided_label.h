@@ -33,9 +33,10 @@ class ElidedLabel : public QWidget {
   void resizeEvent(QResizeEvent* event) override;
 
  private:
+  void tellWhole();
   QFont labelFont() const;
   QFont dimFont() const;
-  QString m_text, m_dim;
+  QString m_text, m_dim, m_whole;  // m_whole: the tooltip that this label gave itself
   Qt::TextElideMode m_mode = Qt::ElideRight;
   Qt::Alignment m_alignment = Qt::AlignLeft;
   int m_pixels = 12;

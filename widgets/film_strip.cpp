@@ -1,5 +1,6 @@
 #include "widgets/film_strip.h"
 
+#include <QFontMetricsF>
 #include <QHelpEvent>
 #include <QKeyEvent>
 #include <QMouseEvent>
@@ -14,13 +15,13 @@
 
 namespace cuescope {
 namespace {
-constexpr double kLabel = 80, kHead = 20, kGap = 4, kBottom = 6;
+constexpr double kHead = 20, kGap = 4, kBottom = 6, kRight = 8;
+constexpr double kReadable = 36;  // a picture below this height is scrolled to, not squeezed in
 }
 
 FilmStrip::FilmStrip(QWidget* parent) : QAbstractScrollArea(parent) {
   setFrameShape(QFrame::NoFrame);
   setFocusPolicy(Qt::StrongFocus);
-  setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   setAccessibleName(tr("Probe images by step"));
   connect(horizontalScrollBar(), &QScrollBar::valueChanged, this, [this](int value) { m_atEnd = value >= horizontalScrollBar()->maximum(); });
   connect(&Theme::instance(), &Theme::changed, this, [this] {
@@ -71,32 +72,54 @@ QString FilmStrip::scaleText() const {
   return m_steps.empty() ? QString() : QStringLiteral("one scale 0 to %1").arg(shareText(m_high, m_high < 0.01 ? 4 : 3));
 }
 
-FilmStrip::Geometry FilmStrip::geometryFor(double height) const {
+FilmStrip::Geometry FilmStrip::geometryFor(const QSizeF& size) const {
   Geometry g;
   if (m_rows.empty()) return g;
-  g.cellHeight = std::clamp((height - kHead - kBottom) / double(m_rows.size()) - kGap, 16.0, 160.0);
+  const QFontMetricsF names(monoFont(11));
+  for (const FilmRow& row : m_rows) g.label = std::max(g.label, names.horizontalAdvance(row.label));
+  g.label = std::ceil(std::clamp(g.label + 18, 48.0, 128.0));
+  const double room = size.height() - kHead - kBottom;
+  const int shown = std::clamp(int(room / (kReadable + kGap)), 1, int(m_rows.size()));
+  g.cellHeight = std::floor(std::clamp(room / shown - kGap, 16.0, 160.0));
   double aspect = 1;
-  for (const FilmRow& row : m_rows)
+  const int patches = m_rows.front().gridRows;
+  bool alike = patches > 0;
+  for (const FilmRow& row : m_rows) {
     if (row.gridRows > 0) aspect = std::max(aspect, double(row.gridCols) / row.gridRows);
+    alike = alike && row.gridRows == patches;
+  }
+  // Whole pixels a patch, where that costs little: a patch is as large as its neighbour.
+  if (const double whole = alike ? std::floor(g.cellHeight / patches) * patches : 0; whole >= g.cellHeight * 0.8) g.cellHeight = whole;
   g.cellWidth = std::floor(std::max(24.0, g.cellHeight * aspect));
-  g.cellHeight = std::floor(g.cellHeight);
+  // Few steps stand apart rather than leave half of the strip empty.
+  g.pitch = g.cellWidth + kGap;
+  if (m_steps.size() > 1) g.pitch = std::clamp(std::floor((size.width() - g.label - kRight + kGap) / double(m_steps.size())), g.pitch, 2 * g.pitch);
   return g;
 }
 
 QRectF FilmStrip::frame(const Geometry& g, int row, int column) const {
-  return {kLabel + column * (g.cellWidth + kGap), kHead + row * (g.cellHeight + kGap), g.cellWidth, g.cellHeight};
+  return {g.label + column * g.pitch, kHead + row * (g.cellHeight + kGap), g.cellWidth, g.cellHeight};
 }
 
 void FilmStrip::updateScroll() {
-  const Geometry g = geometryFor(viewport()->height());
+  const Geometry g = geometryFor(viewport()->size());
   const bool end = m_atEnd;
-  const int content = int(kLabel + double(m_steps.size()) * (g.cellWidth + kGap) + 8);
-  horizontalScrollBar()->setRange(0, std::max(0, content - viewport()->width()));
+  const int wide = m_steps.empty() ? 0 : int(frame(g, 0, int(m_steps.size()) - 1).right() + kRight);
+  horizontalScrollBar()->setRange(0, std::max(0, wide - viewport()->width()));
   horizontalScrollBar()->setPageStep(viewport()->width());
-  horizontalScrollBar()->setSingleStep(int(g.cellWidth + kGap));
+  horizontalScrollBar()->setSingleStep(int(g.pitch));
   if (end) horizontalScrollBar()->setValue(horizontalScrollBar()->maximum());
+  const int high = m_rows.empty() ? 0 : int(frame(g, int(m_rows.size()) - 1, 0).bottom() + kBottom);
+  verticalScrollBar()->setRange(0, std::max(0, high - viewport()->height()));
+  verticalScrollBar()->setPageStep(viewport()->height());
+  verticalScrollBar()->setSingleStep(int(g.cellHeight + kGap));
 }
 void FilmStrip::resizeEvent(QResizeEvent*) { updateScroll(); }
+
+int FilmStrip::columnOf(int step) const {
+  const auto at = std::lower_bound(m_steps.begin(), m_steps.end(), step);
+  return at == m_steps.end() || *at != step ? -1 : int(at - m_steps.begin());
+}
 
 int FilmStrip::nearestColumn(int step) const {
   if (m_steps.empty() || step < 0) return -1;
@@ -125,33 +148,56 @@ const QImage& FilmStrip::thumbnail(int row, int column, const QSize& size, const
 void FilmStrip::paintStrip(QPainter& painter, const QRectF& rect, const Colors& c) const {
   if (m_rows.empty() || m_steps.empty()) return;
   painter.save();
-  const Geometry g = geometryFor(rect.height());
-  const double scroll = rect.size() == QSizeF(viewport()->size()) ? horizontalScrollBar()->value() : 0;
+  const Geometry g = geometryFor(rect.size());
+  const bool ours = rect.size() == QSizeF(viewport()->size());
+  const double along = ours ? horizontalScrollBar()->value() : 0, down = ours ? verticalScrollBar()->value() : 0;
   const double ratio = painter.device() ? painter.device()->devicePixelRatioF() : 1;
   painter.translate(rect.topLeft());
+
+  // Where the cursor stands: on a column, or between two because its step has no maps.
+  const int chosen = columnOf(m_cursor);
+  QRectF flag;
+  double between = 0;
+  painter.setFont(monoFont(10, QFont::Medium));
+  const QString cursorText = QString::number(m_cursor);
+  if (m_cursor >= 0) {
+    const auto after = std::upper_bound(m_steps.begin(), m_steps.end(), m_cursor);
+    const int next = int(after - m_steps.begin());
+    between = chosen >= 0 ? frame(g, 0, chosen).center().x() : next == 0 ? frame(g, 0, 0).left() - 3 : std::round(frame(g, 0, next - 1).right() + (g.pitch - g.cellWidth) / 2 - 0.5);
+    const double width = QFontMetricsF(painter.font()).horizontalAdvance(cursorText) + 10;
+    between = std::min(between, along + rect.width() - 2);  // after the newest, at the strip's end
+    flag = QRectF(std::clamp(between - along - width / 2, g.label - 2, std::max(g.label - 2, rect.width() - width)), 1, width, kHead - 5);
+  }
+
   painter.save();
-  painter.setClipRect(QRectF(kLabel - 3, 0, rect.width() - kLabel + 3, rect.height()));
-  painter.translate(-scroll, 0);
-  const int chosen = nearestColumn(m_cursor);
+  painter.setClipRect(QRectF(g.label - 3, 0, rect.width() - g.label + 3, rect.height()));
+  for (int column = 0; column < int(m_steps.size()); ++column) {
+    const QRectF top = frame(g, 0, column).translated(-along, 0);
+    if (column == chosen || top.right() < g.label - 4 || top.left() > rect.width()) continue;
+    painter.setFont(monoFont(10));
+    const QString text = QString::number(m_steps[std::size_t(column)]);
+    const double width = QFontMetricsF(painter.font()).horizontalAdvance(text);
+    const QRectF head(top.center().x() - width / 2, 0, width + 1, kHead - 4);
+    if (head.left() < g.label - 3 || head.right() > rect.width()) continue;  // half a number is another number
+    if (flag.adjusted(-2, 0, 2, 0).intersects(head)) continue;  // the cursor's number stands there
+    painter.setPen(c.text3);
+    painter.drawText(head, Qt::AlignCenter, text);
+  }
+  if (m_cursor >= 0 && between >= along + g.label - 4) {
+    painter.setFont(monoFont(10, QFont::Medium));
+    painter.fillRect(flag, c.accentFill);
+    painter.setPen(c.onAccentFill);
+    painter.drawText(flag, Qt::AlignCenter, cursorText);
+  }
+  painter.setClipRect(QRectF(g.label - 3, kHead - 3, rect.width() - g.label + 3, rect.height() - kHead + 3));
+  painter.translate(-along, -down);
   for (int column = 0; column < int(m_steps.size()); ++column) {
     const QRectF top = frame(g, 0, column);
-    if (top.right() - scroll < kLabel - 4 || top.left() - scroll > rect.width()) continue;
-    const QRectF head(top.left(), 0, top.width(), kHead - 4);
-    painter.setFont(monoFont(10, column == chosen ? QFont::Medium : QFont::Normal));
-    const QString text = QString::number(m_steps[std::size_t(column)]);
-    if (column == chosen) {
-      const double width = QFontMetricsF(painter.font()).horizontalAdvance(text) + 10;
-      const QRectF flag(head.center().x() - width / 2, 1, width, kHead - 5);
-      painter.fillRect(flag, c.accentFill);
-      painter.setPen(c.onAccentFill);
-      painter.drawText(flag, Qt::AlignCenter, text);
-    } else {
-      painter.setPen(c.text3);
-      painter.drawText(head, Qt::AlignCenter, text);
-    }
+    if (top.right() - along < g.label - 4 || top.left() - along > rect.width()) continue;
     for (int row = 0; row < int(m_rows.size()); ++row) {
       const FilmRow& film = m_rows[std::size_t(row)];
       QRectF place = frame(g, row, column);
+      if (place.bottom() - down < kHead || place.top() - down > rect.height()) continue;
       if (!film.maps.count(m_steps[std::size_t(column)])) {
         painter.setPen(c.text3);
         painter.setFont(uiFont(10));
@@ -167,14 +213,19 @@ void FilmStrip::paintStrip(QPainter& painter, const QRectF& rect, const Colors& 
       if (column == chosen) paintInkOutline(painter, place, c);
     }
   }
+  if (m_cursor >= 0 && chosen < 0) painter.fillRect(QRectF(between, down + kHead - 3, 1, rect.height()), c.accent);
   painter.restore();
+
+  painter.save();
+  painter.setClipRect(QRectF(0, kHead - 3, g.label - 3, rect.height()));
   painter.setFont(monoFont(11));
+  painter.setPen(c.text2);
+  const double names = g.label - 18;
   for (int row = 0; row < int(m_rows.size()); ++row) {
-    const QRectF place = frame(g, row, 0);
-    painter.setPen(c.text2);
-    painter.drawText(QRectF(8, place.top(), kLabel - 14, place.height()), Qt::AlignLeft | Qt::AlignVCenter,
-                     QFontMetricsF(painter.font()).elidedText(m_rows[std::size_t(row)].label, Qt::ElideMiddle, kLabel - 14));
+    const QRectF place = frame(g, row, 0).translated(0, -down);
+    painter.drawText(QRectF(8, place.top(), names + 2, place.height()), Qt::AlignLeft | Qt::AlignVCenter, QFontMetricsF(painter.font()).elidedText(m_rows[std::size_t(row)].label, Qt::ElideMiddle, names + 1));
   }
+  painter.restore();
   painter.restore();
 }
 
@@ -193,10 +244,10 @@ void FilmStrip::paintEvent(QPaintEvent*) {
 }
 
 int FilmStrip::cellAt(const QPointF& position) const {
-  const Geometry g = geometryFor(viewport()->height());
-  if (g.cellWidth <= 0 || position.x() < kLabel - 2) return -1;
-  const double x = position.x() + horizontalScrollBar()->value() - kLabel, y = position.y() - kHead;
-  const int column = int(x / (g.cellWidth + kGap)), row = std::clamp(int(y / (g.cellHeight + kGap)), 0, int(m_rows.size()) - 1);
+  const Geometry g = geometryFor(viewport()->size());
+  if (g.cellWidth <= 0 || position.x() < g.label - 2) return -1;
+  const double x = position.x() + horizontalScrollBar()->value() - g.label, y = position.y() < kHead ? 0 : position.y() + verticalScrollBar()->value() - kHead;
+  const int column = int(x / g.pitch), row = std::clamp(int(y / (g.cellHeight + kGap)), 0, int(m_rows.size()) - 1);
   return x >= 0 && column < int(m_steps.size()) && y < double(m_rows.size()) * (g.cellHeight + kGap) ? column * int(m_rows.size()) + row : -1;
 }
 
@@ -233,10 +284,12 @@ void FilmStrip::keyPressEvent(QKeyEvent* event) {
   }
   column = std::clamp(column, 0, int(m_steps.size()) - 1), row = std::clamp(row, 0, rows - 1);
   m_current = column * rows + row;
-  const Geometry g = geometryFor(viewport()->height());
-  const QRectF place = frame(g, row, column).translated(-horizontalScrollBar()->value(), 0);
-  if (place.left() < kLabel) horizontalScrollBar()->setValue(horizontalScrollBar()->value() - int(kLabel - place.left()) - 4);
+  const Geometry g = geometryFor(viewport()->size());
+  const QRectF place = frame(g, row, column).translated(-horizontalScrollBar()->value(), -verticalScrollBar()->value());
+  if (place.left() < g.label) horizontalScrollBar()->setValue(horizontalScrollBar()->value() - int(g.label - place.left()) - 4);
   if (place.right() > viewport()->width()) horizontalScrollBar()->setValue(horizontalScrollBar()->value() + int(place.right() - viewport()->width()) + 8);
+  if (place.top() < kHead) verticalScrollBar()->setValue(verticalScrollBar()->value() - int(kHead - place.top()) - 2);
+  if (place.bottom() > viewport()->height()) verticalScrollBar()->setValue(verticalScrollBar()->value() + int(place.bottom() - viewport()->height()) + 4);
   const bool moved = m_steps[std::size_t(column)] != m_cursor;
   m_cursor = m_steps[std::size_t(column)];
   viewport()->update();
@@ -248,7 +301,11 @@ bool FilmStrip::viewportEvent(QEvent* event) {
   if (event->type() == QEvent::ToolTip) {
     const auto* help = static_cast<QHelpEvent*>(event);
     const int cell = cellAt(help->pos());
-    cell < 0 ? QToolTip::hideText() : QToolTip::showText(help->globalPos(), cellName(cell), viewport());
+    QString words = cell < 0 ? QString() : cellName(cell);
+    const Geometry g = geometryFor(viewport()->size());
+    const double row = (help->y() + verticalScrollBar()->value() - kHead) / (g.cellHeight + kGap);
+    if (cell < 0 && help->x() < g.label && row >= 0 && row < double(m_rows.size())) words = m_rows[std::size_t(row)].label;
+    words.isEmpty() ? QToolTip::hideText() : QToolTip::showText(help->globalPos(), words, viewport());
     return true;
   }
   return QAbstractScrollArea::viewportEvent(event);
@@ -264,8 +321,8 @@ QString FilmStrip::cellName(int index) const {
 }
 QRect FilmStrip::cellRect(int index) const {
   if (m_rows.empty()) return {};
-  return frame(geometryFor(viewport()->height()), index % int(m_rows.size()), index / int(m_rows.size()))
-      .translated(-horizontalScrollBar()->value(), 0).toRect().translated(viewport()->pos());
+  return frame(geometryFor(viewport()->size()), index % int(m_rows.size()), index / int(m_rows.size()))
+      .translated(-horizontalScrollBar()->value(), -verticalScrollBar()->value()).toRect().translated(viewport()->pos());
 }
 int FilmStrip::currentCell() const { return m_current; }
 

@@ -1,5 +1,6 @@
-// FilmStrip: the same probe pictures' maps at every n-th step, on one printed scale. Click sets the step, Ctrl+click compares, double click opens.
-// One painted widget that scrolls sideways and shows the newest by default. UI thread.
+// FilmStrip: the same probe pictures' maps at every n-th step, on one printed scale. Click sets the step, Ctrl+click
+// compares, double click opens. One painted widget: sideways it scrolls and shows the newest by default; downwards as many pictures as stay large enough to be
+// read, the others a scroll away. The cursor stands on its step's column, or between two where its step has no maps. UI thread.
 #pragma once
 
 #include <QAbstractScrollArea>
@@ -59,9 +60,12 @@ class FilmStrip : public QAbstractScrollArea, public CellSource {
 
  private:
   struct Geometry {
+    double label = 0;                       // width of the names
     double cellWidth = 0, cellHeight = 0;
+    double pitch = 0;                       // from a column to the next
   };
-  Geometry geometryFor(double height) const;
+  Geometry geometryFor(const QSizeF& size) const;
+  int columnOf(int step) const;             // -1: this step has no maps
   QRectF frame(const Geometry& geometry, int row, int column) const;
   int cellAt(const QPointF& position) const;
   int nearestColumn(int step) const;

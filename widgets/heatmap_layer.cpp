@@ -230,12 +230,22 @@ void paintHeatmapOutlines(QPainter& painter, const QRectF& target, const Heatmap
     paintInkOutline(painter, rect, colors, box.dashed);
     if (box.label.isEmpty()) continue;
     const QSizeF size(metrics.horizontalAdvance(box.label) + 6, metrics.height() + 1);
-    QRectF tag = box.dashed ? QRectF(rect.left() - 1, rect.bottom() + 2, size.width(), size.height())
-                            : QRectF(rect.left() - size.width() - 2, rect.top() - 1, size.width(), size.height());
-    if (tag.left() < target.left()) tag.moveTopLeft({rect.left() - 1, rect.top() - size.height() - 2});
-    if (tag.top() < target.top()) tag.moveTop(rect.bottom() + 2);
-    tag.moveLeft(std::clamp(tag.left(), target.left(), std::max(target.left(), target.right() - tag.width())));
-    if (std::any_of(taken.begin(), taken.end(), [&](const QRectF& t) { return t.intersects(tag); })) continue;  // the next evidence box says the same
+    // Beside its box, where it hides neither another word nor, if there is such a place, another box.
+    const QPointF left(rect.left() - size.width() - 2, rect.top() - 1), above(rect.left() - 1, rect.top() - size.height() - 2), below(rect.left() - 1, rect.bottom() + 2), right(rect.right() + 3, rect.top() - 1);
+    std::vector<QRectF> places;
+    for (const QPointF& at : box.dashed ? std::vector{below, above, right, left} : std::vector{left, above, below, right}) {
+      QRectF tag(at, size);
+      if (at.x() == above.x()) tag.moveLeft(std::clamp(tag.left(), target.left(), std::max(target.left(), target.right() - tag.width())));
+      else tag.moveTop(std::clamp(tag.top(), target.top(), std::max(target.top(), target.bottom() - tag.height())));
+      const bool inside = tag.left() >= target.left() && tag.right() <= target.right() + 1 && tag.top() >= target.top() && tag.bottom() <= target.bottom();
+      if (inside && std::none_of(taken.begin(), taken.end(), [&](const QRectF& t) { return t.intersects(tag); })) places.push_back(tag);
+    }
+    if (places.empty()) continue;  // the next evidence box says the same
+    const auto hides = [&](const QRectF& tag) {
+      return std::any_of(scene.boxes.begin(), scene.boxes.end(), [&](const RegionBox& other) { return place(other.pixels).intersects(tag); });
+    };
+    const auto free = std::find_if_not(places.begin(), places.end(), hides);
+    const QRectF tag = free == places.end() ? places.front() : *free;
     taken.push_back(tag);
     painter.fillRect(tag, colors.dark ? colors.casing : colors.ink);
     painter.setPen(colors.dark ? colors.ink : colors.casing);

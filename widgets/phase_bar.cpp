@@ -43,10 +43,11 @@ void PhaseBar::paintPhases(QPainter& painter, const QRectF& rect, const PhaseDat
   painter.setFont(uiFont(11));
   painter.setPen(c.text3);
   const double total = sum(data);
-  painter.drawText(QRectF(rect.left() + 8, rect.top() + 26, kTitle, 16), Qt::AlignLeft | Qt::AlignVCenter,
-                   data.step < 0 ? tr("no step yet") : tr("step %1, %2").arg(data.step).arg(durationText(total)));
+  const QString which = data.step < 0 ? tr("no step yet") : tr("step %1, %2").arg(data.step).arg(durationText(total));
+  const double title = std::max(kTitle, QFontMetricsF(painter.font()).horizontalAdvance(which) + 12);
+  painter.drawText(QRectF(rect.left() + 8, rect.top() + 26, title, 16), Qt::AlignLeft | Qt::AlignVCenter, which);
   const bool live = data.nowStep >= 0;
-  const double left = rect.left() + 8 + kTitle, right = rect.right() - 8 - (live ? kNow + 16 : 0);
+  const double left = rect.left() + 8 + title, right = rect.right() - 8 - (live ? kNow + 16 : 0);
   if (total > 0) {
     double x = left;
     double lastLabel = left - 100;

@@ -44,18 +44,27 @@ void SegmentedButton::setMono(bool mono) {
   updateGeometry();
 }
 
+void SegmentedButton::setIcons(const std::vector<Icon>& icons) {
+  m_icons = icons;
+  updateGeometry();
+  update();
+}
+
+int SegmentedButton::widthOf(int index) const {
+  if (std::size_t(index) < m_icons.size()) return 28;
+  return QFontMetrics(m_mono ? monoFont(11) : uiFont(12, QFont::DemiBold)).horizontalAdvance(m_labels[index]) + 18;
+}
+
 QSize SegmentedButton::sizeHint() const {
-  const QFontMetrics metrics(m_mono ? monoFont(11) : uiFont(12, QFont::DemiBold));
   int width = 1;
-  for (const QString& label : m_labels) width += metrics.horizontalAdvance(label) + 18;
+  for (int i = 0; i < m_labels.size(); ++i) width += widthOf(i);
   return {width, 22};
 }
 
 QRect SegmentedButton::segment(int index) const {
-  const QFontMetrics metrics(m_mono ? monoFont(11) : uiFont(12, QFont::DemiBold));
   int x = 0;
-  for (int i = 0; i < index; ++i) x += metrics.horizontalAdvance(m_labels[i]) + 18;
-  return {x, (height() - 22) / 2, metrics.horizontalAdvance(m_labels[index]) + 19, 22};
+  for (int i = 0; i < index; ++i) x += widthOf(i);
+  return {x, (height() - 22) / 2, widthOf(index) + 1, 22};
 }
 int SegmentedButton::at(const QPoint& position) const {
   for (int i = 0; i < m_labels.size(); ++i)
@@ -74,7 +83,8 @@ void SegmentedButton::paintEvent(QPaintEvent*) {
     painter.drawRect(place.adjusted(0, 0, -1, -1));
     painter.setFont(m_mono ? monoFont(11) : uiFont(12, on ? QFont::DemiBold : QFont::Normal));
     painter.setPen(!enabled ? c.text3 : on ? c.accent : c.text2);
-    painter.drawText(place, Qt::AlignCenter, m_labels[i]);
+    if (std::size_t(i) < m_icons.size()) paintIcon(painter, QRectF(place.center().x() - 7.5, place.center().y() - 7.5, 16, 16), m_icons[std::size_t(i)], !enabled ? c.control : on ? c.accent : c.text2);
+    else painter.drawText(place, Qt::AlignCenter, m_labels[i]);
   }
 }
 
@@ -106,7 +116,8 @@ bool SegmentedButton::event(QEvent* event) {
   if (event->type() == QEvent::ToolTip) {
     const auto* help = static_cast<QHelpEvent*>(event);
     const int index = at(help->pos());
-    const QString text = index >= 0 && !m_reasons[index].isEmpty() ? m_reasons[index] : toolTip();
+    QString text = index >= 0 && !m_reasons[index].isEmpty() ? m_reasons[index] : toolTip();
+    if (index >= 0 && std::size_t(index) < m_icons.size()) text.prepend(m_labels[index] + QLatin1Char('\n'));
     text.isEmpty() ? QToolTip::hideText() : QToolTip::showText(help->globalPos(), text, this);
     return true;
   }

@@ -5,6 +5,8 @@
 #include <QWidget>
 #include <vector>
 
+#include "widgets/icons.h"
+
 namespace cuescope {
 
 class SegmentedButton : public QWidget {
@@ -17,6 +19,8 @@ class SegmentedButton : public QWidget {
   /// A choice that cannot be taken now; the reason becomes its tooltip.
   void setChoiceEnabled(int index, bool enabled, const QString& reason = {});
   void setMono(bool mono);
+  /// Icons instead of the labels, which become the tooltips of the choices.
+  void setIcons(const std::vector<Icon>& icons);
 
   QSize sizeHint() const override;
   QSize minimumSizeHint() const override { return sizeHint(); }
@@ -33,6 +37,7 @@ class SegmentedButton : public QWidget {
   bool event(QEvent* event) override;
 
  private:
+  int widthOf(int index) const;
   QRect segment(int index) const;
   int at(const QPoint& position) const;
   QStringList m_labels;
@@ -40,6 +45,7 @@ class SegmentedButton : public QWidget {
   QStringList m_reasons;
   int m_current = 0, m_hover = -1;
   bool m_mono = false;
+  std::vector<Icon> m_icons;
 };
 
 }  // namespace cuescope

@@ -130,6 +130,7 @@ QTreeView::branch:has-children:closed { image: url(:/cuescope/chevron-right-@the
 QTreeView::branch:has-children:open { image: url(:/cuescope/chevron-down-@theme.svg); }
 QHeaderView { background: @window; border: 0; }
 QHeaderView::section { background: @window; color: @text2; border: 0; border-bottom: 1px solid @line; padding: 3px 6px; font-size: 11px; }
+QHeaderView::section:vertical { padding: 0 4px; }
 QHeaderView::section:hover { color: @text; }
 QHeaderView::up-arrow { image: url(:/cuescope/chevron-up-@theme.svg); width: 10px; height: 10px; }
 QHeaderView::down-arrow { image: url(:/cuescope/chevron-down-@theme.svg); width: 10px; height: 10px; }

@@ -9,7 +9,13 @@
 namespace cuescope {
 namespace {
 
-constexpr double kLabel = 80, kLineHeight = 24, kResponseLine = 26, kTop = 6;
+constexpr double kLeastLabel = 80, kLineHeight = 24, kResponseLine = 26, kTop = 6;
+
+/// Room before the tokens for «Prompt» and «Response», longer in other languages.
+double labelWidth() {
+  const QFontMetricsF metrics(uiFont(12));
+  return std::max({kLeastLabel, metrics.horizontalAdvance(TokenStrip::tr("Prompt")) + 16, metrics.horizontalAdvance(TokenStrip::tr("Response")) + 16});
+}
 
 /// Length of the UTF-8 character that begins at `at`, 0 when the bytes there are no whole character.
 int characterLength(const QByteArray& bytes, qsizetype at) {
@@ -65,9 +71,10 @@ std::vector<TokenStrip::Piece> TokenStrip::layout(double width, double* height) 
       if (ch.unicode() > 0xFF) return metrics.horizontalAdvance(text);  // fallback fonts are not one advance wide
     return advance * double(text.size());
   };
+  const double label = labelWidth();
   double y = kTop;
   const auto flow = [&](const std::vector<StripToken>& tokens, Row row, double line) {
-    double x = kLabel;
+    double x = label;
     for (int i = 0; i < int(tokens.size()); ++i) {
       const StripToken& token = tokens[std::size_t(i)];
       if (token.special && !m_specialShown && token.visual < 0) continue;
@@ -84,10 +91,10 @@ std::vector<TokenStrip::Piece> TokenStrip::layout(double width, double* height) 
         if (piece.text.isEmpty()) piece.text = QStringLiteral("∅");
       }
       const double pad = piece.boxed || piece.chip ? 5 : 1.5;
-      const double w = std::min(widthOf(piece.text) + 2 * pad, space - kLabel);
+      const double w = std::min(widthOf(piece.text) + 2 * pad, space - label);
       const double before = piece.boxed || piece.chip ? 2 : 0;
-      if (m_wrap && x > kLabel && x + before + w > space) x = kLabel, y += line;
-      piece.rect = QRectF(x + (x > kLabel ? before : 0), y + 2, w, 18);
+      if (m_wrap && x > label && x + before + w > space) x = label, y += line;
+      piece.rect = QRectF(x + (x > label ? before : 0), y + 2, w, 18);
       x = piece.rect.right() + before + 0.5;
       pieces.push_back(piece);
     }
@@ -111,7 +118,7 @@ void TokenStrip::paintPieces(QPainter& painter, const std::vector<Piece>& pieces
       label = true;
       painter.setFont(uiFont(12));
       painter.setPen(c.text3);
-      painter.drawText(QRectF(8, piece.rect.top(), kLabel - 12, piece.rect.height()), Qt::AlignLeft | Qt::AlignVCenter,
+      painter.drawText(QRectF(8, piece.rect.top(), labelWidth() - 12, piece.rect.height()), Qt::AlignLeft | Qt::AlignVCenter,
                        piece.row == Row::Prompt ? tr("Prompt") : tr("Response"));
     }
     if (piece.rect.bottom() + 8 < clip.top() || piece.rect.top() - 4 > clip.bottom() || piece.rect.right() + 3 < clip.left() || piece.rect.left() - 3 > clip.right()) continue;
