@@ -1,5 +1,5 @@
 // Memory: a step that is repeated after a shortage has the same result, three shortages end the run with its plan, the plan's
-// arithmetic is that of counted allocations, features of frozen towers are computed once, and bfloat16 runs are refused.
+// arithmetic is that of counted allocations, and features of frozen towers are computed once.
 #include <ATen/ATen.h>
 #include <c10/core/CPUAllocator.h>
 
@@ -458,18 +458,6 @@ class TestMemory : public QObject {
     QVERIFY(std::abs(moved.mean().item<double>() - kSteps * 1e-6) < 0.05 * kSteps * 1e-6);
     QVERIFY((copy != copyBefore).to(at::kFloat).mean().item<double>() < 0.2);  // too small for most of the copies
     QVERIFY(at::equal(copy, weight.detach().to(at::kBFloat16)));
-  }
-
-  void aRunInBfloat16IsRefused() {
-    RunConfig config = tinyConfig();
-    const auto refused = [&] {
-      const auto issues = validate(config);
-      return std::any_of(issues.begin(), issues.end(), [](const ConfigIssue& issue) { return issue.key == "actor.dtype"; });
-    };
-    QVERIFY(!refused());
-    QCOMPARE(computeTypeOf(config), std::string("float32"));
-    config.actor.dtype = "bfloat16";
-    QVERIFY(refused());
   }
 
   void aGapBetweenSamplingAndTrainingIsTold() {

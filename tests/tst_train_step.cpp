@@ -10,6 +10,7 @@
 #include "tests/support/model_batch.h"
 
 #include <QtTest/QtTest>
+#include <nlohmann/json.hpp>
 
 using namespace cuescope;
 
@@ -368,6 +369,57 @@ class TestTrainStep : public QObject {
     const auto want = gradients();
     for (std::size_t i = 0; i < want.size(); ++i)
       QVERIFY((want[i] - gotGradients[i]).norm().item<double>() <= 1e-6 + 1e-3 * want[i].norm().item<double>());
+  }
+
+  void bfloat16GradientsAreAsNearToFloat32AsPyTorchsAutocast_data() {
+    QTest::addColumn<QString>("name");
+    for (const char* name : {"k1_pg", "forward_kl_topk"}) QTest::newRow(name) << name;
+  }
+  void bfloat16GradientsAreAsNearToFloat32AsPyTorchsAutocast() {
+    QFETCH(QString, name);
+    const auto bytes = golden::readBytes(golden::path("bf16.json"));
+    const auto yardstick = nlohmann::json::parse(bytes.begin(), bytes.end()).at("losses").at(name.toStdString());
+    struct Side {
+      double loss = 0;
+      at::Tensor logProbs;
+      std::map<std::string, at::Tensor> gradients;
+    };
+    std::vector<TrainingRow> rows;
+    const auto side = [&](bool narrow) {
+      m->reload();
+      if (rows.empty()) rows = m->rows(16, false);  // the ratio is 1, as in the yardstick
+      if (narrow) m->student->setActivationType(at::kBFloat16);
+      const auto all = Recorded::pointers(rows);
+      const BackwardResult result = backwardRows(*m->student, all, optionsFor(name.toStdString()), normalizersOf(all, 12), nullptr);
+      Side out{result.loss, at::cat(result.studentLogProbs), {}};
+      for (const auto& item : m->student->named_parameters())
+        if (item.value().grad().defined()) out.gradients[item.key()] = item.value().grad().to(at::kDouble);
+      return out;
+    };
+    const Side wide = side(false), narrow = side(true);
+    const auto far = [](const at::Tensor& a, const at::Tensor& b) { return 1 - ((a * b).sum() / (a.norm() * b.norm())).item<double>(); };
+    // The float32 losses are the same computation, else the distances say nothing.
+    QVERIFY(std::abs(wide.loss - yardstick.at("loss_float32").get<double>()) < 2e-3);
+    std::vector<at::Tensor> a, b;
+    double theirWorst = 0, ourWorst = 0;
+    for (const auto& [parameter, gradient] : wide.gradients) {
+      a.push_back(gradient.flatten());
+      b.push_back(narrow.gradients.at(parameter).flatten());
+      const auto known = yardstick.at("parameters").find(parameter);
+      if (known == yardstick.at("parameters").end() || known->at("share").get<double>() < 1e-3) continue;
+      const double theirs = 1 - known->at("cosine").get<double>(), ours = far(gradient, narrow.gradients.at(parameter));
+      theirWorst = std::max(theirWorst, theirs);
+      ourWorst = std::max(ourWorst, ours);
+    }
+    const double ours = far(at::cat(a), at::cat(b)), theirs = 1 - yardstick.at("cosine").get<double>();
+    const double gap = (wide.logProbs - narrow.logProbs).abs().mean().item<double>(), theirGap = yardstick.at("log_prob_mean_difference").get<double>();
+    const QString what = QString("1 - cosine %1, PyTorch %2; worst parameter %3, PyTorch %4; log-probabilities %5, PyTorch %6; loss %7, float32 %8")
+                             .arg(ours).arg(theirs).arg(ourWorst).arg(theirWorst).arg(gap).arg(theirGap).arg(narrow.loss).arg(wide.loss);
+    qInfo("%s", qPrintable(what));
+    QVERIFY2(ours > 0 && ours <= 1.5 * theirs, qPrintable(what));
+    QVERIFY2(ourWorst <= 1.5 * theirWorst, qPrintable(what));
+    QVERIFY2(gap > 0 && gap <= 1.5 * theirGap, qPrintable(what));
+    QVERIFY2(std::abs(narrow.loss - wide.loss) <= 0.02 * std::max(1.0, std::abs(wide.loss)), qPrintable(what));
   }
 
   void aFrozenTowersFeaturesComeFromTheCache() {

@@ -111,7 +111,7 @@ struct RunConfig {
     double clipRatioLow = 0.2, clipRatioHigh = 0.2, clipRatioC = 3.0;
     std::string lossAggMode = "token-mean";     // token-mean, seq-mean-token-sum, seq-mean-token-mean, seq-mean-token-sum-norm
     int microBatchTokens = 4096;                // packed tokens in one forward and backward
-    std::string dtype = "auto";                 // compute type: float32, bfloat16; masters stay float32. auto: float32 on the CPU
+    std::string dtype = "auto";                 // of products and attention: float32, bfloat16; auto is float32
     std::string oomPolicy = "halve";            // memory ran out: halve the micro-batch and repeat (at most 3 times), or stop
     double entropyCoeff = 0.0;
     double klLossCoef = 0.0;                    // weight of the divergence from the student's own start, 0: off

@@ -411,7 +411,7 @@ void addActor(Table& t) {
             "Packed tokens in one forward and backward pass; changes memory, not the result.", "verl"},
            s, &A::microBatchTokens);
   t.choice({"actor.dtype", "Compute type", "",
-            "Of activations and matrix products; weights to be updated and their moments stay float32. auto is float32; bfloat16 is refused until it is shown to train as well.",
+            "Of matrix products and attention; weights, their moments, norms and losses stay float32. auto is float32. bfloat16 needs less memory; without bfloat16 instructions it is slower.",
             "verl (mixed precision); spec 3.9"},
            {"auto", "float32", "bfloat16"}, s, &A::dtype);
   t.choice({"actor.oom_policy", "Out of memory", "",

@@ -274,8 +274,6 @@ std::vector<ConfigIssue> validate(const RunConfig& config) {
                 fmt::format("must be 0 or at least 2; got {}", config.rollout.maxRepeats));
   check.atLeast(config.rollout.kvCacheMib, 0, "rollout.kv_cache_mib");
   check.atLeast(config.rollout.maxNumSeqs, 0, "rollout.max_num_seqs");
-  check.require(config.actor.dtype != "bfloat16", "actor.dtype",
-                "cannot be bfloat16 yet: its sampled and trained log-probabilities are further apart than the alarm allows; use float32");
   check.require(config.rollout.gapAlarm > 0, "rollout.gap_alarm", fmt::format("must be above 0; got {}", config.rollout.gapAlarm));
   checkDistillation(check, config);
   checkActor(check, config.actor);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/core/failure.h"
+#include "engine/distill/log_probs.h"
 
 namespace cuescope {
 
@@ -15,7 +16,7 @@ using torch::autograd::variable_list;
 
 /// Logits of vocabulary rows [begin, end), float32 [R, end - begin].
 at::Tensor chunkLogits(const at::Tensor& states, const at::Tensor& head, std::int64_t begin, std::int64_t end, double temperature) {
-  at::Tensor logits = at::linear(states, head.slice(0, begin, end)).to(at::kFloat);
+  at::Tensor logits = headProduct(states, head.slice(0, begin, end)).to(at::kFloat);
   return temperature == 1.0 ? logits : logits.div_(temperature);
 }
 

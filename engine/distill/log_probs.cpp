@@ -22,7 +22,7 @@ using torch::autograd::variable_list;
 
 /// float32 [rows, V]
 at::Tensor chunkLogits(const at::Tensor& states, const at::Tensor& weight, double temperature) {
-  at::Tensor logits = at::matmul(states, weight.t()).to(at::kFloat);
+  at::Tensor logits = headProduct(states, weight).to(at::kFloat);
   return temperature == 1.0 ? logits : logits.div_(temperature);
 }
 
@@ -106,6 +106,17 @@ void checkShapes(const at::Tensor& states, const at::Tensor& weight, const at::T
 }
 
 }  // namespace
+
+at::Tensor headProduct(const at::Tensor& states, const at::Tensor& head) {
+  if (head.scalar_type() == states.scalar_type()) return at::matmul(states, head.t());
+  constexpr std::int64_t kPiece = 8192;
+  at::Tensor out = at::empty({states.size(0), head.size(0)}, states.options().requires_grad(false));
+  for (std::int64_t begin = 0; begin < head.size(0); begin += kPiece) {
+    const std::int64_t count = std::min(kPiece, head.size(0) - begin);
+    out.narrow(1, begin, count).copy_(at::matmul(states, head.narrow(0, begin, count).to(states.scalar_type()).t()));
+  }
+  return out;
+}
 
 std::int64_t chunkRows(std::int64_t vocabulary, std::int64_t chunkElements) {
   return std::max<std::int64_t>(16, chunkElements / std::max<std::int64_t>(1, vocabulary));

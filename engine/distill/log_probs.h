@@ -22,6 +22,10 @@ struct LogProbs {
   at::Tensor entropy;  // float32 [R], nats; undefined unless asked for
 };
 
+/// states [R, h] x head [V, h] -> [R, V] in the type of the states. A head in another type (a bfloat16 teacher's) is widened a piece of the
+/// vocabulary at a time. Differentiable where the types agree.
+at::Tensor headProduct(const at::Tensor& states, const at::Tensor& head);
+
 /// states [R, h], headWeight [V, h], ids int64 [R] or [R, K]. Differentiable in states and headWeight (values and entropy).
 LogProbs logProbsAt(const at::Tensor& states, const at::Tensor& headWeight, const at::Tensor& ids, const LogProbOptions& options = {});
 

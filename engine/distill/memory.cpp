@@ -58,6 +58,15 @@ void releaseFreePages() {
 #endif
 }
 
+bool cpuComputesBfloat16() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16") > 0;
+#else
+  return false;
+#endif
+}
+
 std::int64_t availableBytes() {
   std::int64_t available = std::numeric_limits<std::int64_t>::max();
   std::ifstream in("/proc/meminfo");

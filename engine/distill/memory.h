@@ -19,4 +19,7 @@ void releaseFreePages();
 /// What this machine, or this process's control group, can still give.
 std::int64_t availableBytes();
 
+/// This processor multiplies bfloat16 itself (AVX-512 BF16 or AMX); others take longer for it than for float32.
+bool cpuComputesBfloat16();
+
 }  // namespace cuescope

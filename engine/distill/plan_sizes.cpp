@@ -87,8 +87,9 @@ std::string millions(std::int64_t n) {
 
 }  // namespace
 
-std::string computeTypeOf(const RunConfig& config) {
-  return config.actor.dtype == "auto" ? "float32" : config.actor.dtype;
+std::string computeTypeOf(const RunConfig& config, const std::string& otherwise) {
+  if (config.actor.dtype != "auto") return config.actor.dtype;
+  return otherwise == "bfloat16" ? otherwise : "float32";
 }
 
 ModelSizes sizesOf(const Qwen3VL& model) {

@@ -59,7 +59,7 @@ std::int64_t trainingPassBytes(const ModelSizes& student, const std::vector<Plan
 std::int64_t scoringPassBytes(const ModelSizes& model, const std::vector<PlanRow>& rows, const RunConfig& config);
 /// Bytes of keys and values while these rows are decoded, as many at once as suit the device.
 std::int64_t keyValueBytes(const ModelSizes& student, const std::vector<PlanRow>& rows, const RunConfig& config, bool narrow, bool cuda);
-/// "float32" or "bfloat16": actor.dtype, where auto is float32 on every device.
-std::string computeTypeOf(const RunConfig& config);
+/// "float32" or "bfloat16": actor.dtype, where auto is what `otherwise` says; float32 when that says nothing.
+std::string computeTypeOf(const RunConfig& config, const std::string& otherwise = "float32");
 
 }  // namespace cuescope

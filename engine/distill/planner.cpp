@@ -126,8 +126,10 @@ void Baseline::begin() {
 
 std::int64_t Baseline::end() const { return m_own + residentFileBytes(); }
 
-RunPlan planRun(const RunConfig& config, const EngineOptions& options) {
-  requireValid(config);
+RunPlan planRun(const RunConfig& given, const EngineOptions& options) {
+  requireValid(given);
+  RunConfig config = given;
+  config.actor.dtype = computeTypeOf(config, options.dtype);
   PlanInputs in;
   in.config = config;
   in.device = config.trainer.device == "auto" ? options.device : config.trainer.device;

@@ -129,8 +129,6 @@ Run::Run(const RunConfig& config, RunParts parts, const std::string& directory, 
   if (m_parts.train.size < 1 && !config.trainer.valOnly)
     throw Error("There is nothing to learn from", "data.train_files", "the files hold no rows", "Check the data.");
   if (config.student.freezeVision) m_studentVision = std::make_unique<VisionCache>();
-  if (computeTypeOf(config) == "bfloat16" && m_parts.student->headWeight().scalar_type() == at::kFloat)
-    m_parts.student->setActivationType(at::kBFloat16);
   const auto slash = directory.find_last_of('/');
   m_status.run = slash == std::string::npos ? directory : directory.substr(slash + 1);
   m_status.directory = directory;
@@ -157,12 +155,24 @@ Run::Run(const RunConfig& config, RunParts parts, const std::string& directory, 
               : m_config.trainer.probeFreq > 0 && m_parts.val.size > 0 ? Phase::Probe
                                                                        : Phase::Sample;
   }
+  computeInBfloat16();  // after the weights have come back
   m_snapshot.run = m_status.run;
   m_status.phase = phaseName(m_phase);
   m_writer.writeStatus(m_status);
 }
 
 Run::~Run() = default;
+
+void Run::computeInBfloat16() {
+  if (computeTypeOf(m_config) != "bfloat16") return;
+  // All models of the run: a start or an average that computed otherwise would differ from the student before anything is learnt.
+  std::vector<Qwen3VL*> models{m_parts.student.get(), m_parts.teacher.get(), m_parts.start.get()};
+  for (const auto& [source, model] : m_parts.routedTeachers) models.push_back(model.get());
+  for (Qwen3VL* model : models)
+    if (model && model->activationType() != at::kBFloat16) model->setActivationType(at::kBFloat16);
+  if (m_sink && m_parts.student->device().is_cpu() && !cpuComputesBfloat16())
+    m_sink(LogLine{"This processor has no bfloat16 instructions: actor.dtype bfloat16 saves memory here, but is slower than float32."});
+}
 
 bool Run::advance(std::stop_token stop) {
   if (m_phase == Phase::Done) return false;

@@ -103,6 +103,7 @@ class Run final : public TrainingRun {
     std::map<std::string, std::pair<double, double>> bySource;
   };
 
+  void computeInBfloat16();
   void unit(std::stop_token stop);
   void work(std::stop_token stop);
   /// One row made ready; null with a reason when it cannot be used.

@@ -113,10 +113,11 @@ std::map<std::string, std::string> routesOf(const RunConfig& config) {
 }
 
 /// Student, teachers and start of a run. The student's own start is read from where it began, also when a run is resumed.
-void loadModels(RunParts& parts, const RunConfig& config, const std::string& device, const std::string& dtype,
-                const EventSink& sink, const std::function<void()>& checkStop) {
+void loadModels(RunParts& parts, const RunConfig& config, const std::string& device, const EventSink& sink,
+                const std::function<void()>& checkStop) {
   const std::string began = resolvePath(config.student.path);
-  const std::string frozenType = computeTypeOf(config) == "bfloat16" ? "bfloat16" : dtype;  // of teachers that never learn
+  // What trains, or follows or compares with it, has float32 weights whatever it computes in; a teacher from another folder need not.
+  const std::string dtype = "float32", frozenType = computeTypeOf(config);
   const auto ownStart = [&] {
     auto model = Qwen3VL::load(began, device, dtype, sink);
     prepareCue(*model, config);
@@ -193,9 +194,11 @@ std::string provenanceOf(const RunConfig& config, const RunParts& parts) {
 
 }  // namespace
 
-std::unique_ptr<Run> Run::open(const RunConfig& config, const EngineOptions& options, const EventSink& sink,
+std::unique_ptr<Run> Run::open(const RunConfig& wanted, const EngineOptions& options, const EventSink& sink,
                                std::stop_token stop) {
-  refuseIncomplete(config);
+  refuseIncomplete(wanted);
+  RunConfig config = wanted;
+  config.actor.dtype = computeTypeOf(config, options.dtype);
   const std::string device = config.trainer.device == "auto" ? options.device : config.trainer.device;
   if (config.trainer.threads > 0) at::set_num_threads(config.trainer.threads);
   const Place place = choosePlace(config);
@@ -216,7 +219,7 @@ std::unique_ptr<Run> Run::open(const RunConfig& config, const EngineOptions& opt
   if (!config.trainer.valOnly) parts.train = rowsIn(config.data.trainFiles);
   parts.val = rowsIn(config.data.valFiles);
   checkStop();
-  loadModels(parts, config, device, options.dtype, sink, checkStop);
+  loadModels(parts, config, device, sink, checkStop);
   checkStop();
   const std::string provenance = provenanceOf(config, parts);
   auto run = std::make_unique<Run>(config, std::move(parts), place.directory, place.resumeFrom, sink);

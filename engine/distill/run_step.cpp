@@ -105,6 +105,7 @@ void Run::update() {
   const bool last = m_batch.update + 1 == updatesPerBatch(m_config);
   const Optimizer::Result result = m_optimizer.step(last);
   m_parts.student->refreshNarrowWeights();
+  if (m_config.teacher.kind == "ema" && m_parts.teacher) m_parts.teacher->refreshNarrowWeights();  // it has followed
   m_batch.gradNorm += result.gradNorm;
   if (result.skipped && m_sink) {
     m_sink(LogLine{"Step " + std::to_string(m_committed.step + 1) + ": the gradient of " + result.nonfinite +

@@ -32,7 +32,7 @@ struct Lonely {
     const Intervention::Layer* silenced = intervention ? intervention->at(index) : nullptr;
     const std::int64_t tokens = cache.length(0), group = config.heads / config.kvHeads;
     const at::Tensor x = layer.inputNorm->forward(states);
-    const auto heads = [&](const at::Tensor& t, std::int64_t count) { return t.view({-1, count, config.headDim}); };
+    const auto heads = [&](const at::Tensor& t, std::int64_t count) { return t.view({-1, count, config.headDim}).to(states.scalar_type()); };
     const at::Tensor q = applyRope(a.qNorm->forward(heads(a.q->forward(x), config.heads)), cos, sin);                                         // [n, H, d]
     const at::Tensor k = applyRope(a.kNorm->forward(heads(a.k->forward(x), config.kvHeads)), cos, sin).repeat_interleave(group, 1);           // [n, H, d]
     const at::Tensor v = heads(a.v->forward(x), config.kvHeads).repeat_interleave(group, 1);

@@ -13,6 +13,7 @@ at::Tensor addRmsNorm(const at::Tensor& x, at::Tensor& residual, const at::Tenso
 void qkNormRope(at::Tensor& q, at::Tensor& k, const at::Tensor& qWeight, const at::Tensor& kWeight, const at::Tensor& cos,
                 const at::Tensor& sin, double eps);
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight);
+at::Tensor causalAttention(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values, at::Tensor* logSumExp);
 Sampled sample(const at::Tensor& logits, std::span<const SamplerRow> rows, std::span<const std::vector<SeenToken>> seen,
                std::span<const std::int64_t> banned);
 }  // namespace cpu

@@ -136,6 +136,17 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight) {
   return cpu::linear(x, weight);
 }
 
+at::Tensor causalAttention(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values, at::Tensor* logSumExp) {
+  constexpr const char* kName = "causalAttention";
+  for (const at::Tensor* tensor : {&q, &keys, &values})
+    if (!tensor->defined() || !tensor->is_cpu() || tensor->dim() != 4 || tensor->scalar_type() != at::kBFloat16 || tensor->stride(3) != 1)
+      violated(kName, "queries, keys and values are bfloat16 [B, H, n, d] on the CPU with a dense last axis", describe(*tensor));
+  if (keys.sizes() != values.sizes() || keys.size(0) != q.size(0) || keys.size(3) != q.size(3) || keys.size(1) == 0 ||
+      q.size(1) % keys.size(1) || q.size(2) > keys.size(2))
+    violated(kName, text("keys and values belong to queries ", q.sizes()), text(keys.sizes(), " and ", values.sizes()));
+  return cpu::causalAttention(q, keys, values, logSumExp);
+}
+
 Sampled sample(const at::Tensor& logits, std::span<const SamplerRow> rows, std::span<const std::vector<SeenToken>> seen,
                std::span<const std::int64_t> banned) {
   constexpr const char* kName = "sample";

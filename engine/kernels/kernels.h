@@ -38,6 +38,11 @@ void qkNormRope(at::Tensor& q, at::Tensor& k, const at::Tensor& qWeight, const a
 /// Returns the type of x.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight);
 
+/// Attention of the last n of L tokens, each over itself and the tokens before it, in bfloat16 with float32 arithmetic. CPU only; a
+/// query's result depends on nothing but itself and the keys it sees, to the bit. q [B, H, n, d]; keys, values [B, Hk, L, d], any strides
+/// but a dense last axis. Returns [B, H, n, d], dense as [B, n, H, d]. `logSumExp`, if given, gets float32 [B, H, n]: of the scaled scores.
+at::Tensor causalAttention(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values, at::Tensor* logSumExp = nullptr);
+
 /// How one row is sampled. Greedy when temperature == 0.
 struct SamplerRow {
   float temperature = 1.f, topP = 1.f, minP = 0.f, repetitionPenalty = 1.f, presencePenalty = 0.f, frequencyPenalty = 0.f;

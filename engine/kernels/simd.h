@@ -28,6 +28,12 @@ struct Simd {
   void (*attend)(const float* q, std::int64_t group, const float* keys, const float* values, std::int64_t stride,
                  std::int64_t length, std::int64_t d, float scale, float* out, float* scratch);
 
+  /// The same over bfloat16 keys and values, each with a stride of its own. Arithmetic stays float32. Of each head also the largest
+  /// score and the sum of exp(score - largest).
+  void (*attendBf16)(const float* q, std::int64_t group, const std::uint16_t* keys, std::int64_t keyStride, const std::uint16_t* values,
+                     std::int64_t valueStride, std::int64_t length, std::int64_t d, float scale, float* out, float* scratch, float* largest,
+                     float* mass);
+
   /// gate = silu(gate) * up, n values.
   void (*siluMul)(float* gate, const float* up, std::int64_t n);
 

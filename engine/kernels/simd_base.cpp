@@ -7,6 +7,6 @@ constexpr int kBytes = 16;
 #include "engine/kernels/simd_body.h"
 }  // namespace
 
-const Simd kSimdBase = {"base", linearF32, linearBf16, addRmsNorm, headNormRope, attend, siluMul, largest, expSum};
+const Simd kSimdBase = {"base", linearF32, linearBf16, addRmsNorm, headNormRope, attend, attendBf16, siluMul, largest, expSum};
 
 }  // namespace cuescope::kernels

@@ -224,11 +224,12 @@ double expSum(const float* x, std::int64_t n, float shift, float scale, float* o
 }
 
 // Scores of `count` tokens for one query.
-inline void scoresOf(const float* q, const float* keys, std::int64_t stride, std::int64_t count, std::int64_t d, float scale,
+template <typename T>
+inline void scoresOf(const float* q, const T* keys, std::int64_t stride, std::int64_t count, std::int64_t d, float scale,
                      float* scores) {
   std::int64_t t = 0;
   for (; t + 4 <= count; t += 4) {
-    const float* k = keys + t * stride;
+    const T* k = keys + t * stride;
     V a = {}, b = {}, c = {}, e = {};
     std::int64_t i = 0;
     for (; i + W <= d; i += W) {
@@ -240,23 +241,23 @@ inline void scoresOf(const float* q, const float* keys, std::int64_t stride, std
     }
     V4 four = sums(a, b, c, e);
     for (; i < d; ++i)
-      for (int j = 0; j < 4; ++j) four[j] += q[i] * k[j * stride + i];
+      for (int j = 0; j < 4; ++j) four[j] += q[i] * widen(k[j * stride + i]);
     for (int j = 0; j < 4; ++j) scores[t + j] = four[j] * scale;
   }
   for (; t < count; ++t) {
-    const float* k = keys + t * stride;
+    const T* k = keys + t * stride;
     V a = {};
     std::int64_t i = 0;
     for (; i + W <= d; i += W) a += load(q + i) * load(k + i);
     float one = sum(a);
-    for (; i < d; ++i) one += q[i] * k[i];
+    for (; i < d; ++i) one += q[i] * widen(k[i]);
     scores[t] = one * scale;
   }
 }
 
 // out[g, from..from+D*W) += sum_t p[g, t] values[t, ..] for G query heads.
-template <int G, int D>
-inline __attribute__((always_inline)) void mix(const float* p, const float* values, std::int64_t stride, std::int64_t count,
+template <int G, int D, typename T>
+inline __attribute__((always_inline)) void mix(const float* p, const T* values, std::int64_t stride, std::int64_t count,
                                                std::int64_t d, float* out) {
   V total[G][D];
   for (int g = 0; g < G; ++g)
@@ -273,18 +274,19 @@ inline __attribute__((always_inline)) void mix(const float* p, const float* valu
     for (int j = 0; j < D; ++j) store(out + g * d + j * W, total[g][j]);
 }
 
-template <int G>
-inline void mixHeads(const float* p, const float* values, std::int64_t stride, std::int64_t count, std::int64_t d, float* out) {
+template <int G, typename T>
+inline void mixHeads(const float* p, const T* values, std::int64_t stride, std::int64_t count, std::int64_t d, float* out) {
   std::int64_t i = 0;
   for (; i + 4 * W <= d; i += 4 * W) mix<G, 4>(p, values + i, stride, count, d, out + i);
   for (; i + W <= d; i += W) mix<G, 1>(p, values + i, stride, count, d, out + i);
   for (; i < d; ++i)
     for (int g = 0; g < G; ++g)
-      for (std::int64_t t = 0; t < count; ++t) out[g * d + i] += p[g * kAttendChunk + t] * values[t * stride + i];
+      for (std::int64_t t = 0; t < count; ++t) out[g * d + i] += p[g * kAttendChunk + t] * widen(values[t * stride + i]);
 }
 
-void attend(const float* q, std::int64_t group, const float* keys, const float* values, std::int64_t stride, std::int64_t length,
-            std::int64_t d, float scale, float* out, float* scratch) {
+template <typename T>
+inline void attendOver(const float* q, std::int64_t group, const T* keys, std::int64_t keyStride, const T* values, std::int64_t valueStride,
+                       std::int64_t length, std::int64_t d, float scale, float* out, float* scratch, float* tops, float* masses) {
   for (std::int64_t i = 0; i < group * d; ++i) out[i] = 0;
   constexpr std::int64_t kHeads = 4;  // query heads at a time
   for (std::int64_t first = 0; first < group; first += kHeads) {
@@ -296,7 +298,7 @@ void attend(const float* q, std::int64_t group, const float* keys, const float* 
       const std::int64_t count = length - begin < kAttendChunk ? length - begin : kAttendChunk;
       for (int g = 0; g < heads; ++g) {
         float* scores = scratch + g * kAttendChunk;
-        scoresOf(q + (first + g) * d, keys + begin * stride, stride, count, d, scale, scores);
+        scoresOf(q + (first + g) * d, keys + begin * keyStride, keyStride, count, d, scale, scores);
         const float now = largest(scores, count);
         if (now > top[g]) {  // what was summed so far was relative to a smaller maximum
           const float shrink = begin ? exponential(top[g] - now) : 0.f;
@@ -306,17 +308,28 @@ void attend(const float* q, std::int64_t group, const float* keys, const float* 
         }
         mass[g] += static_cast<float>(expSum(scores, count, top[g], 1.f, scores));
       }
-      const float* v = values + begin * stride;
+      const T* v = values + begin * valueStride;
       switch (heads) {
-        case 1: mixHeads<1>(scratch, v, stride, count, d, mixed); break;
-        case 2: mixHeads<2>(scratch, v, stride, count, d, mixed); break;
-        case 3: mixHeads<3>(scratch, v, stride, count, d, mixed); break;
-        default: mixHeads<4>(scratch, v, stride, count, d, mixed); break;
+        case 1: mixHeads<1>(scratch, v, valueStride, count, d, mixed); break;
+        case 2: mixHeads<2>(scratch, v, valueStride, count, d, mixed); break;
+        case 3: mixHeads<3>(scratch, v, valueStride, count, d, mixed); break;
+        default: mixHeads<4>(scratch, v, valueStride, count, d, mixed); break;
       }
     }
     for (int g = 0; g < heads; ++g) {
       const float inverse = 1.f / mass[g];
       for (std::int64_t i = 0; i < d; ++i) mixed[g * d + i] *= inverse;
+      if (tops) tops[first + g] = top[g], masses[first + g] = mass[g];
     }
   }
+}
+
+void attend(const float* q, std::int64_t group, const float* keys, const float* values, std::int64_t stride, std::int64_t length,
+            std::int64_t d, float scale, float* out, float* scratch) {
+  attendOver(q, group, keys, stride, values, stride, length, d, scale, out, scratch, static_cast<float*>(nullptr), static_cast<float*>(nullptr));
+}
+void attendBf16(const float* q, std::int64_t group, const std::uint16_t* keys, std::int64_t keyStride, const std::uint16_t* values,
+                std::int64_t valueStride, std::int64_t length, std::int64_t d, float scale, float* out, float* scratch, float* largest,
+                float* mass) {
+  attendOver(q, group, keys, keyStride, values, valueStride, length, d, scale, out, scratch, largest, mass);
 }

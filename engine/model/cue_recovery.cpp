@@ -39,17 +39,18 @@ CueRecovery::CueRecovery(std::int64_t hidden, std::int64_t heads, const at::Tens
 
 at::Tensor CueRecovery::update(const at::Tensor& states, const CueRoutes& routes, const RmsNorm& qNorm,
                                const RmsNorm& kvNorm, bool plain, at::Tensor* attention) const {
-  const at::Tensor query = q->forward(qNorm.forward(states.index_select(0, routes.sinks)));  // [B, h]
-  const at::Tensor keys = kvNorm.forward(states.index_select(0, routes.visual));             // [V, h]
-  return o->forward(plain ? plainUpdate(query, keys, routes, attention) : foldedUpdate(query, keys, routes, attention));
+  // In mixed precision the projections of the query and of the result run narrow, what lies between in the states' type.
+  const at::Tensor query = q->forward(qNorm.forward(states.index_select(0, routes.sinks))).to(states.scalar_type());  // [B, h]
+  const at::Tensor keys = kvNorm.forward(states.index_select(0, routes.visual));                                      // [V, h]
+  return o->forward(plain ? plainUpdate(query, keys, routes, attention) : foldedUpdate(query, keys, routes, attention)).to(states.scalar_type());
 }
 
 at::Tensor CueRecovery::plainUpdate(const at::Tensor& query, const at::Tensor& keys, const CueRoutes& routes,
                                     at::Tensor* attention) const {
   const std::int64_t size = query.size(1) / m_heads;
   const at::Tensor heads = query.view({-1, m_heads, size});                 // [B, n, d]
-  const at::Tensor projected = k->forward(keys).view({-1, m_heads, size});  // [V, n, d]
-  const at::Tensor values = v->forward(keys).view({-1, m_heads, size});     // [V, n, d]
+  const at::Tensor projected = k->forward(keys).to(keys.scalar_type()).view({-1, m_heads, size});  // [V, n, d]
+  const at::Tensor values = v->forward(keys).to(keys.scalar_type()).view({-1, m_heads, size});     // [V, n, d]
   std::vector<at::Tensor> outputs, weights;
   for (std::size_t b = 0; b < routes.rows.size(); ++b) {
     const std::int64_t begin = routes.offsets[b], count = routes.offsets[b + 1] - begin;
@@ -72,9 +73,16 @@ at::Tensor CueRecovery::foldedUpdate(const at::Tensor& query, const at::Tensor& 
   const auto perHead = [&](const at::Tensor& weight) {
     return weight.to(query.scalar_type()).view({m_heads, size, hidden});
   };
+  // One row at a time in mixed precision: the library's sums then do not depend on how many rows there are.
+  const auto product = [&](const at::Tensor& rows, const at::Tensor& weight) {  // [n, B, .] x [n, ., .]
+    if (!k->narrow.defined() || rows.size(1) == 1) return at::bmm(rows, weight);
+    std::vector<at::Tensor> each;
+    for (std::int64_t b = 0; b < rows.size(1); ++b) each.push_back(at::bmm(rows.narrow(1, b, 1), weight));
+    return at::cat(each, 1);
+  };
   const at::Tensor heads = query.view({-1, m_heads, size}).transpose(0, 1);  // [n, B, d]
   const at::Tensor folded =
-      (at::bmm(heads, perHead(k->weight)) / std::sqrt(static_cast<double>(size))).transpose(0, 1);  // [B, n, h]
+      (product(heads, perHead(k->weight)) / std::sqrt(static_cast<double>(size))).transpose(0, 1);  // [B, n, h]
   std::vector<at::Tensor> contexts, weights;
   for (std::size_t b = 0; b < routes.rows.size(); ++b) {
     const at::Tensor x = keys.narrow(0, routes.offsets[b], routes.offsets[b + 1] - routes.offsets[b]);  // [N, h]
@@ -85,7 +93,7 @@ at::Tensor CueRecovery::foldedUpdate(const at::Tensor& query, const at::Tensor& 
   }
   if (attention) *attention = at::cat(weights, 1);
   const at::Tensor context = at::stack(contexts, 1);  // [n, B, h]
-  return at::bmm(context, perHead(v->weight).transpose(1, 2)).transpose(0, 1).reshape({-1, hidden});
+  return product(context, perHead(v->weight).transpose(1, 2)).transpose(0, 1).reshape({-1, hidden});
 }
 
 }  // namespace cuescope

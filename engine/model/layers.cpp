@@ -1,5 +1,6 @@
 #include "engine/model/layers.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
@@ -45,44 +46,51 @@ Linear::Linear(std::int64_t in, std::int64_t out, bool hasBias, const at::Tensor
 
 namespace {
 
-/// x W^T on a narrow copy of the weight; the gradient belongs to the weight itself and adds up in its own type.
+/// A row's result does not depend on the rows beside it, so that sampling, one token at a time, and training, all tokens at once, see
+/// the same numbers. The matrix library keeps to that but for a single row, which it gives to another routine: such a row goes in twice.
+at::Tensor narrowProduct(const at::Tensor& x, const at::Tensor& narrow, const at::Tensor& bias) {
+  const std::optional<at::Tensor> b = bias.defined() ? std::optional<at::Tensor>(bias.to(narrow.scalar_type())) : std::nullopt;
+  if (x.is_cpu() && x.dim() == 2 && x.size(0) == 1) return at::linear(at::cat({x, x}), narrow, b).narrow(0, 0, 1);
+  return at::linear(x, narrow, b);
+}
+
+/// x W^T + b on a narrow copy of the weight; the gradients belong to weight and bias themselves and add up in their own type.
 struct NarrowLinear : torch::autograd::Function<NarrowLinear> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& narrow) {
+                            const std::optional<at::Tensor>& bias, const at::Tensor& narrow) {
     context->save_for_backward({x, narrow});
     context->saved_data["weight"] = static_cast<std::int64_t>(weight.scalar_type());
-    return at::linear(x, narrow);
+    return narrowProduct(x, narrow, bias.value_or(at::Tensor()));
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const auto type = static_cast<at::ScalarType>(context->saved_data["weight"].toInt());
     const at::Tensor& g = gradients[0];
-    at::Tensor gX, gWeight;
+    at::Tensor gX, gWeight, gBias;
     if (context->needs_input_grad(0)) gX = at::matmul(g, saved[1]);
     if (context->needs_input_grad(1))
       gWeight = at::matmul(g.reshape({-1, g.size(-1)}).t(), saved[0].reshape({-1, saved[0].size(-1)})).to(type);
-    return {gX, gWeight, at::Tensor()};
+    if (context->needs_input_grad(2)) gBias = g.reshape({-1, g.size(-1)}).sum(0, false, type);
+    return {gX, gWeight, gBias, at::Tensor()};
   }
 };
 
 }  // namespace
 
 at::Tensor Linear::forward(const at::Tensor& x) const {
-  if (!narrow.defined() || x.scalar_type() != narrow.scalar_type()) return cuescope::linear(x, weight, bias);
-  if (at::GradMode::is_enabled()) {
-    const at::Tensor y = NarrowLinear::apply(x, weight, narrow);
-    return bias.defined() ? y + bias.to(y.scalar_type()) : y;
-  }
-  return at::linear(x, narrow, bias.defined() ? std::optional<at::Tensor>(bias.to(narrow.scalar_type())) : std::nullopt);
+  if (!narrow.defined()) return cuescope::linear(x, weight, bias);
+  const at::Tensor input = x.to(narrow.scalar_type());
+  if (!at::GradMode::is_enabled()) return narrowProduct(input, narrow, bias);
+  return NarrowLinear::apply(input, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt, narrow);
 }
 
-void NarrowedWeight::narrowTo(at::ScalarType type) {
-  narrow = type == at::ScalarType::Undefined ? at::Tensor() : weight.detach().to(type, /*non_blocking=*/false, /*copy=*/true);
+void Linear::narrowTo(at::ScalarType type) {
+  narrow = type == at::ScalarType::Undefined ? at::Tensor() : weight.detach().to(type);  // its own type: the weight itself
 }
 
-void NarrowedWeight::refreshNarrow() {
+void Linear::refreshNarrow() {
   const at::NoGradGuard noGrad;
-  if (narrow.defined()) narrow.copy_(weight);
+  if (narrow.defined() && !narrow.is_same(weight) && narrow.data_ptr() != weight.data_ptr()) narrow.copy_(weight);
 }
 
 RmsNorm::RmsNorm(std::int64_t size, double eps, const at::TensorOptions& options) : eps(eps) {

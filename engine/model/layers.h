@@ -27,26 +27,24 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 /// x * rsqrt(mean(x^2) + eps) * weight over the last dimension; statistics in float32. Differentiable.
 at::Tensor rmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps);
 
-/// A weight that may be kept a second time in the type of the activations. The layer that derives makes and registers it.
-struct NarrowedWeight : torch::nn::Module {
-  /// Keeps a copy of the weight in this type for products with states of that type; Undefined: none.
-  void narrowTo(at::ScalarType type);
-  void refreshNarrow();
-  /// The weight as inference kernels want it.
-  const at::Tensor& computed() const { return narrow.defined() ? narrow : weight; }
-  at::Tensor weight;
-  at::Tensor narrow;  // the weight in the compute type, undefined where that is its own; no parameter
-};
-
-struct Linear : NarrowedWeight {  // weight [out, in]
+/// A product that may run in a narrower type than the states around it: float32 weights, float32 states, a product of bfloat16. The
+/// input is rounded to that type, and so is the result; what is added up on the way is float32.
+struct Linear : torch::nn::Module {  // weight [out, in]
   Linear(std::int64_t in, std::int64_t out, bool hasBias, const at::TensorOptions& options);
   at::Tensor forward(const at::Tensor& x) const;
-  at::Tensor bias;  // [out] or undefined
+  /// Keeps the weight a second time in this type (it may already be its own) for products in it; Undefined: none.
+  void narrowTo(at::ScalarType type);
+  /// After the weight has changed.
+  void refreshNarrow();
+  at::Tensor weight;
+  at::Tensor bias;    // [out] or undefined
+  at::Tensor narrow;  // undefined: the product has the states' type; no parameter
 };
 
-struct RmsNorm : NarrowedWeight {  // weight [size]
+struct RmsNorm : torch::nn::Module {  // weight [size]
   RmsNorm(std::int64_t size, double eps, const at::TensorOptions& options);
   at::Tensor forward(const at::Tensor& x) const { return rmsNorm(x, weight, eps); }
+  at::Tensor weight;
   double eps;
 };
 

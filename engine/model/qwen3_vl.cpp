@@ -136,14 +136,15 @@ void Qwen3VL::setActivationType(at::ScalarType type) {
   m_vision->setActivationType(type);
   const bool narrows = type != computeType(m_headWeight);
   for (const auto& module : modules(false)) {
-    if (auto* layer = dynamic_cast<NarrowedWeight*>(module.get())) layer->narrowTo(narrows ? type : at::ScalarType::Undefined);
+    auto* layer = dynamic_cast<Linear*>(module.get());
+    if (layer && module != m_head) layer->narrowTo(narrows ? type : at::ScalarType::Undefined);  // logits are float32
   }
 }
 
 void Qwen3VL::refreshNarrowWeights() {
   if (activationType() == computeType(m_headWeight)) return;
   for (const auto& module : modules(false)) {
-    if (auto* layer = dynamic_cast<NarrowedWeight*>(module.get())) layer->refreshNarrow();
+    if (auto* layer = dynamic_cast<Linear*>(module.get())) layer->refreshNarrow();
   }
 }
 

@@ -80,8 +80,11 @@ class Qwen3VL : public torch::nn::Module {
   /// [vocabulary, h]; the embedding when tied.
   const at::Tensor& headWeight() const;
 
-  /// The type of activations and matrix products. Another one than the weights' own (bfloat16 over float32 weights) keeps narrow
-  /// copies of the matrices, which refreshNarrowWeights() renews after an update; gradients and final states stay float32.
+  /// The type of matrix products and attention. Another one than the weights would have (bfloat16 over float32 weights, or over
+  /// bfloat16 weights on the CPU) is mixed precision: products and attention take and give that type, while the stream of states between
+  /// the layers, norms, rotations, the head, losses and gradients of weights stay float32 (spec 1.3). It keeps narrow copies of the
+  /// matrices, which refreshNarrowWeights() renews after an update. On a CPU with AVX-512 BF16 (where that is tested) a token's states
+  /// then are the same bits whatever it is computed with, in a pass over whole rows as one by one behind a cache.
   at::ScalarType activationType() const;
   void setActivationType(at::ScalarType type);
   void refreshNarrowWeights();

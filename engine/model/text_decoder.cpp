@@ -24,6 +24,7 @@
 #include "engine/core/failure.h"
 #include "engine/kernels/kernels.h"
 #include "engine/model/kv_cache.h"
+#include "engine/model/narrow_attention.h"
 #include "engine/model/qwen3_vl.h"
 
 namespace cuescope {
@@ -225,12 +226,24 @@ void TextDecoder::ropeTables(const at::Tensor& positionIds, at::Tensor& cos, at:
   const at::Tensor angles =
       positionIds.to(at::kFloat).index_select(0, at::tensor(axes, at::kLong).to(positionIds.device())).t() *
       frequency.to(positionIds.device());
-  cos = at::cos(angles);
-  sin = at::sin(angles);
+  if (!mixed() || !angles.is_cpu()) {
+    cos = at::cos(angles);
+    sin = at::sin(angles);
+    return;
+  }
+  // Vectorised functions treat the last few values of a tensor in another way, and so would round a token's angles by who is beside it.
+  const at::Tensor dense = angles.contiguous();
+  cos = at::empty_like(dense);
+  sin = at::empty_like(dense);
+  const float* angle = dense.const_data_ptr<float>();
+  for (std::int64_t i = 0; i < dense.numel(); ++i) {
+    cos.data_ptr<float>()[i] = std::cos(angle[i]);
+    sin.data_ptr<float>()[i] = std::sin(angle[i]);
+  }
 }
 
 at::Tensor TextDecoder::embed(const Rows& rows, const VisionFeatures* features, const at::Device& device) const {
-  at::Tensor states = at::embedding(m_embedding, rows.inputIds.to(device)).to(activationType());
+  at::Tensor states = at::embedding(m_embedding, rows.inputIds.to(device)).to(stateType());
   const std::int64_t visual = rows.visualIndex.numel(), given = features ? features->merged.size(0) : 0;
   if (visual != given)
     throw Error("Images and placeholders do not match", "text model",
@@ -244,10 +257,10 @@ at::Tensor TextDecoder::forward(const Rows& rows, const VisionFeatures* features
   Plan plan(rows, options, compute);
   at::Tensor cos, sin;
   ropeTables(rows.positionIds.to(device), cos, sin);
-  plan.cos = cos.unsqueeze(1).to(compute);
-  plan.sin = sin.unsqueeze(1).to(compute);
-  const bool inference = !at::GradMode::is_enabled() && compute.dtype() != at::kDouble &&
-                         (!device.is_cpu() || compute.dtype() == at::kFloat);  // the CPU's kernels compute in float32
+  plan.cos = cos.unsqueeze(1).to(stateType());
+  plan.sin = sin.unsqueeze(1).to(stateType());
+  // In mixed precision inference runs as training does: the same numbers matter more than fused kernels.
+  const bool inference = !at::GradMode::is_enabled() && compute.dtype() != at::kDouble && !mixed();
   if (inference) {
     plan.wideCos = at::cat({cos, cos}, -1);
     plan.wideSin = at::cat({sin, sin}, -1);
@@ -295,7 +308,7 @@ at::Tensor TextDecoder::forward(const Rows& rows, const VisionFeatures* features
       pending.reset();
     }
     if (deepstack(l)) {
-      const at::Tensor& feature = features->deepstack[static_cast<std::size_t>(l)];
+      const at::Tensor feature = features->deepstack[static_cast<std::size_t>(l)].to(states.scalar_type());
       states = inference ? states.index_add_(0, visual, feature) : states.index_add(0, visual, feature);
     }
     if (cue(l)) states = injectCue(l, states, routes, options, inference);
@@ -305,30 +318,31 @@ at::Tensor TextDecoder::forward(const Rows& rows, const VisionFeatures* features
     for (std::int64_t i = 0; plan.cache && i < segment.rows; ++i)
       plan.cache->advance(plan.cacheRows[static_cast<std::size_t>(segment.row + i)],
                           segment.prefixLength + segment.length);
-  states = inference ? kernels::addRmsNorm(pending, states, m_norm->computed(), m_norm->eps) : m_norm->forward(states);
+  states = inference ? kernels::addRmsNorm(pending, states, m_norm->weight, m_norm->eps) : m_norm->forward(states);
   if (plan.tail.defined() && !trims) states = states.index_select(0, plan.tail);
   pending.reset();
-  // The head and all losses work in the weights' type.
-  if (m_activation != at::ScalarType::Undefined && states.scalar_type() != computeType(m_embedding)) states = states.to(computeType(m_embedding));
   show(ProbeSite::LastHidden, m_config.layers);
   return states;
+}
+
+at::Tensor TextDecoder::headsOf(const at::Tensor& projected, std::int64_t heads, const RmsNorm& norm, const at::Tensor& cos,
+                                const at::Tensor& sin) const {
+  return applyRope(norm.forward(projected.view({-1, heads, m_config.headDim}).to(stateType())), cos, sin).to(activationType());
 }
 
 at::Tensor TextDecoder::runLayer(std::int64_t index, const at::Tensor& states, const Plan& plan, bool trimmed) const {
   const DecoderLayer& layer = *layers()[static_cast<std::size_t>(index)];
   const DecoderLayer::Attention& a = *layer.attention;
-  const at::Tensor x = layer.inputNorm->forward(states);
+  const at::Tensor x = layer.inputNorm->forward(states).to(activationType());
   const at::Tensor asking = trimmed ? x.index_select(0, plan.tail) : x;
-  const at::Tensor q = applyRope(a.qNorm->forward(a.q->forward(asking).view({-1, m_config.heads, m_config.headDim})),
-                              trimmed ? plan.tailCos : plan.cos, trimmed ? plan.tailSin : plan.sin);
-  const at::Tensor k =
-      applyRope(a.kNorm->forward(a.k->forward(x).view({-1, m_config.kvHeads, m_config.headDim})), plan.cos, plan.sin);
+  const at::Tensor q = headsOf(a.q->forward(asking), m_config.heads, *a.qNorm, trimmed ? plan.tailCos : plan.cos, trimmed ? plan.tailSin : plan.sin);
+  const at::Tensor k = headsOf(a.k->forward(x), m_config.kvHeads, *a.kNorm, plan.cos, plan.sin);
   const at::Tensor v = a.v->forward(x).view({-1, m_config.kvHeads, m_config.headDim});
   const Intervention::Layer* silenced = plan.silenced(index);
   const at::Tensor heads = attend(index, q, k, v, plan, trimmed), before = trimmed ? states.index_select(0, plan.tail) : states;
   const at::Tensor attended = silenced && silenced->attention ? before : before + a.o->forward(heads);
   if (silenced && silenced->mlp) return attended;
-  return attended + layer.mlp->forward(layer.postNorm->forward(attended));
+  return attended + layer.mlp->forward(layer.postNorm->forward(attended).to(activationType()));
 }
 
 // The same layer without autograd: in place, on our kernels, the last addition left to whoever reads the states next.
@@ -336,25 +350,25 @@ void TextDecoder::inferLayer(std::int64_t index, at::Tensor& states, at::Tensor&
                              bool trimmed) const {
   const DecoderLayer& layer = *layers()[static_cast<std::size_t>(index)];
   const DecoderLayer::Attention& a = *layer.attention;
-  const at::Tensor x = kernels::addRmsNorm(pending, states, layer.inputNorm->computed(), layer.inputNorm->eps);
+  const at::Tensor x = kernels::addRmsNorm(pending, states, layer.inputNorm->weight, layer.inputNorm->eps);
   at::Tensor q = a.q->forward(trimmed ? x.index_select(0, plan.tail) : x).view({-1, m_config.heads, m_config.headDim});
   at::Tensor k = a.k->forward(x).view({-1, m_config.kvHeads, m_config.headDim});
   const at::Tensor v = a.v->forward(x).view({-1, m_config.kvHeads, m_config.headDim});
   if (trimmed) {  // queries and keys of other tokens: one after the other, beside no heads
     at::Tensor none = q.new_empty({k.size(0), 0, m_config.headDim});
-    kernels::qkNormRope(none, k, a.qNorm->computed(), a.kNorm->computed(), plan.wideCos, plan.wideSin, a.qNorm->eps);
+    kernels::qkNormRope(none, k, a.qNorm->weight, a.kNorm->weight, plan.wideCos, plan.wideSin, a.qNorm->eps);
     none = q.new_empty({q.size(0), 0, m_config.headDim});
-    kernels::qkNormRope(q, none, a.qNorm->computed(), a.kNorm->computed(), plan.wideCos.index_select(0, plan.tail),
+    kernels::qkNormRope(q, none, a.qNorm->weight, a.kNorm->weight, plan.wideCos.index_select(0, plan.tail),
                         plan.wideSin.index_select(0, plan.tail), a.qNorm->eps);
     states = states.index_select(0, plan.tail);
   } else {
-    kernels::qkNormRope(q, k, a.qNorm->computed(), a.kNorm->computed(), plan.wideCos, plan.wideSin, a.qNorm->eps);
+    kernels::qkNormRope(q, k, a.qNorm->weight, a.kNorm->weight, plan.wideCos, plan.wideSin, a.qNorm->eps);
   }
   const Intervention::Layer* silenced = plan.silenced(index);
   const at::Tensor heads = attend(index, q, k, v, plan, trimmed);
   pending = silenced && silenced->attention ? at::Tensor() : a.o->forward(heads);
   if (silenced && silenced->mlp) return;
-  const at::Tensor y = kernels::addRmsNorm(pending, states, layer.postNorm->computed(), layer.postNorm->eps);
+  const at::Tensor y = kernels::addRmsNorm(pending, states, layer.postNorm->weight, layer.postNorm->eps);
   at::Tensor gate = layer.mlp->gate->forward(y);
   pending = layer.mlp->down->forward(at::silu_(gate).mul_(layer.mlp->up->forward(y)));
 }
@@ -395,7 +409,9 @@ at::Tensor TextDecoder::attend(std::int64_t index, const at::Tensor& q, const at
     }
     bool causal = s.queryLength == s.length && s.before() == 0;
     at::Tensor mask = s.mask;
-    if (const auto* silenced = plan.silenced(index); silenced && silenced->blocks()) {
+    const auto* silenced = plan.silenced(index);
+    const bool blocks = silenced && silenced->blocks();
+    if (blocks) {
       const std::int64_t seen = s.before() + s.length;
       if (!mask.defined())
         mask = s.queryLength == 1 ? at::zeros({1, seen}, q.options()) : causalMask(s.queryLength, seen - s.queryLength, q.options());
@@ -403,10 +419,11 @@ at::Tensor TextDecoder::attend(std::int64_t index, const at::Tensor& q, const at
                               -std::numeric_limits<double>::infinity());
       causal = false;
     }
-    const at::Tensor out =
-        at::scaled_dot_product_attention(batch(q, s.queryBegin, s.queryLength), keys, values,
-                                         mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt, 0.0,
-                                         causal, std::nullopt, m_config.heads != m_config.kvHeads);
+    const at::Tensor queries = batch(q, s.queryBegin, s.queryLength);
+    const at::Tensor out = mixed() && q.is_cpu() && q.scalar_type() == at::kBFloat16 && !blocks
+                               ? narrowAttention(queries, keys, values)
+                               : at::scaled_dot_product_attention(queries, keys, values, mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt,
+                                                                  0.0, causal, std::nullopt, m_config.heads != m_config.kvHeads);
     parts.push_back(out.transpose(1, 2).reshape({s.rows * s.queryLength, m_config.heads * m_config.headDim}));
   }
   if (plan.probe) showAttention(index, q, k, plan, trimmed);
@@ -435,7 +452,8 @@ at::Tensor TextDecoder::weightsOf(std::int64_t index, const at::Tensor& q, const
                                  .index_select(0, position - skipped)
                                  .transpose(0, 1)
                                  .reshape({m_config.kvHeads, group * count, m_config.headDim});
-  at::Tensor scores = at::matmul(queries, keys.transpose(1, 2))
+  const auto type = mixed() ? at::kFloat : queries.scalar_type();  // scores are not rounded there
+  at::Tensor scores = at::matmul(queries.to(type), keys.transpose(1, 2).to(type))
                           .to(at::kFloat)
                           .mul_(1.0 / std::sqrt(static_cast<double>(m_config.headDim)));
   scores = scores.view({m_config.heads, count, before + s.length});
@@ -490,8 +508,8 @@ at::Tensor TextDecoder::injectCue(std::int64_t index, const at::Tensor& states, 
   const CueRecovery& module = *cueAt(index);
   at::Tensor attention, update;
   if (inference && !options.plainCueForm) {
-    const kernels::CueWeights w{m_sinkQNorm->computed(), m_sinkKvNorm->computed(), module.q->computed(), module.k->computed(),
-                                module.v->computed(), module.o->computed(), m_config.heads,   m_config.rmsEps};
+    const kernels::CueWeights w{m_sinkQNorm->weight, m_sinkKvNorm->weight, module.q->weight, module.k->weight,
+                                module.v->weight, module.o->weight, m_config.heads,   m_config.rmsEps};
     update = kernels::cueRecovery(states.index_select(0, routes.sinks), states.index_select(0, routes.visual),
                                   routes.offsets, w, weights ? &attention : nullptr);
   } else {

@@ -63,6 +63,9 @@ class TextDecoder : public torch::nn::Module {
   /// Makes the modules of config.cue.layers, which must not be there yet. Their weights are empty.
   void addCueRecovery(const Qwen3VLConfig::Cue& cue, const at::TensorOptions& options);
   at::ScalarType activationType() const { return m_activation == at::ScalarType::Undefined ? computeType(m_embedding) : m_activation; }
+  /// Mixed precision: products in the activation type, states between the layers in float32 (see Qwen3VL::setActivationType).
+  bool mixed() const { return activationType() != computeType(m_embedding); }
+  at::ScalarType stateType() const { return mixed() ? wideType(computeType(m_embedding)) : activationType(); }
   void setActivationType(at::ScalarType type) { m_activation = type; }
   void setActiveCueLayers(const std::vector<std::int64_t>& layers) { m_cue.active = layers; }
   /// The module of an injection layer, null where there is none.
@@ -78,6 +81,8 @@ class TextDecoder : public torch::nn::Module {
   };
 
   at::Tensor embed(const Rows& rows, const VisionFeatures* features, const at::Device& device) const;
+  /// Queries or keys of a projection's output, normed and rotated, in the activation type: [n, heads, d].
+  at::Tensor headsOf(const at::Tensor& projected, std::int64_t heads, const RmsNorm& norm, const at::Tensor& cos, const at::Tensor& sin) const;
   at::Tensor runLayer(std::int64_t index, const at::Tensor& states, const Plan& plan, bool trimmed) const;
   void inferLayer(std::int64_t index, at::Tensor& states, at::Tensor& pending, const Plan& plan, bool trimmed) const;
   at::Tensor attend(std::int64_t index, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Plan& plan,

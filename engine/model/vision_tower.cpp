@@ -235,6 +235,7 @@ VisionFeatures VisionTower::forward(const at::Tensor& pixels, const std::vector<
                                     bool recompute) const {
   const at::Tensor& kernel = m_patchEmbed->proj->weight;
   const auto type = m_activation == at::ScalarType::Undefined ? computeType(kernel) : m_activation;
+  const auto stateType = type == computeType(kernel) ? type : wideType(computeType(kernel));  // as in the decoder
   std::int64_t patches = 0;
   Slices slices;
   for (const Grid& grid : grids) {
@@ -273,7 +274,7 @@ VisionFeatures VisionTower::forward(const at::Tensor& pixels, const std::vector<
   at::Tensor states = m_patchEmbed->forward(pixels.to(kernel.device(), type));
   if (probe && probe->wants(ProbeSite::VisionPatchEmbed, 0))
     probe->take(ProbeSite::VisionPatchEmbed, 0, -1, states.detach());
-  states = states + positions(grids, type);
+  states = states.to(stateType) + positions(grids, stateType);
   if (probe && probe->wants(ProbeSite::VisionPatches, 0)) probe->take(ProbeSite::VisionPatches, 0, -1, states.detach());
 
   VisionFeatures features;
