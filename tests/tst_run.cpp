@@ -6,6 +6,7 @@
 #include "engine/core/rollout_record.h"
 #include "engine/distill/probe_maps.h"
 #include "engine/distill/run.h"
+#include "engine/tokenizer/tokenizer.h"
 #include "tests/support/golden.h"
 #include "tests/support/run_parts.h"
 
@@ -26,6 +27,7 @@ RowSource rows(std::int64_t count) {
     sample.hint = "The answer is a.";
     sample.kind = i % 2 == 0 ? "even" : "odd";
     sample.evidence = {{0, 0, 0, 10, 10, "corner"}};
+    sample.answer = "it is a";
   });
 }
 
@@ -148,6 +150,37 @@ class TestRun : public QObject {
     verifyCheckpoint(checkpoints[0].folder);
     std::vector<ConfigIssue> issues;
     QCOMPARE(parseConfig(RunReader(h.directory).configYaml(), "/", &issues).data.trainBatchSize, 2);
+  }
+
+  void theRecoveryGainIsTheAnswersLogProbabilityWithTheModuleAndWithout() {
+    Harness h = harness("gain");
+    h.open();
+    while (h.steps.empty()) h.run->advance({});
+    const Processor processor(golden::path("tiny-student"));
+    const TokenIds answer = processor.tokenizer().encode("it is a");
+    double with = 0, without = 0;  // token by token, one row at a time
+    for (int i = 0; i < 4; ++i) {
+      std::string reason;
+      RunConfig config = h.config;
+      const auto shared = std::shared_ptr<const Processor>(std::shared_ptr<void>(), &processor);
+      const auto row = Preparer(config, shared, shared, 4096).prepare(rows(4).row(i), &reason);
+      QVERIFY2(row, reason.c_str());
+      RowInput whole = row->student;
+      const auto prompt = static_cast<std::int64_t>(whole.ids.size());
+      whole.ids.insert(whole.ids.end(), answer.begin(), answer.end());
+      at::NoGradGuard noGrad;
+      for (const bool module : {true, false}) {
+        ForwardOptions options;
+        options.cue = module;
+        const at::Tensor states = h.run->student()->forward(packRows(h.run->student()->config(), {whole}), options);
+        const at::Tensor logP = at::log_softmax(at::matmul(states, h.run->student()->headWeight().t()), -1);
+        for (std::size_t t = 0; t < answer.size(); ++t)
+          (module ? with : without) += logP[prompt - 1 + static_cast<std::int64_t>(t)][answer[t]].item<double>();
+      }
+    }
+    const double gain = (with - without) / (4.0 * static_cast<double>(answer.size()));
+    QVERIFY(std::abs(gain) > 1e-6);
+    QVERIFY2(std::abs(h.steps[0]->metrics.at("cue/recovery_gain") - gain) < 1e-5, qPrintable(QString("%1 against %2").arg(h.steps[0]->metrics.at("cue/recovery_gain")).arg(gain)));
   }
 
   void everyStepMovesTheStudent() {

@@ -239,7 +239,7 @@ void TestWindowAccess::whatIsThisExplainsControlsAndMetrics() {
 void TestWindowAccess::everyCurveIsExplainedByItsOwnSentence() {
   auto step = std::make_shared<StepSnapshot>();
   step->step = 1;
-  for (const char* name : {"actor/distillation/loss", "distillation/gap", "val/accuracy", "response_length/mean", "actor/entropy", "actor/grad_norm", "cue/evidence_mass/L0", "cue/update_ratio/L0", "cue/sink_entropy/L0",
+  for (const char* name : {"actor/distillation/loss", "distillation/gap", "val/accuracy", "response_length/mean", "actor/entropy", "actor/grad_norm", "cue/evidence_mass/L0", "cue/update_ratio/L0", "cue/recovery_gain", "cue/sink_entropy/L0",
                            "actor/distillation/student_mass", "distillation/gap_quarter_1", "actor/distillation/k1", "actor/distillation/k3", "actor/distillation/clamp_share", "actor/distillation/abs_loss", "critic/accuracy/mean",
                            "critic/format/mean", "critic/score/mean", "distillation/teacher_prompt_hit_rate", "response_length/clip_ratio", "training/rollout_logprob_diff_mean", "cue/grad_norm/L0", "actor/lr", "perf/throughput",
                            "perf/time_per_step", "perf/cpu_memory_used_gb"})

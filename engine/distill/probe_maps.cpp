@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/distill/log_probs.h"
+#include "engine/distill/response_rows.h"
+
 namespace cuescope {
 namespace {
 
@@ -49,6 +52,20 @@ std::vector<float> evidenceCover(const std::vector<PixelBox>& boxes, int image, 
     }
   }
   return cover;
+}
+
+double recoveryGain(const Qwen3VL& student, std::span<const RowInput* const> prompts, std::span<const TokenIds* const> answers) {
+  if (prompts.empty() || student.config().cue.active.empty()) return kNotComputed;
+  at::NoGradGuard noGrad;
+  const ResponseRows packed = packResponses(student.config(), prompts, answers);
+  const auto logP = [&](bool module) {  // [tokens]
+    ForwardOptions options;
+    options.tails = packed.tails;
+    options.cue = module;
+    const at::Tensor states = student.forward(packed.rows, options).index_select(0, packed.predicting.to(student.device()));
+    return logProbsAt(states, student.headWeight(), packed.ids.to(student.device())).values;
+  };
+  return (logP(true) - logP(false)).mean().item<double>();
 }
 
 ProbeResult probeSink(const Qwen3VL& student, std::span<const ReadyRow* const> rows, std::size_t shown) {

@@ -38,6 +38,10 @@ class SinkProbe : public Probe {
 /// Empty when the student has no cue recovery module or no row has an image.
 ProbeResult probeSink(const Qwen3VL& student, std::span<const ReadyRow* const> rows, std::size_t shown);
 
+/// What the module is worth to given answers: the mean over their tokens of log p with it − log p without it, nats. Not a number
+/// without a module or without answers.
+double recoveryGain(const Qwen3VL& student, std::span<const RowInput* const> prompts, std::span<const TokenIds* const> answers);
+
 /// Share of each merged token's area inside the evidence boxes of one image, [rows * cols]. Boxes in pixels of a width
 /// x height image.
 std::vector<float> evidenceCover(const std::vector<PixelBox>& boxes, int image, int width, int height, int rows,

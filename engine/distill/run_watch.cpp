@@ -123,6 +123,17 @@ void Run::probe() {
   ProbeResult result = probeSink(*m_parts.student, rows, m_probesShown);
   m_snapshot.probes = std::move(result.maps);
   m_snapshot.metrics.insert(result.metrics.begin(), result.metrics.end());
+  std::vector<const RowInput*> prompts;  // of the rows that come with a reference answer
+  std::vector<TokenIds> answers;
+  for (const ReadyRow* row : rows) {
+    TokenIds ids = m_parts.studentProcessor->tokenizer().encode(row->sample.answer);
+    if (ids.empty()) continue;
+    prompts.push_back(&row->student);
+    answers.push_back(std::move(ids));
+  }
+  std::vector<const TokenIds*> given;
+  for (const TokenIds& ids : answers) given.push_back(&ids);
+  if (const double gain = recoveryGain(*m_parts.student, prompts, given); std::isfinite(gain)) m_snapshot.metrics["cue/recovery_gain"] = gain;
   enter(Phase::Publish);
 }
 
