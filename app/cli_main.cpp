@@ -84,7 +84,8 @@ int main(int argc, char** argv) {
   cli::addBench(app, context);
   cli::addDemo(app, context);
   cli::addRender(app, context);
-  for (CLI::App* command : app.get_subcommands({})) command->fallthrough();
+  for (CLI::App* command : app.get_subcommands({}))
+    if (!command->get_prefix_command()) command->fallthrough();  // render and report hand every word on
 
   try {
     app.parse(argc, argv);

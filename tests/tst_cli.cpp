@@ -339,12 +339,29 @@ class TestCli : public QObject {
 
   void everyVerbHasHelp() {
     QVERIFY(run({"--help"}).out.contains("inspect"));
-    for (const QString verb : {"doctor", "selfcheck", "tokenize", "chat", "preprocess", "forward", "generate", "inspect", "dump", "train", "bench", "demo"}) {
+    for (const QString verb : {"doctor", "selfcheck", "tokenize", "chat", "preprocess", "forward", "generate", "inspect", "what-if", "dump", "train", "plan", "control", "resume",
+                               "eval", "export", "board", "data", "bench", "demo", "render", "report"}) {
       const Ran ran = run({verb, "--help"});
       QVERIFY2(ran.code == 0, qPrintable(verb));
       QVERIFY2(ran.out.contains("--help") && ran.out.size() > 120, qPrintable(verb));
     }
     QCOMPARE(run({"--version"}).code, 0);
+  }
+
+  void renderAndReportHandEveryWordToTheStudio() {
+    const Ran made = run({"inspect", "--model", golden("tiny-student-vicur"), "--image", golden("images/photo.jpg"), "--prompt", "What is it?", "--max-new", "2", "--ignore-eos",
+                          "--output", path("paint.capture"), "--json"});
+    QVERIFY2(made.code == 0, made.err);
+    const Ran painted = run({"render", path("paint.capture"), "--format", "png", "--output", path("paint.png")});
+    QVERIFY2(painted.code == 0, painted.err);
+    QFile png(path("paint.png"));
+    QVERIFY(png.open(QIODevice::ReadOnly));
+    QVERIFY(png.readAll().startsWith("\x89PNG"));
+    const Ran written = run({"report", path("paint.capture"), "--output", path("paint.html")});
+    QVERIFY2(written.code == 0, written.err);
+    QVERIFY(QFileInfo(path("paint.html")).size() > 500);
+    QVERIFY(run({"render", "--help"}).out.contains("--format"));
+    QVERIFY(run({"render", path("nowhere.capture"), "--format", "png", "--output", path("none.png")}).err.contains("nowhere.capture"));
   }
 
   void doctorSaysWhatThisMachineIs() {
