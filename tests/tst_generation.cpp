@@ -139,6 +139,79 @@ class TestGeneration : public QObject {
     QVERIFY(got.rows[0].ids != got.rows[1].ids);  // they are samples, not copies
   }
 
+  void samplesOfOnePromptShareItsKeysAndValues() {
+    // Prompts of 150 and 70 tokens, eight samples each: 128 and 64 tokens of them exist once.
+    const auto all = prompts();
+    std::vector<RowInput> rows;
+    for (const auto& [p, length] : {std::pair{0, 150}, {1, 70}}) {
+      RowInput row = all[static_cast<std::size_t>(p)];
+      for (std::int64_t id = 20; std::ssize(row.ids) < length; ++id) row.ids.push_back(id);
+      for (int i = 0; i < 8; ++i) rows.push_back(row);
+    }
+    const auto seeds = seedsOf(rows.size());
+    auto options = sampling(10);
+    options.ignoreEos = true;
+    const auto want = alone(rows, options, seeds);
+    const Outcome got = run(rows, options, {}, seeds);
+    compare(got.rows, want);
+    const RowInput nothing;
+    std::int64_t shared = 0, copied = 0;
+    for (const auto& [length, whole] : {std::pair<std::int64_t, std::int64_t>{150, 128}, {70, 64}}) {
+      shared += blockBytes(nothing, length + 10) + 7 * blockBytes(nothing, length - whole + 10);
+      copied += 8 * blockBytes(nothing, length + 10);
+    }
+    QCOMPARE(got.costs.peakKvBytes, shared);
+    QVERIFY2(shared < copied * 0.45, qPrintable(QString("%1 of %2").arg(shared).arg(copied)));
+    // Bound, places and samples that end at different times, the first one among them: always the same answers, within the bound.
+    GenerateLimits limits;
+    for (std::size_t r = 0; r < rows.size(); ++r) limits.stopTokens.push_back(want[r].ids[r % 8 == 0 ? 0 : 2 + r % 8]);
+    options.ignoreEos = false;
+    std::vector<Generated> stopped;
+    for (std::size_t r = 0; r < rows.size(); ++r) stopped.push_back(run({rows[r]}, options, limits, {seeds[r]}).rows[0]);
+    const std::int64_t one = blockBytes(nothing, 160);
+    for (const auto& [bound, places] : {std::pair<std::int64_t, std::int64_t>{one, 3}, {one + blockBytes(nothing, 32), 16}, {2 * one, 1}, {2 * one, 3}, {shared, 16}, {0, 3}}) {
+      limits.kvBytes = bound;
+      limits.rowsAtOnce = places;
+      const Outcome bounded = run(rows, options, limits, seeds);
+      compare(bounded.rows, stopped);
+      QVERIFY(bound == 0 || bounded.costs.peakKvBytes <= bound);
+      if (bound != one) QCOMPARE(bounded.costs.prefills, 2);
+    }
+  }
+
+  void aRowThatSharesIsCopiedCutAndFreedLikeAnyOther() {
+    KvCache cache(model()->config());
+    const auto& t = model()->config().text;
+    const std::int64_t first = cache.addRow(3);
+    cache.reserve(first, 100, at::kFloat);
+    const at::Tensor k = at::randn({100, t.kvHeads, t.headDim}), v = at::randn({100, t.kvHeads, t.headDim});
+    for (std::int64_t layer = 0; layer < t.layers; ++layer) cache.write(layer, first, k, v);
+    cache.advance(first, 100);
+    const std::int64_t before = cache.bytes();
+    const std::int64_t second = cache.shareRow(first, 64, 110);
+    QCOMPARE(cache.length(second), 100);
+    QCOMPARE(cache.nextPosition(second), 103);
+    QCOMPARE(cache.bytes() - before, blockBytes({}, 46));
+    QVERIFY(at::equal(cache.keys(1, second, 100), k.transpose(0, 1)) && at::equal(cache.values(1, second, 90), v.transpose(0, 1).narrow(1, 0, 90)));
+    cache.reserve(second, 150, at::kFloat);  // it moves; the shared tokens do not
+    const at::Tensor more = at::randn({2, t.kvHeads, t.headDim});
+    cache.write(1, second, more, more);
+    cache.advance(second, 2);
+    QVERIFY(at::equal(cache.keys(1, second, 102), at::cat({k, more}).transpose(0, 1)));
+    QVERIFY(at::equal(cache.keys(1, first, 100), k.transpose(0, 1)));
+    const std::int64_t copy = cache.copyRow(second);
+    QVERIFY(at::equal(cache.keys(1, copy, 102), cache.keys(1, second, 102)) && cache.shared(copy) == 0);
+    cache.truncate(second, 70);
+    QVERIFY_THROWS_EXCEPTION(Error, cache.truncate(second, 63));
+    QVERIFY_THROWS_EXCEPTION(Error, cache.shareRow(second, 64, 100));
+    cache.release(copy);
+    cache.release(first);  // its block lives on for the other
+    QVERIFY(at::equal(cache.keys(1, second, 70), k.transpose(0, 1).narrow(1, 0, 70)));
+    QVERIFY(cache.bytes() > before);
+    cache.release(second);
+    QCOMPARE(cache.bytes(), 0);
+  }
+
   void rowsThatContinueOthersAreCountedAsTheyAreComputed() {
     const auto all = prompts();
     std::vector<RowInput> rows = {all[0], all[0], {}, {}};

@@ -199,9 +199,18 @@ class TestKernels : public QObject {
             const at::Tensor want = at::matmul(at::softmax(at::matmul(q, k.t()).to(at::kDouble) * scale, -1), v.to(at::kDouble));
             at::Tensor got = at::empty({group, d});
             std::vector<float> scratch(group * kernels::kAttendChunk);
-            simd->attend(q.data_ptr<float>(), group, k.data_ptr<float>(), v.data_ptr<float>(), d, length, d,
+            simd->attend(q.data_ptr<float>(), group, {nullptr, nullptr, 0}, k.data_ptr<float>(), v.data_ptr<float>(), d, length, d,
                          static_cast<float>(scale), got.data_ptr<float>(), scratch.data());
             QVERIFY2(largestDifference(got, want) < 1e-5, name);
+            // The first tokens elsewhere: the same bits.
+            for (std::int64_t shared = kernels::kAttendChunk; shared <= length; shared += kernels::kAttendChunk) {
+              const at::Tensor firstK = k.narrow(0, 0, shared).clone(), firstV = v.narrow(0, 0, shared).clone(),
+                               restK = k.narrow(0, shared, length - shared).clone(), restV = v.narrow(0, shared, length - shared).clone();
+              at::Tensor parted = at::empty({group, d});
+              simd->attend(q.data_ptr<float>(), group, {firstK.const_data_ptr<float>(), firstV.const_data_ptr<float>(), shared}, restK.const_data_ptr<float>(),
+                           restV.const_data_ptr<float>(), d, length, d, static_cast<float>(scale), parted.data_ptr<float>(), scratch.data());
+              QVERIFY2(at::equal(parted, got), name);
+            }
           }
       for (std::int64_t n : {1, 15, 16, 100, 5000}) {
         at::Tensor gate = at::randn({n}) * 20, up = at::randn({n});

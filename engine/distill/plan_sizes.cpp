@@ -174,10 +174,13 @@ std::int64_t keyValueBytes(const ModelSizes& student, const std::vector<PlanRow>
   const std::int64_t token = t.layers * 2 * t.kvHeads * t.headDim * (narrow ? 2 : kFloat);
   const std::int64_t bound = std::int64_t{config.rollout.kvCacheMib} << 20;
   const std::int64_t room = bound > 0 ? config.data.maxResponseLength : std::min(config.data.maxResponseLength, 1024);
-  std::vector<std::int64_t> blocks;
-  for (const PlanRow& row : rows)
-    for (int i = 0; i < config.rollout.n; ++i) blocks.push_back((row.prompt + room + 15) / 16 * 16 * token);
-  std::sort(blocks.begin(), blocks.end(), std::greater<>());
+  std::vector<std::int64_t> prompts, blocks;
+  for (const PlanRow& row : rows) prompts.push_back(row.prompt);
+  std::sort(prompts.begin(), prompts.end(), std::greater<>());
+  for (const std::int64_t prompt : prompts) {
+    const std::int64_t shared = cuda || narrow ? 0 : CpuDecoder::shareable(prompt);  // of the samples behind the first
+    for (int i = 0; i < config.rollout.n; ++i) blocks.push_back(KvCache::roundedCapacity(prompt - (i > 0 ? shared : 0) + room) * token);
+  }
   const auto places = static_cast<std::size_t>(rolloutPlaces(config, cuda));
   blocks.resize(std::min(blocks.size(), places));
   const std::int64_t all = std::accumulate(blocks.begin(), blocks.end(), std::int64_t{0});

@@ -140,9 +140,14 @@ void DecodeStep::attendShare(const DecodeModel& model, std::span<const DecodeRow
     float* keys = row.cache + (2 * layer * kvHeads + head) * row.capacity * d;
     float* values = row.cache + ((2 * layer + 1) * kvHeads + head) * row.capacity * d;
     const auto bytes = static_cast<std::size_t>(d) * sizeof(float);
-    std::memcpy(keys + row.length * d, key, bytes);
-    std::memcpy(values + row.length * d, m_values.data() + (b * kvHeads + head) * d, bytes);
-    simd().attend(queries, group, keys, values, d, row.length + 1, d, scale, m_attended.data() + (b * model.heads + head * group) * d,
+    std::memcpy(keys + (row.length - row.shared) * d, key, bytes);
+    std::memcpy(values + (row.length - row.shared) * d, m_values.data() + (b * kvHeads + head) * d, bytes);
+    AttendPrefix prefix{nullptr, nullptr, row.shared};
+    if (row.shared > 0) {
+      prefix.keys = row.prefix + (2 * layer * kvHeads + head) * row.prefixCapacity * d;
+      prefix.values = row.prefix + ((2 * layer + 1) * kvHeads + head) * row.prefixCapacity * d;
+    }
+    simd().attend(queries, group, prefix, keys, values, d, row.length + 1, d, scale, m_attended.data() + (b * model.heads + head * group) * d,
                   scratch);
   }
 }

@@ -32,11 +32,14 @@ struct DecodeModel {
   DecodeMatrix embedding, head;
 };
 
-/// One row: the token to append and its cache block [layers, 2, kvHeads, capacity, headDim] (kv_cache.h) with `length` tokens.
+/// One row: the token to append and its cache block [layers, 2, kvHeads, capacity, headDim] (kv_cache.h). `length` tokens are there in
+/// all; the first `shared` of them (a multiple of kAttendChunk) lie in another row's block and the own one begins with the next.
 struct DecodeRow {
   std::int64_t id = 0;
   float* cache = nullptr;
   std::int64_t capacity = 0, length = 0;
+  const float* prefix = nullptr;
+  std::int64_t prefixCapacity = 0, shared = 0;
   const float *cos = nullptr, *sin = nullptr;  // [headDim], of the token's position
 };
 

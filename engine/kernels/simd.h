@@ -7,6 +7,12 @@
 
 namespace cuescope::kernels {
 
+/// Keys and values of the first tokens, which several rows may read.
+struct AttendPrefix {
+  const float *keys, *values;
+  std::int64_t length;  // 0: none
+};
+
 struct Simd {
   const char* name;
 
@@ -24,9 +30,10 @@ struct Simd {
   void (*headNormRope)(float* head, const float* weight, const float* cos, const float* sin, std::int64_t d, float eps);
 
   /// Attention of `group` query heads that share one key head over `length` tokens, softmax computed on the way.
+  /// The first prefix.length of them, a multiple of kAttendChunk, lie elsewhere: the sums are the same bit for bit.
   /// q, out [group, d] dense; keys and values at token * stride. scratch: at least group * kAttendChunk floats.
-  void (*attend)(const float* q, std::int64_t group, const float* keys, const float* values, std::int64_t stride,
-                 std::int64_t length, std::int64_t d, float scale, float* out, float* scratch);
+  void (*attend)(const float* q, std::int64_t group, const AttendPrefix& prefix, const float* keys, const float* values,
+                 std::int64_t stride, std::int64_t length, std::int64_t d, float scale, float* out, float* scratch);
 
   /// The same over bfloat16 keys and values, each with a stride of its own. Arithmetic stays float32. Of each head also the largest
   /// score and the sum of exp(score - largest).

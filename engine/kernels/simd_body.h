@@ -285,8 +285,9 @@ inline void mixHeads(const float* p, const T* values, std::int64_t stride, std::
 }
 
 template <typename T>
-inline void attendOver(const float* q, std::int64_t group, const T* keys, std::int64_t keyStride, const T* values, std::int64_t valueStride,
-                       std::int64_t length, std::int64_t d, float scale, float* out, float* scratch, float* tops, float* masses) {
+inline void attendOver(const float* q, std::int64_t group, const AttendPrefix& prefix, const T* keys, std::int64_t keyStride, const T* values,
+                       std::int64_t valueStride, std::int64_t length, std::int64_t d, float scale, float* out, float* scratch, float* tops,
+                       float* masses) {
   for (std::int64_t i = 0; i < group * d; ++i) out[i] = 0;
   constexpr std::int64_t kHeads = 4;  // query heads at a time
   for (std::int64_t first = 0; first < group; first += kHeads) {
@@ -296,9 +297,14 @@ inline void attendOver(const float* q, std::int64_t group, const T* keys, std::i
     float* mixed = out + first * d;
     for (std::int64_t begin = 0; begin < length; begin += kAttendChunk) {
       const std::int64_t count = length - begin < kAttendChunk ? length - begin : kAttendChunk;
+      const std::int64_t own = begin < prefix.length ? 0 : begin - prefix.length;
+      const T *k = keys + own * keyStride, *v = values + own * valueStride;
+      if constexpr (sizeof(T) == sizeof(float)) {
+        if (begin < prefix.length) k = prefix.keys + begin * keyStride, v = prefix.values + begin * valueStride;  // whole pieces: the same sums
+      }
       for (int g = 0; g < heads; ++g) {
         float* scores = scratch + g * kAttendChunk;
-        scoresOf(q + (first + g) * d, keys + begin * keyStride, keyStride, count, d, scale, scores);
+        scoresOf(q + (first + g) * d, k, keyStride, count, d, scale, scores);
         const float now = largest(scores, count);
         if (now > top[g]) {  // what was summed so far was relative to a smaller maximum
           const float shrink = begin ? exponential(top[g] - now) : 0.f;
@@ -308,7 +314,6 @@ inline void attendOver(const float* q, std::int64_t group, const T* keys, std::i
         }
         mass[g] += static_cast<float>(expSum(scores, count, top[g], 1.f, scores));
       }
-      const T* v = values + begin * valueStride;
       switch (heads) {
         case 1: mixHeads<1>(scratch, v, valueStride, count, d, mixed); break;
         case 2: mixHeads<2>(scratch, v, valueStride, count, d, mixed); break;
@@ -324,12 +329,12 @@ inline void attendOver(const float* q, std::int64_t group, const T* keys, std::i
   }
 }
 
-void attend(const float* q, std::int64_t group, const float* keys, const float* values, std::int64_t stride, std::int64_t length,
-            std::int64_t d, float scale, float* out, float* scratch) {
-  attendOver(q, group, keys, stride, values, stride, length, d, scale, out, scratch, static_cast<float*>(nullptr), static_cast<float*>(nullptr));
+void attend(const float* q, std::int64_t group, const AttendPrefix& prefix, const float* keys, const float* values, std::int64_t stride,
+            std::int64_t length, std::int64_t d, float scale, float* out, float* scratch) {
+  attendOver(q, group, prefix, keys, stride, values, stride, length, d, scale, out, scratch, static_cast<float*>(nullptr), static_cast<float*>(nullptr));
 }
 void attendBf16(const float* q, std::int64_t group, const std::uint16_t* keys, std::int64_t keyStride, const std::uint16_t* values,
                 std::int64_t valueStride, std::int64_t length, std::int64_t d, float scale, float* out, float* scratch, float* largest,
                 float* mass) {
-  attendOver(q, group, keys, keyStride, values, valueStride, length, d, scale, out, scratch, largest, mass);
+  attendOver(q, group, AttendPrefix{nullptr, nullptr, 0}, keys, keyStride, values, valueStride, length, d, scale, out, scratch, largest, mass);
 }

@@ -9,9 +9,12 @@
 #include <cmath>
 
 #include "engine/core/failure.h"
+#include "engine/kernels/simd.h"
 #include "engine/model/text_decoder.h"
 
 namespace cuescope {
+
+std::int64_t CpuDecoder::shareable(std::int64_t tokens) { return tokens / kernels::kAttendChunk * kernels::kAttendChunk; }
 
 std::unique_ptr<CpuDecoder> CpuDecoder::create(const Qwen3VL& model) {
   const auto& config = model.config().text;
@@ -82,7 +85,11 @@ void CpuDecoder::step(KvCache& cache, std::span<const std::int64_t> cacheRows, s
       cos[i] = cos[i + half] = std::cos(angle);
       sin[i] = sin[i + half] = std::sin(angle);
     }
-    m_rows[b] = {ids[b], cache.data(row).data_ptr<float>(), cache.capacity(row), length, cos, sin};
+    m_rows[b] = {ids[b], cache.data(row).data_ptr<float>(), cache.capacity(row), length, nullptr, 0, cache.shared(row), cos, sin};
+    if (const at::Tensor& prefix = cache.prefix(row); prefix.defined()) {
+      m_rows[b].prefix = prefix.const_data_ptr<float>();
+      m_rows[b].prefixCapacity = prefix.size(3);
+    }
   }
   m_step.run(m_model, m_rows, result, at::get_num_threads());
   for (const std::int64_t row : cacheRows) cache.advance(row, 1);

@@ -21,6 +21,9 @@ class CpuDecoder {
   /// Null where the fast step does not apply: another device, or a weight that is neither float32 nor bfloat16.
   static std::unique_ptr<CpuDecoder> create(const Qwen3VL& model);
 
+  /// How many of a prompt's first tokens rows may share (KvCache::shareRow) without a bit of their numbers changing.
+  static std::int64_t shareable(std::int64_t tokens);
+
   /// Appends ids[i] to cache row cacheRows[i]; the states after the final norm, [B, h].
   at::Tensor states(KvCache& cache, std::span<const std::int64_t> cacheRows, std::span<const std::int64_t> ids);
   /// The same, up to the logits float32 [B, vocabulary].

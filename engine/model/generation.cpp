@@ -66,6 +66,7 @@ Generation::Generation(const Qwen3VL& model, std::vector<RowInput> rows, const S
       m_out(m_rows.size()),
       m_source(m_rows.size()),
       m_siblings(m_rows.size()),
+      m_needs(m_rows.size()),
       m_cache(model.config()),
       m_counts(m_rows.size()) {
   const at::NoGradGuard noGrad;
@@ -110,6 +111,14 @@ std::int64_t Generation::blockBytes(std::int64_t tokens) const {
   return KvCache::roundedCapacity(tokens) * m_cache.layers() * 2 * m_cache.kvHeads() * m_cache.headDim() * width;
 }
 
+std::int64_t Generation::sharedTokens(std::size_t row) const {
+  return m_fast && m_siblings[m_source[row]] > 0 ? CpuDecoder::shareable(static_cast<std::int64_t>(m_rows[row].ids.size())) : 0;
+}
+
+std::int64_t Generation::sampleNeed(std::size_t row) const {
+  return blockBytes(static_cast<std::int64_t>(m_rows[row].ids.size()) - sharedTokens(row) + m_options.maxNew);
+}
+
 std::int64_t Generation::needOf(std::size_t row) const {
   return blockBytes(static_cast<std::int64_t>(m_rows[row].ids.size()) + m_options.maxNew);
 }
@@ -137,8 +146,7 @@ bool Generation::accept(std::size_t row, std::int64_t cacheRow, std::int64_t id,
   out.repeated = !out.stopped && endsInRepeats(out.ids, m_limits.maxRepeats);
   if (out.stopped || out.repeated || static_cast<int>(out.ids.size()) >= m_options.maxNew ||
       m_cache.nextPosition(cacheRow) >= m_model.config().text.maxPositions) {
-    m_cache.release(cacheRow);
-    m_held -= needOf(row);
+    end(row, cacheRow);
     ++m_finished;
     return false;
   }
@@ -151,6 +159,26 @@ bool Generation::accept(std::size_t row, std::int64_t cacheRow, std::int64_t id,
       counts.insert(at, {id, 1});
   }
   return true;
+}
+
+void Generation::end(std::size_t row, std::int64_t cacheRow) {
+  const auto group = std::find_if(m_shared.begin(), m_shared.end(), [&](const Shared& s) { return s.tokens > 0 && s.row == m_source[row]; });
+  if (group == m_shared.end()) {
+    m_cache.release(cacheRow);
+    m_held -= m_needs[row];
+    return;
+  }
+  // The first sample's block is there until the last one has ended: the others read it.
+  if (row == group->row) {
+    group->firstEnded = true;
+    if (group->waiting == 0) m_cache.release(cacheRow);
+  } else {
+    m_cache.release(cacheRow);
+    m_held -= m_needs[row];
+  }
+  if (--group->running > 0 || group->waiting > 0) return;
+  m_held -= m_needs[group->row];
+  m_shared.erase(group);
 }
 
 void Generation::takeSampled(std::span<const std::size_t> rows, std::span<const std::int64_t> cacheRows, const kernels::Sampled& sampled) {
@@ -175,6 +203,12 @@ void Generation::admit(std::stop_token stop) {
     std::vector<std::size_t> fresh;   // among them, those whose prompt must be computed
     std::int64_t tokens = 0, held = m_held;
     bool full = false;
+    std::int64_t staying = 0, most = 0;  // bytes of prompts whose samples wait; what one of these needs at most
+    for (const Shared& s : m_shared) {
+      if (s.waiting == 0) continue;
+      staying += s.tokens > 0 ? m_needs[s.row] : blockBytes(static_cast<std::int64_t>(m_rows[s.row].ids.size()));
+      most = std::max(most, s.tokens > 0 ? sampleNeed(s.row) : needOf(s.row));
+    }
     const auto sharedOf = [&](std::size_t row) {
       return std::find_if(m_shared.begin(), m_shared.end(), [&](const Shared& s) { return s.row == m_source[row]; });
     };
@@ -183,15 +217,25 @@ void Generation::admit(std::stop_token stop) {
       const auto length = static_cast<std::int64_t>(m_rows[r].ids.size());
       if (!m_together) {
         if (static_cast<std::int64_t>(m_active.size() + rows.size()) >= m_costs.places) break;
-        // A prompt with samples that may have to wait is kept beside its rows.
-        const std::int64_t need = needOf(r) + (!known && m_siblings[r] > 0 ? blockBytes(length) : 0);
-        const bool fits = m_limits.kvBytes == 0 || held + need <= m_limits.kvBytes;
+        const bool shares = sharedTokens(r) > 0, begins = !known && m_siblings[r] > 0;
+        const std::int64_t need = known && shares ? sampleNeed(r) : needOf(r);
+        // Where samples copy the prompt, it is kept beside its rows while some may have to wait.
+        const std::int64_t kept = begins && !shares ? blockBytes(length) : 0;
+        bool fits = held + need + kept <= m_limits.kvBytes;
+        if (begins) {  // what stays until the last sample has begun must leave room for any of those that wait
+          const std::int64_t stays = shares ? need : kept, next = std::max(most, shares ? sampleNeed(r) : need);
+          fits = fits && staying + stays + next <= m_limits.kvBytes;
+          if (fits) staying += stays, most = next;
+        }
+        fits = fits || m_limits.kvBytes == 0;
         if (!fits && !(m_active.empty() && rows.empty() && m_shared.empty())) break;
         if (!known && tokens > 0 && tokens + length > kPrefillTokens) break;
-        held += need;
+        held += need + kept;
+        m_needs[r] = need;
         full = !fits;  // alone, and its prompt is not kept
       } else {
-        held += needOf(r);
+        m_needs[r] = needOf(r);
+        held += m_needs[r];
       }
       rows.push_back(r);
       if (!known) {
@@ -231,22 +275,31 @@ void Generation::admit(std::stop_token stop) {
         const auto at = own - fresh.begin();
         cacheRows[i] = freshRows[static_cast<std::size_t>(at)];
         parts.push_back(logits.narrow(0, at, 1));
+        const auto length = static_cast<std::int64_t>(m_rows[r].ids.size());
         if (m_siblings[r] > 0 && !full) {
-          const auto length = static_cast<std::int64_t>(m_rows[r].ids.size());
-          m_shared.push_back({r, m_cache.copyRow(cacheRows[i], length), logits.narrow(0, at, 1).clone(), m_siblings[r]});
-          m_held += blockBytes(length);
+          const std::int64_t readable = sharedTokens(r);
+          m_shared.push_back({r, readable > 0 ? cacheRows[i] : m_cache.copyRow(cacheRows[i], length), logits.narrow(0, at, 1).clone(), m_siblings[r], readable, 1, false});
+          if (readable == 0) m_held += blockBytes(length);
         }
       } else {
         const auto shared = sharedOf(r);
-        cacheRows[i] = m_cache.copyRow(shared->cacheRow, static_cast<std::int64_t>(m_rows[r].ids.size()) + m_room);
+        const std::int64_t capacity = static_cast<std::int64_t>(m_rows[r].ids.size()) + m_room;
         parts.push_back(shared->logits);
-        if (--shared->waiting == 0) {
-          m_held -= blockBytes(static_cast<std::int64_t>(m_rows[r].ids.size()));
-          m_cache.release(shared->cacheRow);
-          m_shared.erase(shared);
+        --shared->waiting;
+        if (shared->tokens > 0) {
+          cacheRows[i] = m_cache.shareRow(shared->cacheRow, shared->tokens, capacity);
+          ++shared->running;
+          if (shared->waiting == 0 && shared->firstEnded) m_cache.release(shared->cacheRow);
+        } else {
+          cacheRows[i] = m_cache.copyRow(shared->cacheRow, capacity);
+          if (shared->waiting == 0) {
+            m_held -= blockBytes(static_cast<std::int64_t>(m_rows[r].ids.size()));
+            m_cache.release(shared->cacheRow);
+            m_shared.erase(shared);
+          }
         }
       }
-      m_held += needOf(r);
+      m_held += m_needs[r];
     }
     m_next += rows.size();
     m_costs.peakKvBytes = std::max(m_costs.peakKvBytes, m_cache.bytes());

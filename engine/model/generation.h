@@ -1,6 +1,6 @@
 // Generation: many rows decoded with continuous batching. At most `rowsAtOnce` rows run; a row that has ended gives its place to
 // the next one, and the blocks of keys and values that exist never exceed `kvBytes`. Rows with the same ids and the same pixel
-// storage (samples of one prompt) share one prefill, never rows of different images. What a row samples depends on its seed, its
+// storage (samples of one prompt) share one prefill and on the CPU the prompt's keys and values, never rows of different images. What a row samples depends on its seed, its
 // prompt and the weights alone, not on who runs beside it. Engine thread; the weights must not move while it lives.
 #pragma once
 
@@ -62,12 +62,15 @@ class Generation {
     std::size_t row = 0;
     std::int64_t cacheRow = -1, id = 0;
   };
-  /// A prompt that was computed and whose other samples still wait.
+  /// A prompt that was computed and whose other samples still wait or, where they read its keys and values, still run.
   struct Shared {
     std::size_t row = 0;
-    std::int64_t cacheRow = -1;
-    at::Tensor logits;  // [1, V] of its last token
-    std::size_t waiting = 0;
+    std::int64_t cacheRow = -1;   // a copy of the prompt's; of a shared one the row's own
+    at::Tensor logits;            // [1, V] of its last token
+    std::size_t waiting = 0;      // samples that have not begun
+    std::int64_t tokens = 0;      // that its samples read where they are; 0: each has a copy
+    std::size_t running = 0;      // samples that have not ended, the first one too
+    bool firstEnded = false;
   };
 
   void admit(std::stop_token stop);
@@ -81,6 +84,12 @@ class Generation {
   void takeSampled(std::span<const std::size_t> rows, std::span<const std::int64_t> cacheRows, const kernels::Sampled& sampled);
   std::int64_t blockBytes(std::int64_t tokens) const;
   std::int64_t needOf(std::size_t row) const;
+  std::int64_t sampleNeed(std::size_t row) const;  // of one that reads a shared prompt
+  /// Tokens of the row's prompt that its samples share in memory: on the CPU whole pieces of the attention's sums; none elsewhere,
+  /// where the kernels want a row's keys in one piece.
+  std::int64_t sharedTokens(std::size_t row) const;
+  /// Gives back what an ended row held.
+  void end(std::size_t row, std::int64_t cacheRow);
 
   const Qwen3VL& m_model;
   std::vector<RowInput> m_rows;
@@ -97,6 +106,7 @@ class Generation {
   std::vector<Active> m_active;
   std::vector<Shared> m_shared;
   std::int64_t m_held = 0;  // bytes of keys and values that admitted rows may come to need
+  std::vector<std::int64_t> m_needs;  // of each of them
   std::int64_t m_room = 0;  // tokens behind a prompt that its block has room for
   KvCache m_cache;
   std::unique_ptr<CpuDecoder> m_fast;

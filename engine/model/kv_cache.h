@@ -5,6 +5,7 @@
 //   key(layer, head, t)   = p + (((layer * 2 + 0) * kvHeads + head) * c + t) * d
 //   value(layer, head, t) = p + (((layer * 2 + 1) * kvHeads + head) * c + t) * d
 // with t < length valid. Rows grow by themselves; blocks then move, so pointers hold only until the next reserve().
+// A row may read its first tokens in the block of another one (shareRow): then its own block begins with the token behind them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -29,12 +30,16 @@ class KvCache {
   std::int64_t headDim() const { return m_headDim; }
   /// Tokens of the row that are in the cache.
   std::int64_t length(std::int64_t row) const { return at(row).length; }
+  /// Tokens that the row's own block has room for.
   std::int64_t capacity(std::int64_t row) const { return at(row).data.defined() ? at(row).data.size(3) : 0; }
   /// Position (all three axes) of the row's next token.
   std::int64_t nextPosition(std::int64_t row) const { return at(row).length + at(row).ropeDelta; }
   /// The whole block of the row.
   const at::Tensor& data(std::int64_t row) const { return at(row).data; }
-  /// [kvHeads, n, headDim] views of the first n tokens.
+  /// The block of another row in which this one's first shared() tokens lie.
+  const at::Tensor& prefix(std::int64_t row) const { return at(row).prefix; }
+  std::int64_t shared(std::int64_t row) const { return at(row).shared; }
+  /// [kvHeads, n, headDim] of the first n tokens: views, or a copy for a row that shares some.
   at::Tensor keys(std::int64_t layer, std::int64_t row, std::int64_t n) const;
   at::Tensor values(std::int64_t layer, std::int64_t row, std::int64_t n) const;
 
@@ -43,7 +48,10 @@ class KvCache {
   /// A copy of a row: rows with the same prompt share one prefill. `capacity`: tokens that the copy has room for, 0: as many
   /// as the row.
   std::int64_t copyRow(std::int64_t row, std::int64_t capacity = 0);
-  /// Frees the row's memory. The index stays taken.
+  /// A row that goes on from all tokens of another and reads the first `shared` of them where they are; the rest is copied. Those
+  /// tokens must not change any more; they outlive the other row. `capacity`: tokens in all that it has room for.
+  std::int64_t shareRow(std::int64_t row, std::int64_t shared, std::int64_t capacity);
+  /// Frees the row's memory, but for what others share. The index stays taken.
   void release(std::int64_t row);
   /// Makes room for `tokens` in all, in the type and on the device of `like`.
   void reserve(std::int64_t row, std::int64_t tokens, const at::TensorOptions& like);
@@ -53,18 +61,21 @@ class KvCache {
   void advance(std::int64_t row, std::int64_t n) { at(row).length += n; }
   /// The most expected tokens for which a new row gets room at once (default 1,024); beyond it, rows grow by doubling.
   void expectAtMost(std::int64_t tokens) { m_expectedAtMost = tokens; }
-  /// Bytes of all rows' blocks.
+  /// Bytes of all rows' blocks; a shared one counts once.
   std::int64_t bytes() const;
   /// Tokens that a block for `tokens` has room for.
   static std::int64_t roundedCapacity(std::int64_t tokens) { return (tokens + 15) / 16 * 16; }
-  /// Forgets all but the first n tokens.
-  void truncate(std::int64_t row, std::int64_t n) { at(row).length = n; }
+  /// Forgets all but the first n tokens; at least the shared ones stay.
+  void truncate(std::int64_t row, std::int64_t n);
 
  private:
   struct Row {
     at::Tensor data;
     std::int64_t length = 0, ropeDelta = 0, room = 0;
+    at::Tensor prefix;
+    std::int64_t shared = 0;
   };
+  at::Tensor part(std::int64_t layer, std::int64_t which, std::int64_t row, std::int64_t n) const;
   Row& at(std::int64_t row) { return m_rows.at(static_cast<std::size_t>(row)); }
   const Row& at(std::int64_t row) const { return m_rows.at(static_cast<std::size_t>(row)); }
 
