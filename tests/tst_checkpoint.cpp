@@ -41,9 +41,24 @@ void arm(Kind what, long number) {
 }
 void disarm() { kind = Kind::None; }
 
+/// The disk is full from the first write to a file with this in its path.
+std::string file;
+void fillAt(const std::string& name) {
+  file = name;
+  arm(Kind::DiskFull, 0);
+}
+bool waitsFor(int fd) {
+  if (file.empty()) return false;
+  char path[4096] = {};
+  if (::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), path, sizeof path - 1) < 0 || std::string(path).find(file) == std::string::npos) return true;
+  file.clear();
+  at = seen + 1;
+  return false;
+}
+
 /// One more call that changes the disk: whether it must fail. A full disk stays full; a killed process writes half of it at most.
 bool strikes() {
-  if (kind == Kind::None) return false;
+  if (kind == Kind::None || !file.empty()) return false;
   ++seen;
   return kind == Kind::DiskFull ? seen >= at : seen == at;
 }
@@ -62,11 +77,12 @@ F* real(const char* name) {
 extern "C" {
 ssize_t write(int fd, const void* bytes, size_t size) {
   static auto* next = fault::real<ssize_t(int, const void*, size_t)>("write");
-  if (fd > 2 && fault::strikes()) {
+  if (fd > 2 && !fault::waitsFor(fd) && fault::strikes()) {
     if (fault::kind == fault::Kind::Kill) {
       next(fd, bytes, size / 2);
       fault::die();
     }
+    if (fault::seen == fault::at && size > 1) return next(fd, bytes, size / 2);  // what still fits
     errno = ENOSPC;
     return -1;
   }
@@ -138,14 +154,14 @@ RunConfig tinyConfig() {
   return config;
 }
 
-std::unique_ptr<Run> openRun(const RunConfig& config, const std::string& directory, const std::string& resumeFrom = {}) {
+std::unique_ptr<Run> openRun(const RunConfig& config, const std::string& directory, const std::string& resumeFrom = {}, EventSink sink = {}) {
   RunParts parts;
   parts.student = Qwen3VL::load(resumeFrom.empty() ? golden::path("tiny-student-vicur") : resumeFrom, "cpu", "float32");
   parts.teacher = Qwen3VL::load(golden::path("tiny-teacher"), "cpu", "float32");
   parts.studentProcessor = parts.teacherProcessor = std::make_shared<Processor>(golden::path("tiny-student"));
   parts.train = rows();
   parts.studentFiles = golden::path("tiny-student-vicur");
-  return std::make_unique<Run>(config, std::move(parts), directory, resumeFrom, EventSink());
+  return std::make_unique<Run>(config, std::move(parts), directory, resumeFrom, std::move(sink));
 }
 
 /// Up to the moment at which `step` is done and published.
@@ -212,7 +228,10 @@ class TestCheckpoint : public QObject {
     }
     m_unbroken = weightsOf(*run);
   }
-  void cleanup() { fault::disarm(); }
+  void cleanup() {
+    fault::disarm();
+    fault::file.clear();
+  }
 
   void killedAtEveryWriteOfASaveAWholeCheckpointIsLeft() {
     const std::string directory = folder("kill-save");
@@ -310,6 +329,85 @@ class TestCheckpoint : public QObject {
     while (run->advance({})) {
     }
     QVERIFY(sameBits(weightsOf(*run), m_unbroken));
+  }
+
+  void aDiskThatFillsUpInTheMiddleOfAStepPausesTheRunAndNothingIsLostOrHalfWritten() {
+    const std::string whole = folder("room");
+    {
+      auto run = openRun(rehearsalConfig(), whole);
+      while (run->advance({})) {
+      }
+    }
+    const auto textOf = [](const fs::path& file) {
+      std::ifstream in(file, std::ios::binary);
+      return std::string(std::istreambuf_iterator<char>(in), {});
+    };
+    int number = 0;
+    for (const std::string place : {"status.json", "rollouts/1.jsonl", "metrics.jsonl", "tfevents", "model.safetensors", "optimizer.safetensors", "manifest.json", "2", "40", "111"}) {
+      const bool counted = place.find('.') == std::string::npos && place != "tfevents";  // at the n-th change of the disk, whatever it is
+      const std::string directory = folder("no-room") + std::to_string(++number);
+      std::vector<Failure> told;
+      std::vector<RunState> states;
+      auto run = openRun(rehearsalConfig(), directory, {}, [&](const Event& event) {
+        if (const auto* failed = std::get_if<Failed>(&event)) told.push_back(failed->failure);
+        if (const auto* status = std::get_if<RunStatus>(&event)) states.push_back(status->state);
+      });
+      counted ? fault::arm(fault::Kind::DiskFull, std::atol(place.c_str())) : fault::fillAt(place);
+      bool more = true;
+      while (more && run->status().state != RunState::Paused) more = run->advance({});
+      QVERIFY2(more && run->status().state == RunState::Paused, "it is no end");
+      QCOMPARE(told.size(), std::size_t(1));
+      QVERIFY2(told[0].where.starts_with(directory) && told[0].why.find("disk is full") != std::string::npos && !told[0].nextStep.empty(), told[0].text().c_str());
+      QCOMPARE(states.back(), RunState::Paused);
+      QVERIFY2(counted || told[0].where.find(place) != std::string::npos, told[0].where.c_str());
+      for (int again = 0; again < 4; ++again) QVERIFY(run->advance({}));  // still full: it only waits
+      QCOMPARE(run->status().state, RunState::Paused);
+      // Not at every try; a second time only for the checkpoint, which needs more than a file of the step.
+      QVERIFY2(told.size() == 1 || (told.size() == 2 && told[1].what.find("checkpoint") != std::string::npos), told.back().text().c_str());
+      fault::disarm();  // room
+      while (run->advance({})) {
+      }
+      QVERIFY2(run->status().state == RunState::Completed, place.c_str());
+      QVERIFY(sameBits(weightsOf(*run), m_unbroken));
+      QCOMPARE(numbersOf(directory), numbersOf(whole));
+      QVERIFY(RunReader(directory).status()->state == RunState::Completed);
+      for (const char* step : {"1", "2", "3"}) QCOMPARE(textOf(fs::path(directory) / "rollouts" / (std::string(step) + ".jsonl")), textOf(fs::path(whole) / "rollouts" / (std::string(step) + ".jsonl")));
+      const EventFileContents events = readEventFile(fs::directory_iterator(directory + "/tensorboard")->path().string());
+      QVERIFY(!events.truncated);
+      QCOMPARE(events.scalars.at("actor/loss").size(), std::size_t(3));
+      for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+        const std::string name = entry.path().filename().string();
+        QVERIFY2(!name.ends_with(".new") && name.find(".part") == std::string::npos && name.find(".unfinished") == std::string::npos, name.c_str());
+      }
+    }
+  }
+
+  void aRunThatWaitsForRoomCanBeStoppedAndResumedOnceThereIsSome() {
+    const std::string directory = folder("stopped-full");
+    auto run = openRun(rehearsalConfig(), directory);
+    advanceTo(*run, 1);
+    while (run->status().phase != "sample") run->advance({});  // its checkpoint is there
+    fault::arm(fault::Kind::DiskFull, 1);
+    while (run->status().state != RunState::Paused) run->advance({});
+    QVERIFY_THROWS_EXCEPTION(DiskFull, run->stop(true));
+    run->stop(false);
+    QCOMPARE(run->status().state, RunState::Stopped);
+    fault::disarm();
+    run.reset();
+    {  // what a kill in the middle of a write would leave besides
+      std::ofstream(directory + "/metrics.jsonl", std::ios::app) << "{\"step\": 2, \"sec";
+      const std::string events = fs::directory_iterator(directory + "/tensorboard")->path().string();
+      const auto all = golden::readBytes(events);
+      const std::string half(all.begin() + 40, all.begin() + 70);
+      std::ofstream(events, std::ios::app | std::ios::binary) << half;
+      QVERIFY(readEventFile(events).truncated);
+    }
+    auto again = openRun(rehearsalConfig(), directory, newestCheckpoint(directory));
+    for (const auto& entry : fs::directory_iterator(directory + "/tensorboard")) QVERIFY(!readEventFile(entry.path().string()).truncated);
+    while (again->advance({})) {
+    }
+    QVERIFY(sameBits(weightsOf(*again), m_unbroken));
+    QCOMPARE(numbersOf(directory).size(), std::size_t(3));
   }
 
   void aDamagedCheckpointIsRefusedByItsTensorAndTheOneBeforeIsOffered() {

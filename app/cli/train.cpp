@@ -159,6 +159,10 @@ int train(Context& context, const std::string& file, const std::vector<std::stri
       if (server) server->publish(*status);
       progress(Progress{"step " + std::to_string(status->step + 1) + " of " + std::to_string(status->totalSteps) + ", " + status->phase,
                         static_cast<double>(status->step), static_cast<double>(status->totalSteps), status->secondsLeft});
+    } else if (const auto* failed = std::get_if<Failed>(&event)) {  // not the end: it waits, for room on the disk
+      clearProgress();
+      std::fprintf(stderr, "%s\n", failed->failure.text().c_str());
+      if (server) server->trouble(failed->failure);
     } else {
       progress(event);
     }

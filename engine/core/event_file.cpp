@@ -1,5 +1,8 @@
 #include "engine/core/event_file.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
 #include <bit>
 #include <cerrno>
@@ -180,20 +183,24 @@ std::uint32_t maskedCrc32c(const void* bytes, std::size_t size) { return std::ro
 EventFileWriter::EventFileWriter(const std::string& folder, double startSeconds) {
   std::filesystem::create_directories(folder);
   m_path = folder + "/events.out.tfevents." + std::to_string(static_cast<std::int64_t>(startSeconds)) + ".cuescope";
-  m_file = std::fopen(m_path.c_str(), "ab");
-  if (!m_file) throw Error("The event file cannot be written", m_path, std::strerror(errno), "Check the folder's rights and the disk's free space.");
-  if (std::ftell(m_file) == 0) {
+  m_file = ::open(m_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (m_file < 0 && meansDiskFull(errno)) throw DiskFull("The event file cannot be written", m_path, 0);
+  if (m_file < 0) throw Error("The event file cannot be written", m_path, std::strerror(errno), "Check the folder's rights and the disk's free space.");
+  if (::lseek(m_file, 0, SEEK_END) == 0) {
     std::string event;
     putKey(event, 1, kFixed64);
     putRaw(event, startSeconds);
     putBytes(event, 3, "brain.Event:2");
-    record(event);
+    try {
+      record(event);
+    } catch (...) {
+      ::close(m_file);
+      throw;
+    }
   }
 }
 
-EventFileWriter::~EventFileWriter() {
-  if (m_file) std::fclose(m_file);
-}
+EventFileWriter::~EventFileWriter() { ::close(m_file); }
 
 void EventFileWriter::scalars(std::int64_t step, double wallSeconds, const std::map<std::string, double>& values) {
   std::string summary;
@@ -219,8 +226,18 @@ void EventFileWriter::record(const std::string& bytes) {
   putRaw(out, maskedCrc32c(out.data(), out.size()));
   out += bytes;
   putRaw(out, maskedCrc32c(bytes.data(), bytes.size()));
-  if (std::fwrite(out.data(), 1, out.size(), m_file) != out.size() || std::fflush(m_file) != 0)
-    throw Error("The event file cannot be written", m_path, std::strerror(errno), "Free some space; the run itself is not touched by this.");
+  const off_t before = ::lseek(m_file, 0, SEEK_END);
+  for (std::size_t done = 0; done < out.size();) {
+    const ssize_t count = ::write(m_file, out.data() + done, out.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      const int number = errno;
+      [[maybe_unused]] const int cut = before >= 0 ? ::ftruncate(m_file, before) : -1;  // half a record would end the file for its readers
+      if (meansDiskFull(number)) throw DiskFull("The event file cannot be written", m_path, out.size());
+      throw Error("The event file cannot be written", m_path, std::strerror(number), "Check the folder's rights.");
+    }
+    done += static_cast<std::size_t>(count);
+  }
 }
 
 EventFileContents readEventFile(const std::string& file) {
@@ -252,8 +269,21 @@ EventFileContents readEventFile(const std::string& file) {
     if (check != maskedCrc32c(event.data(), size)) refuse(at, "the checksum of a record does not match");
     if (!readEvent(event, contents)) refuse(at, "a record is not an Event message");
     at += kHead + size + kFoot;
+    contents.wholeBytes = static_cast<std::int64_t>(at);
   }
   return contents;
+}
+
+void cutTornRecords(const std::string& folder) {
+  std::error_code ignored;  // no folder: nothing is torn
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    if (entry.path().filename().string().find("tfevents") == std::string::npos) continue;
+    try {
+      const EventFileContents contents = readEventFile(entry.path().string());
+      if (contents.truncated) std::filesystem::resize_file(entry.path(), static_cast<std::uintmax_t>(contents.wholeBytes), ignored);
+    } catch (const Error&) {  // damaged in another way: its readers say so
+    }
+  }
 }
 
 }  // namespace cuescope

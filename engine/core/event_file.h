@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,7 +11,8 @@
 
 namespace cuescope {
 
-/// Appends to folder/events.out.tfevents.<start>.cuescope. Throws Error when the disk refuses.
+/// Appends to folder/events.out.tfevents.<start>.cuescope. Throws Error when the disk refuses (DiskFull when it is full; then no part
+/// of the record is there).
 class EventFileWriter {
  public:
   /// `startSeconds` names the file and stamps its first record; a run gives its own start, so that equal runs give equal files
@@ -30,7 +30,7 @@ class EventFileWriter {
  private:
   void record(const std::string& bytes);
   std::string m_path;
-  std::FILE* m_file = nullptr;
+  int m_file = -1;
 };
 
 struct EventScalar {
@@ -41,10 +41,14 @@ struct EventScalar {
 struct EventFileContents {
   std::map<std::string, std::vector<EventScalar>> scalars;
   bool truncated = false;  // the last record is incomplete: a writer may still be at it
+  std::int64_t wholeBytes = 0;  // of the records before it
 };
 /// Scalars of one event file (simple values and rank-0 float tensors; everything else is skipped). Throws Error that names the
 /// offset when a checksum does not match or the file is none.
 EventFileContents readEventFile(const std::string& file);
+
+/// Cuts a record that a dead writer left half-written off the end of each event file of a folder. Only for the folder's owner.
+void cutTornRecords(const std::string& folder);
 
 /// CRC-32C (Castagnoli), and TensorFlow's masked form of it.
 std::uint32_t crc32c(const void* bytes, std::size_t size);

@@ -2,6 +2,7 @@
 // No torch, no Qt. Any thread.
 #pragma once
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -30,6 +31,23 @@ class Error : public std::runtime_error {
  private:
   Failure m_failure;
 };
+
+/// A write did not fit on the disk. Not the end: what was being written is as it was before, and may be written again.
+class DiskFull : public Error {
+ public:
+  /// `bytes` is what the write needed; the sentence also says what the disk has left.
+  DiskFull(std::string what, std::string path, std::uint64_t bytes);
+  const std::string& path() const { return m_path; }
+  std::uint64_t bytes() const { return m_bytes; }
+
+ private:
+  std::string m_path;
+  std::uint64_t m_bytes;
+};
+/// errno values that mean it: no space, or no quota.
+bool meansDiskFull(int number);
+/// Bytes that this user may still write where `path` lies; -1 when the system does not say.
+std::int64_t freeBytes(const std::string& path);
 
 /// The user asked for it: a stop token was seen. Not a failure.
 class Cancelled : public std::runtime_error {

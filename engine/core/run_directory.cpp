@@ -25,7 +25,9 @@ namespace {
 
 using nlohmann::json;
 
-[[noreturn]] void failOnDisk(const std::string& what, const std::string& path) {
+/// `bytes`: of the write that was refused.
+[[noreturn]] void failOnDisk(const std::string& what, const std::string& path, std::uint64_t bytes = 0) {
+  if (meansDiskFull(errno)) throw DiskFull(what, path, bytes);
   throw Error(what, path, std::strerror(errno), "Check that the disk has space and that the folder may be written.");
 }
 
@@ -42,17 +44,25 @@ class File {
   File& operator=(const File&) = delete;
   int fd() const { return m_fd; }
 
+  /// All of it, or nothing: what did not fit is cut off again.
   void write(const std::string& bytes) {
+    const off_t before = ::lseek(m_fd, 0, SEEK_END);
     std::size_t done = 0;
     while (done < bytes.size()) {
       ssize_t count = ::write(m_fd, bytes.data() + done, bytes.size() - done);
       if (count < 0 && errno == EINTR) continue;
-      if (count < 0) failOnDisk("The file could not be written", m_path);
+      if (count < 0) {
+        const int number = errno;
+        // Where the cut is refused as well half a line is left, which the next start takes away.
+        [[maybe_unused]] const int cut = before >= 0 ? ::ftruncate(m_fd, before) : -1;
+        errno = number;
+        failOnDisk("The file could not be written", m_path, bytes.size());
+      }
       done += static_cast<std::size_t>(count);
     }
   }
-  void sync() {
-    if (::fsync(m_fd) != 0) failOnDisk("The file could not be written to the disk", m_path);
+  void sync(std::uint64_t bytes) {
+    if (::fsync(m_fd) != 0) failOnDisk("The file could not be written to the disk", m_path, bytes);
   }
   /// Some file systems report a full disk only here.
   void close() {
@@ -73,13 +83,16 @@ void syncFolder(const std::string& folder) {
 /// Readers see the old bytes or the new ones, never a part. Durable: also after a power cut.
 void replaceFile(const std::string& path, const std::string& bytes, bool durable) {
   std::string neighbour = path + ".new";
-  {
+  try {
     File file(neighbour, O_WRONLY | O_CREAT | O_TRUNC);
     file.write(bytes);
-    if (durable) file.sync();
+    if (durable) file.sync(bytes.size());
     file.close();
+    if (::rename(neighbour.c_str(), path.c_str()) != 0) failOnDisk("The file could not be replaced", path, bytes.size());
+  } catch (...) {
+    ::unlink(neighbour.c_str());
+    throw;
   }
-  if (::rename(neighbour.c_str(), path.c_str()) != 0) failOnDisk("The file could not be replaced", path);
   if (durable) syncFolder(fs::path(path).parent_path().string());
 }
 

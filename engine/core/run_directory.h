@@ -57,7 +57,8 @@ class RunWriter {
   const std::string& directory() const { return m_directory; }
   void writeConfig(const std::string& yaml);
   void writeStatus(const RunStatus& status);
-  /// Appends the step to metrics.jsonl (and probes/N.json); flushed to the kernel before it returns.
+  /// Appends the step to metrics.jsonl (and probes/N.json); flushed to the kernel before it returns. A full disk is DiskFull, and the
+  /// file as it was before: the same call may be made again. So it is with every write here.
   void append(const StepSnapshot& step);
   /// Drops steps after `step` from metrics.jsonl: resuming from an older checkpoint.
   void truncateAfter(int step);

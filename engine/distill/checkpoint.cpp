@@ -64,8 +64,10 @@ std::string fileDigest(const fs::path& file) {
 void flushToDisk(const fs::path& path, bool folder) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | (folder ? O_DIRECTORY : 0));
   const bool ok = fd >= 0 && (::fsync(fd) == 0 || (folder && errno == EINVAL));
-  const std::string reason = std::strerror(errno);
+  const int number = errno;
+  const std::string reason = std::strerror(number);
   if (fd >= 0) ::close(fd);
+  if (!ok && meansDiskFull(number)) throw DiskFull("The checkpoint could not be written to the disk", path.string(), 0);
   if (!ok)
     throw Error("The checkpoint could not be written to the disk", path.string(), reason,
                 "Free some space, then save again.");
@@ -201,6 +203,7 @@ std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& stud
   unfinished.renameTo(final);
   return final.string();
 } catch (const fs::filesystem_error& error) {
+  if (meansDiskFull(error.code().value())) throw DiskFull("The checkpoint could not be written", error.path1().string(), 0);
   throw Error("The checkpoint could not be written", error.path1().string(), error.code().message(),
               "Free some space, then save again.");
 }

@@ -16,6 +16,7 @@ using Clock = std::chrono::steady_clock;
 
 double startSeconds(const std::string& directory) {
   std::filesystem::create_directories(directory + "/tensorboard");
+  cutTornRecords(directory + "/tensorboard");
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
@@ -175,26 +176,32 @@ void Run::computeInBfloat16() {
 }
 
 bool Run::advance(std::stop_token stop) {
-  if (m_phase == Phase::Done) return false;
+  if (m_phase == Phase::Done && !m_waiting) return false;
   if (stop.stop_requested()) throw Cancelled();
-  m_status.state = RunState::Running;
-  const Phase worked = m_phase;
-  const auto begin = Clock::now();
+  if (m_waiting && !roomAgain(stop)) return true;
   try {
-    unit(stop);
+    if (m_phase != Phase::Done) {
+      m_status.state = RunState::Running;
+      const Phase worked = m_phase;
+      const auto begin = Clock::now();
+      unit(stop);
+      const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+      m_committed.seconds += seconds;
+      m_stepSeconds += seconds;
+      m_snapshot.phaseSeconds[phaseName(worked)] += seconds;
+    }
+    report();
+    goOn();
   } catch (const Cancelled&) {
     throw;
+  } catch (const DiskFull& full) {
+    waitForRoom(full);
+    return true;
   } catch (...) {
     m_status.state = RunState::Failed;
-    m_writer.writeStatus(m_status);
-    if (m_sink) m_sink(m_status);
+    tellStatus();
     throw;
   }
-  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  m_committed.seconds += seconds;
-  m_stepSeconds += seconds;
-  m_snapshot.phaseSeconds[phaseName(worked)] += seconds;
-  report();
   return m_phase != Phase::Done;
 }
 
@@ -229,9 +236,7 @@ void Run::work(std::stop_token stop) {
     case Phase::Publish:
       return publish();
     case Phase::Save:
-      checkpoint();
-      if (m_committed.step >= m_status.totalSteps) return finish(RunState::Completed);
-      return enter(Phase::Sample);
+      return save();
     case Phase::Done:
       return;
   }
@@ -268,18 +273,30 @@ void Run::stop(bool save) {
   if (m_phase == Phase::Done) return;
   if (save) finishUpdates();
   // A step whose update is done belongs to the run: its row is published before the checkpoint that contains it.
-  if (m_phase == Phase::Evaluate || m_phase == Phase::Probe || m_phase == Phase::Publish) {
-    if (!m_batch.rows.empty()) publish();
+  const bool unpublished = m_phase == Phase::Evaluate || m_phase == Phase::Probe || m_phase == Phase::Publish;
+  if (unpublished && !m_batch.rows.empty()) {
+    try {
+      publish();
+    } catch (const DiskFull&) {
+      if (save) throw;  // without a checkpoint the step is made again, whether its row is there or not
+    }
   }
   if (save) checkpoint();
   finish(RunState::Stopped);
-  report();
+  m_waiting.reset();
+  m_status.phase.clear();
+  m_status.secondsLeft = 0;
+  tellStatus();
 }
 
 void Run::setPaused(bool paused) {
   if (m_phase == Phase::Done) return;
   m_status.state = paused ? RunState::Paused : RunState::Running;
-  m_writer.writeStatus(m_status);
+  if (m_waiting && !paused) m_waiting->nextTry = {};  // whoever asks has made room, or wants to know
+  try {
+    m_writer.writeStatus(m_status);
+  } catch (const DiskFull&) {  // the file comes later
+  }
 }
 
 void Run::finish(RunState state) {

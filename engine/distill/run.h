@@ -10,12 +10,16 @@
 //   publish   metrics.jsonl, rollouts, probes, TensorBoard, then the event
 //   save      a checkpoint                               -> every save_freq steps and at the end; its seconds count to
 //   the next step
+// A disk that is full does not end a run: the unit that wrote leaves nothing half-written, the run is paused, and the unit is done
+// again as soon as there is room.
 // A step's numbers depend on configuration and seed alone: not on pauses, inspections or the split into micro-batches
 // (there: but for rounding).
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -117,7 +121,13 @@ class Run final : public TrainingRun {
   void evaluateBlock(std::stop_token stop);
   void probe();
   void publish();
+  void save();
   void enter(Phase phase);
+  /// The disk is full (run_disk.cpp): the run is paused and does the unit again when there is room.
+  void waitForRoom(const DiskFull& full);
+  bool roomAgain(std::stop_token stop);
+  void goOn();
+  void tellStatus();  // status.json as well, if the disk takes it
   void afterUpdate();
   void startEvaluation();
   std::int64_t evaluationRows() const;  // of one unit
@@ -175,6 +185,14 @@ class Run final : public TrainingRun {
   std::int64_t m_microTokens, m_places = 0;  // packed tokens of one pass; responses at once, 0: as configured
   int m_shortages = 0;                       // of memory, in this step
   std::string m_shortage;                    // what the last one said
+  struct Waiting {
+    std::string path;
+    std::uint64_t bytes = 0, told = 0;  // that are needed; that were spoken of
+    std::chrono::steady_clock::time_point nextTry;
+    std::chrono::milliseconds pause{0};
+  };
+  std::optional<Waiting> m_waiting;  // for room on the disk
+  int m_published = 0;               // files of this step that are written: a publication that is repeated leaves them alone
   double m_stepSeconds = 0;  // of this step so far
   double m_meanStepSeconds = 0;
 };

@@ -198,7 +198,15 @@ std::string Run::rolloutLines() const {
 
 void Run::publish() {
   const int step = m_committed.step;
-  if (!m_batch.rows.empty() && due(m_config.trainer.rolloutSaveFreq)) m_writer.appendRollouts(step, rolloutLines());
+  // A full disk may stand between any two files: those that are written are not written twice.
+  const auto once = [this](int file, const auto& write) {
+    if (m_published >= file) return;
+    write();
+    m_published = file;
+  };
+  once(1, [&] {
+    if (!m_batch.rows.empty() && due(m_config.trainer.rolloutSaveFreq)) m_writer.appendRollouts(step, rolloutLines());
+  });
   m_snapshot.step = step;
   m_snapshot.secondsSinceStart = m_committed.seconds;
   m_snapshot.tokensSinceStart = m_committed.tokens;
@@ -206,8 +214,9 @@ void Run::publish() {
   if (m_stepSeconds > 0 && m_batch.tokens > 0)
     m_snapshot.metrics["perf/throughput"] = static_cast<double>(m_batch.tokens) / m_stepSeconds;
   m_snapshot.metrics["perf/cpu_memory_used_gb"] = residentGigabytes();
-  m_writer.append(m_snapshot);
-  m_events.scalars(step, wallSeconds(), m_snapshot.metrics);
+  once(2, [&] { m_writer.append(m_snapshot); });
+  once(3, [&] { m_events.scalars(step, wallSeconds(), m_snapshot.metrics); });
+  m_published = 0;
   m_lastMetrics = m_snapshot.metrics;
   if (m_sink) m_sink(std::make_shared<const StepSnapshot>(std::move(m_snapshot)));
   if (!m_batch.rows.empty())

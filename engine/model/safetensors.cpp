@@ -409,8 +409,8 @@ void writeSafetensors(const std::string& path, const NamedTensors& tensors,
       ::close(descriptor);
       ::unlink(temporary.c_str());
     }
-    throw Error("The file cannot be written", path, std::strerror(number),
-                number == ENOSPC ? "Free some space on the disk." : "Check the folder's permissions.");
+    if (meansDiskFull(number)) throw DiskFull("The file cannot be written", path, 8 + text.size() + offset);
+    throw Error("The file cannot be written", path, std::strerror(number), "Check the folder's permissions.");
   };
   if (descriptor < 0) fail(errno);
   const auto put = [&](const void* data, std::uint64_t size) {
@@ -436,8 +436,8 @@ void writeSafetensors(const std::string& path, const NamedTensors& tensors,
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
     const int number = errno;
     ::unlink(temporary.c_str());
-    throw Error("The file cannot be written", path, std::strerror(number),
-                number == ENOSPC ? "Free some space on the disk." : "Check the folder's permissions.");
+    if (meansDiskFull(number)) throw DiskFull("The file cannot be written", path, 8 + text.size() + offset);
+    throw Error("The file cannot be written", path, std::strerror(number), "Check the folder's permissions.");
   }
   const std::string parent = fs::path(path).parent_path().string();
   if (const int folder = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
