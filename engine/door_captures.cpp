@@ -51,7 +51,7 @@ void captureProbes(const Run& run, const EventSink& sink, std::stop_token stop) 
   const fs::path folder = fs::path(run.directory()) / "captures" / name;
   for (const int index : indexes) {
     try {
-      const DataRows rows = readRows(resolvePath(config.data.valFiles.front()), index, 1);
+      const DataRows rows = readRows(resolvePath(config.data.valFiles.front()), index, 1, config.data.cueEdits);
       if (rows.rows.empty()) throw Error("There is no such row", "data.probe_rows", std::to_string(index));
       if (!rows.rows[0].problem.empty()) throw Error("The row cannot be read", rows.file, rows.rows[0].problem);
       if (rows.rows[0].pictures > 1) throw Error("The row has several pictures", rows.file, "captures of a run hold one");

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/core/failure.h"
+#include "engine/data/data_export.h"
 #include "engine/data/data_rows.h"
 #include "engine/data/demo_folder.h"
 #include "engine/distill/checkpoint.h"
@@ -116,6 +117,9 @@ class DoorEngine : public Engine {
   EvaluationPtr evaluate(const EvaluateRequest& request, const EventSink& sink, std::stop_token stop) override;
   DataVerdict checkData(const std::vector<std::string>& files, const RunConfig& config, const EventSink& sink, std::stop_token stop) override {
     return checkRows(files, config, sink, stop);
+  }
+  DataExport exportData(const std::string& file, const std::string& output, bool teacherPrompt, const EventSink& sink, std::stop_token stop) override {
+    return exportRows(resolvePath(file), output, teacherPrompt, sink, stop);
   }
   std::string exportModel(const std::string& runOrCheckpoint, const std::string& outputFolder) override {
     return exportCheckpoint(runOrCheckpoint, outputFolder);

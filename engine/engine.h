@@ -210,6 +210,13 @@ struct EvaluateRequest {
   bool sinkMaps = false;              // also where the sink looks
 };
 
+/// What was written of a data file.
+struct DataExport {
+  std::string output;
+  std::int64_t rows = 0, edited = 0, crops = 0;  // edited: rows with another cue or other marks
+  std::int64_t teacherPrompts = 0;               // rows with a teacher_prompt
+};
+
 struct DemoTrainRequest {
   std::string outputFolder;
   std::uint64_t seed = 1;
@@ -265,6 +272,8 @@ class Engine {
   virtual EvaluationPtr evaluate(const EvaluateRequest& /*request*/, const EventSink& /*sink*/, std::stop_token /*stop*/) { refuse("evaluate"); }
   /// What a run of this configuration would make of these rows (files empty: the configuration's training files).
   virtual DataVerdict checkData(const std::vector<std::string>& /*files*/, const RunConfig& /*config*/, const EventSink& /*sink*/, std::stop_token /*stop*/) { refuse("check data"); }
+  /// A data file with the edits beside it applied, as another file (engine/data/data_export.h).
+  virtual DataExport exportData(const std::string& /*file*/, const std::string& /*output*/, bool /*teacherPrompt*/, const EventSink& /*sink*/, std::stop_token /*stop*/) { refuse("export data"); }
   /// Writes the model of a checkpoint, or of RUN or RUN@STEP, as a Hugging Face folder without the trainer's state; returns the folder.
   virtual std::string exportModel(const std::string& /*runOrCheckpoint*/, const std::string& /*outputFolder*/) { refuse("export"); }
 
@@ -283,5 +292,5 @@ class Engine {
 /// The one symbol of the engine module. `abi` must equal kEngineAbi, else null. The caller owns the result.
 extern "C" cuescope::Engine* cuescopeCreateEngine(int abi, const cuescope::EngineOptions* options);
 namespace cuescope {
-inline constexpr int kEngineAbi = 4;
+inline constexpr int kEngineAbi = 5;
 }

@@ -56,8 +56,8 @@ std::vector<RowInput> promptsOf(std::int64_t count) {
   const Preparer preparer(config, processor, processor, 4096);
   std::vector<RowInput> prompts;
   for (std::int64_t i = 0; i < count; ++i) {
-    std::string reason;
-    prompts.push_back(preparer.prepare(rows(count).row(i), &reason)->student);
+    RowProblem problem;
+    prompts.push_back(preparer.prepare(rows(count).row(i), &problem)->student);
   }
   return prompts;
 }

@@ -180,7 +180,7 @@ std::vector<std::map<std::string, double>> numbersOf(const std::string& director
   std::vector<std::map<std::string, double>> all;
   for (const StepPtr& step : RunReader(directory).newSteps()) {
     auto metrics = step->metrics;
-    std::erase_if(metrics, [](const auto& m) { return m.first.starts_with("perf/"); });
+    std::erase_if(metrics, [](const auto& m) { return m.first.starts_with("perf/") || m.first.starts_with("timing_"); });
     all.push_back(std::move(metrics));
   }
   return all;

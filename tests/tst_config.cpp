@@ -287,6 +287,7 @@ class TestConfig : public QObject {
          },
          "actor.use_rollout_log_probs", "policy itself"},
         {[](RunConfig& c) { c.actor.ppoMiniBatchSize = 5; }, "actor.ppo_mini_batch_size", "must divide"},
+        {[](RunConfig& c) { c.rollout.temperature = 0.7; }, "rollout.temperature", "must be 1 with forward_kl_topk"},
         {[](RunConfig& c) { c.teacher.kind = "live", c.teacher.path.clear(); }, "teacher.kind", "the student itself"},
         {[](RunConfig& c) { c.teacher.kind = "ema", c.teacher.path = "/another"; }, "teacher.path", "is not read"},
         {[](RunConfig& c) { c.teacher.privilege = "column"; }, "teacher.privilege_column", "names no column"},
@@ -300,6 +301,21 @@ class TestConfig : public QObject {
       for (const auto& issue : validate(config)) all += issue.key + " " + issue.message + "; ";
       QVERIFY2(contains(all, one.key) && contains(all, one.why), (std::string(one.why) + " <> " + all).c_str());
     }
+  }
+
+  void keysOfTheDataSayWhatIsWrongWithThem() {
+    std::vector<ConfigIssue> issues;
+    RunConfig config = parseConfig("data: {truncation: left, bad_rows: ignore, filter_overlong_prompts: maybe, cue_edit: true, max_prompt_length: 0}\n", "/", &issues);
+    QVERIFY2(contains(messageFor(issues, "data.truncation"), "cut a prompt through its image"), messageFor(issues, "data.truncation").c_str());
+    QVERIFY(contains(messageFor(issues, "data.bad_rows"), "skip, stop"));
+    QVERIFY(contains(messageFor(issues, "data.filter_overlong_prompts"), "true or false"));
+    QVERIFY(contains(messageFor(issues, "data.cue_edit"), "data.cue_edits"));
+    QCOMPARE(issues.size(), std::size_t(4));  // all at once
+    QVERIFY(!messageFor(validate(config), "data.max_prompt_length").empty());
+    issues.clear();
+    config = parseConfig("data: {truncation: error, bad_rows: stop, filter_overlong_prompts: false, cue_edits: false}\n", "/", &issues);
+    QVERIFY(issues.empty());
+    QVERIFY(config.data.truncation == "error" && config.data.badRows == "stop" && !config.data.filterOverlongPrompts && !config.data.cueEdits);
   }
 
   void aTeacherMadeFromTheStudentNeedsNoFolder() {

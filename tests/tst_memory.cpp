@@ -145,8 +145,8 @@ struct Batch {
     const Preparer preparer(config, processor, processor, 4096);
     const RowSource source = ::rows(static_cast<std::int64_t>(count));
     for (std::size_t i = 0; i < count; ++i) {
-      std::string reason;
-      ready.push_back(preparer.prepare(source.row(static_cast<std::int64_t>(i)), &reason));
+      RowProblem problem;
+      ready.push_back(preparer.prepare(source.row(static_cast<std::int64_t>(i)), &problem));
       rows[i].prompt = &ready[i]->student;
       for (std::size_t t = 0; t < 6 + i % 4; ++t) rows[i].response.push_back(static_cast<std::int64_t>(30 + 7 * t + i));
       const RowInput* prompt = &ready[i]->teacher;

@@ -249,10 +249,11 @@ class TestObjectives : public QObject {
     RunConfig config = plain();
     config.teacher.privilege = "cue";
     const auto processor = std::make_shared<Processor>(golden::path("tiny-student"));
-    std::string reason;
-    QVERIFY(!Preparer(config, processor, processor, 30).prepare(rows().row(0), &reason));
-    QVERIFY2(reason.find("the teacher reads 30") != std::string::npos, reason.c_str());
-    QVERIFY(Preparer(config, processor, processor, 4000).prepare(rows().row(0), &reason));
+    RowProblem problem;
+    QVERIFY(!Preparer(config, processor, processor, 30).prepare(rows().row(0), &problem));
+    QVERIFY2(problem.reason.find("the teacher reads 30") != std::string::npos, problem.reason.c_str());
+    QCOMPARE(problem.category, std::string(kTeacherPromptTooLong));
+    QVERIFY(Preparer(config, processor, processor, 4000).prepare(rows().row(0), &problem));
   }
 
   void contrastSharpensWhatTheEvidenceExplains() {

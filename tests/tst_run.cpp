@@ -109,9 +109,20 @@ class TestRun : public QObject {
           "actor/distillation/teacher_mass_max", "actor/loss", "actor/grad_norm", "actor/lr", "actor/entropy",
           "distillation/gap", "distillation/teacher_prompt_hit_rate", "response_length/mean",
           "response_length/clip_ratio", "critic/score/mean", "training/rollout_logprob_diff_mean", "cue/grad_norm/L0",
-          "perf/throughput"}) {
+          "perf/throughput", "actor/distillation/abs_loss", "response_length_non_aborted/mean", "response/aborted_ratio",
+          "response/hint_samples", "response/hint_occurrences", "prompt_length/min", "prompt_length/max",
+          "prompt_length/clip_ratio", "global_seqlen/mean", "critic/rewards/max", "distillation/gap_first_half",
+          "distillation/gap_quarter_4", "distillation/teacher_prompt_enabled", "timing_s/gen", "timing_s/teacher",
+          "timing_s/update_actor", "timing_s/step", "timing_per_token_ms/gen", "timing_per_token_ms/update_actor"}) {
       QVERIFY2(h.steps[1]->metrics.count(name) == 1 && std::isfinite(h.steps[1]->metrics.at(name)), name);
     }
+    const auto& first = h.steps[1]->metrics;
+    QVERIFY(first.at("prompt_length/min") <= first.at("prompt_length/mean") && first.at("prompt_length/mean") <= first.at("prompt_length/max"));
+    QVERIFY(std::abs(first.at("global_seqlen/mean") - first.at("prompt_length/mean") - first.at("response_length/mean")) < 1e-9);
+    QVERIFY(std::abs(first.at("timing_per_token_ms/gen") - 1000 * first.at("timing_s/gen") / (2 * first.at("response_length/mean"))) < 1e-9);
+    QCOMPARE(first.at("response/aborted_ratio"), 0.0);
+    QVERIFY(h.steps[2]->metrics.count("distillation/teacher_prompt_enabled") == 0 && first.count("critic/advantages/mean") == 0);
+    QVERIFY(h.steps[2]->metrics.count("timing_s/testing") == 1);
     for (int step : {0, 2, 3}) {
       QVERIFY(h.steps[step]->metrics.count("val/accuracy") == 1);
       QVERIFY(h.steps[step]->metrics.at("val/accuracy_low") <= h.steps[step]->metrics.at("val/accuracy"));
@@ -160,11 +171,11 @@ class TestRun : public QObject {
     const TokenIds answer = processor.tokenizer().encode("it is a");
     double with = 0, without = 0;  // token by token, one row at a time
     for (int i = 0; i < 4; ++i) {
-      std::string reason;
+      RowProblem problem;
       RunConfig config = h.config;
       const auto shared = std::shared_ptr<const Processor>(std::shared_ptr<void>(), &processor);
-      const auto row = Preparer(config, shared, shared, 4096).prepare(rows(4).row(i), &reason);
-      QVERIFY2(row, reason.c_str());
+      const auto row = Preparer(config, shared, shared, 4096).prepare(rows(4).row(i), &problem);
+      QVERIFY2(row, problem.reason.c_str());
       RowInput whole = row->student;
       const auto prompt = static_cast<std::int64_t>(whole.ids.size());
       whole.ids.insert(whole.ids.end(), answer.begin(), answer.end());

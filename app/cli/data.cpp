@@ -1,10 +1,43 @@
-// data check: the verdict that a run would reach about its rows, before it starts.
+// data check: the verdict that a run would reach about its rows, before it starts. data export: a file with its edits applied.
 #include <cstdio>
 
 #include "app/cli/command.h"
 #include "engine/core/config.h"
 
 namespace cuescope::cli {
+
+namespace {
+
+void addExportOfRows(CLI::App& data, Context& context) {
+  CLI::App* command = data.add_subcommand("export", "Writes a data file with its cue edits (FILE.edits.jsonl) applied, as JSONL or parquet");
+  struct Asked {
+    std::string file, output;
+    bool forVerl = false;
+  };
+  auto asked = std::make_shared<Asked>();
+  command->add_option("file", asked->file, "Parquet or JSONL file; it is not changed")->required();
+  command->add_option("--output", asked->output, "New file, .parquet or .jsonl")->required();
+  command->add_flag("--for-verl", asked->forVerl, "Also teacher_prompt, the column that verl's teacher reads: the prompt with the cue as its [Hint]");
+  addJson(*command, context);
+  command->callback([&context, asked] {
+    context.run = [&context, asked] {
+      const DataExport done = context.engine().exportData(asked->file, asked->output, asked->forVerl, context.progress(), context.stop);
+      clearProgress();
+      if (context.json) {
+        printJson({{"output", done.output}, {"rows", done.rows}, {"edited", done.edited}, {"crops", done.crops}, {"teacher_prompts", done.teacherPrompts}});
+        return kOk;
+      }
+      std::printf("%s: %lld rows, %lld of them with edited cues or marks", done.output.c_str(), static_cast<long long>(done.rows), static_cast<long long>(done.edited));
+      if (asked->forVerl) std::printf(", %lld with a teacher_prompt", static_cast<long long>(done.teacherPrompts));
+      std::printf(".\n");
+      if (asked->forVerl && done.crops > 0)
+        std::printf("verl has one list of images for both prompts: %lld crops stay in the evidence column, its teacher does not see them.\n", static_cast<long long>(done.crops));
+      return kOk;
+    };
+  });
+}
+
+}  // namespace
 
 void addData(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("data", "Looks at data files");
@@ -42,6 +75,7 @@ void addData(CLI::App& app, Context& context) {
       return verdict.usable() ? kOk : kFailed;
     };
   });
+  addExportOfRows(*command, context);
 }
 
 }  // namespace cuescope::cli

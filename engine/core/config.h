@@ -60,6 +60,10 @@ struct RunConfig {
     int valMaxSamples = 256;
     bool shuffle = true;
     std::vector<int> probeRows;             // rows of the first validation file whose sink maps are followed
+    bool filterOverlongPrompts = true;      // every row is measured before the first step, and rows that are too long are never drawn
+    std::string truncation = "skip";        // an over-long row that is drawn all the same: skip, error
+    std::string badRows = "skip";           // a row that cannot be read: skip (and count), stop
+    bool cueEdits = true;                   // changes kept beside the data (cue_edits.h) count
   } data;
 
   struct Rollout {

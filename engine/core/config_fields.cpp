@@ -250,6 +250,24 @@ void addData(Table& t) {
   t.ints({"data.probe_rows", "Probe images", "",
           "Rows of the first held-out file whose sink maps are followed over the run.", "Cuescope"},
          s, &RunConfig::Data::probeRows);
+  t.flag({"data.filter_overlong_prompts", "Leave out what is too long", "",
+          "Both prompts of every row are measured before the first step; rows that are too long are counted and never drawn.",
+          "verl; spec 3.2, 7-B8"},
+         s, &RunConfig::Data::filterOverlongPrompts);
+  t.choice({"data.truncation", "Too long when drawn", "",
+            "Without that filter: error stops the run at such a row, skip leaves it out and counts it.", "verl; spec 3.2"},
+           {"error", "skip"}, s, &RunConfig::Data::truncation);
+  t.fields.back().set = [set = t.fields.back().set](RunConfig& config, const std::string& value) {
+    if (value == "left" || value == "right" || value == "middle")
+      throw std::invalid_argument(fmt::format("must be error or skip: «{}» would cut a prompt through its image or its question", value));
+    set(config, value);
+  };
+  t.choice({"data.bad_rows", "Row that cannot be read", "",
+            "skip: it is left out and counted by its reason; stop: the run ends there and names it.", "Cuescope"},
+           {"skip", "stop"}, s, &RunConfig::Data::badRows);
+  t.flag({"data.cue_edits", "Cue edits", "",
+          "Cues, marks and crops changed on the Data page (FILE.edits.jsonl) take the place of the data's own.", "Cuescope"},
+         s, &RunConfig::Data::cueEdits);
 }
 
 void addRollout(Table& t) {

@@ -102,6 +102,10 @@ void checkDistillation(Checker& check, const RunConfig& config) {
                 "contrast and of no other");
   check.require(config.actor.policyLoss != "reinforce_cv" || !d.usePolicyGradient || config.rollout.temperature == 1.0,
                 "rollout.temperature", "must be 1 with reinforce_cv: its baseline is the expectation over the policy itself");
+  check.require(!usesTeacher(config) || whole || !(config.rollout.temperature > 0) || config.rollout.temperature == 1.0, "rollout.temperature",
+                fmt::format("must be 1 with {}: the teacher's scores are those of its own distribution, and the student's would be those of another one (spec 3.5); "
+                            "the whole-vocabulary losses take the temperature for both",
+                            d.lossMode));
   check.atLeast(d.topk, 1, "distillation.topk");
   check.require(std::isfinite(d.lossMaxClamp) && d.lossMaxClamp >= 0, "distillation.loss_max_clamp",
                 fmt::format("must be positive, or 0 for off; got {}", d.lossMaxClamp));

@@ -80,6 +80,28 @@ void writeCueEdits(const std::string& editsFile, const CueEdits& edits) {
   writeFileDurably(editsFile, text);
 }
 
+std::string cueProvenance(const CueEdit& edit) {
+  const Json json = {{"how", "edited"}, {"by", edit.by}, {"at", edit.at}, {"changes", edit.changes},
+                     {"original", {{"cue", edit.originalCue}, {"evidence", marksJson(edit.originalMarks)}}}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string editedLine(const std::string& line, const CueEdit& edit) {
+  Json json = Json::parse(line);
+  json["cue"] = edit.cue;
+  json["cue_provenance"] = Json::parse(cueProvenance(edit));
+  Json evidence = Json::array();  // of other pictures: as they were
+  if (const auto old = json.find("evidence"); old != json.end() && old->is_array())
+    for (const Json& box : *old)
+      if (box.value("image", 0) != 0) evidence.push_back(box);
+  for (Json mark : marksJson(edit.marks)) {
+    mark["image"] = 0;
+    evidence.push_back(mark);
+  }
+  json["evidence"] = evidence;
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 void writeEditedJsonl(const std::string& source, const CueEdits& edits, const std::string& output) {
   namespace fs = std::filesystem;
   std::error_code ignored;
@@ -101,20 +123,7 @@ void writeEditedJsonl(const std::string& source, const CueEdits& edits, const st
       continue;
     }
     try {
-      Json json = Json::parse(line);
-      json["cue"] = edit->second.cue;
-      json["cue_provenance"] = {{"how", "edited"}, {"by", edit->second.by}, {"at", edit->second.at}, {"changes", edit->second.changes},
-                                {"original", {{"cue", edit->second.originalCue}, {"evidence", marksJson(edit->second.originalMarks)}}}};
-      Json evidence = Json::array();  // of other pictures: as they were
-      if (const auto old = json.find("evidence"); old != json.end() && old->is_array())
-        for (const Json& box : *old)
-          if (box.value("image", 0) != 0) evidence.push_back(box);
-      for (Json mark : marksJson(edit->second.marks)) {
-        mark["image"] = 0;
-        evidence.push_back(mark);
-      }
-      json["evidence"] = evidence;
-      out << json.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+      out << editedLine(line, edit->second) << '\n';
     } catch (const nlohmann::json::exception& error) {
       throw Error("A row of the data could not be read", source + ", row " + std::to_string(row - 1), error.what());
     }

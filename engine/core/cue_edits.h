@@ -43,4 +43,9 @@ void writeCueEdits(const std::string& editsFile, const CueEdits& edits);
 /// when and the original; every other column and row is kept as it is. Error when `output` is the source, or the source no JSONL.
 void writeEditedJsonl(const std::string& source, const CueEdits& edits, const std::string& output);
 
+/// A line of JSONL with an edit applied, without the newline; throws nlohmann's exception for what is no object of JSON.
+std::string editedLine(const std::string& line, const CueEdit& edit);
+/// Who, when and the original, as an object of JSON.
+std::string cueProvenance(const CueEdit& edit);
+
 }  // namespace cuescope

@@ -1,5 +1,6 @@
 #include "engine/core/digest.h"
 
+#include <filesystem>
 #include <fstream>
 
 #include "engine/core/failure.h"
@@ -38,8 +39,14 @@ std::string Digest::hex() const { return toHex(XXH3_128bits_digest(&m_state->xxh
 
 std::string digest(const void* bytes, std::size_t size) { return toHex(XXH3_128bits(bytes, size)); }
 
-std::string filesDigest(const std::vector<std::string>& files) {
+std::string filesDigest(const std::vector<std::string>& files, const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   Digest digest;
+  std::uint64_t done = 0, total = 0;
+  if (progress)
+    for (const auto& file : files) {
+      std::error_code ignored;  // a file that is not there is refused below
+      if (const auto size = std::filesystem::file_size(file, ignored); !ignored) total += size;
+    }
   std::vector<char> buffer(1 << 20);
   for (const auto& file : files) {
     std::ifstream in(file, std::ios::binary);
@@ -47,6 +54,8 @@ std::string filesDigest(const std::vector<std::string>& files) {
     while (in) {
       in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
       digest.add(buffer.data(), static_cast<std::size_t>(in.gcount()));
+      done += static_cast<std::uint64_t>(in.gcount());
+      if (progress) progress(done, total);
     }
   }
   return digest.hex();

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,7 +24,8 @@ class Digest {
 };
 
 std::string digest(const void* bytes, std::size_t size);
-/// Of the files' bytes, one after the other. Throws Error that names the file which does not open.
-std::string filesDigest(const std::vector<std::string>& files);
+/// Of the files' bytes, one after the other. Throws Error that names the file which does not open. `progress` is called with bytes
+/// done and in all, after each MiB; what it throws ends the reading.
+std::string filesDigest(const std::vector<std::string>& files, const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {});
 
 }  // namespace cuescope

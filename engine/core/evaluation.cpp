@@ -263,7 +263,9 @@ Evaluation readScores(const std::string& file) {
 std::string verdictJson(const DataVerdict& v) {
   Json problems = Json::array();
   for (const auto& p : v.problems) problems.push_back({{"file", p.file}, {"row", p.row}, {"id", p.id}, {"category", p.category}, {"reason", p.reason}});
-  return utf8Safe(Json{{"files", v.files}, {"digest", v.digest}, {"rows", v.rows}, {"kept", v.kept}, {"dropped", v.dropped}, {"batches", v.batches},
+  Json edits = Json::array();
+  for (const auto& e : v.edits) edits.push_back({{"file", e.file}, {"xxh3", e.digest}, {"rows", e.rows}, {"crops", e.crops}, {"applied", e.applied}});
+  return utf8Safe(Json{{"files", v.files}, {"digest", v.digest}, {"rows", v.rows}, {"kept", v.kept}, {"dropped", v.dropped}, {"stops", v.stops}, {"cue_edits", edits}, {"batches", v.batches},
                        {"privileged", v.privileged}, {"student_limit", v.studentLimit}, {"teacher_limit", v.teacherLimit},
                        {"student_tokens", toJson(v.student)}, {"teacher_tokens", toJson(v.teacher)}, {"kinds", v.kinds}, {"layouts", v.layouts},
                        {"data_sources", v.dataSources}, {"problems", problems}, {"seconds", v.seconds}},
@@ -276,6 +278,9 @@ std::string verdictText(const DataVerdict& v) {
   for (const auto& file : v.files) out += "File       " + file + "\n";
   out += "Rows       " + number(v.rows) + ", of which " + number(v.kept) + " would be used (" + number(v.batches) + " whole batches an epoch)\n";
   for (const auto& [reason, count] : v.dropped) out += "Left out   " + number(count) + ": " + reason + "\n";
+  if (!v.stops.empty()) out += "Stops      " + v.stops + "\n";
+  for (const auto& e : v.edits)
+    out += "Cue edits  " + number(e.rows) + " rows, " + number(e.crops) + " crops for the teacher: " + (e.applied ? "they count" : "left out (data.cue_edits: false)") + "; " + e.file + ", digest " + e.digest + "\n";
   const auto lengths = [&](const char* who, const DataVerdict::Lengths& l, std::int64_t limit) {
     if (l.most == 0) return;
     out += std::string(who) + number(l.least) + " to " + number(l.most) + " tokens, half of them at most " + number(l.median) + ", 95 % at most " +

@@ -101,7 +101,12 @@ struct DataVerdict {
     std::string file;
     std::int64_t row = -1;      // of the file
     std::string id, reason;     // the whole sentence
-    std::string category;       // "unreadable", "prompt too long", "teacher prompt too long"
+    std::string category;       // "unreadable", "stale cue edit", "prompt too long", "teacher prompt too long", "no answer to learn"
+  };
+  struct Edits {                // changes of cues beside a file (cue_edits.h)
+    std::string file, digest;
+    std::int64_t rows = 0, crops = 0;
+    bool applied = false;       // data.cue_edits
   };
   struct Lengths {              // tokens, by the true processors, placeholders expanded
     std::int64_t least = 0, median = 0, p95 = 0, most = 0;
@@ -112,6 +117,8 @@ struct DataVerdict {
   std::string digest;
   std::int64_t rows = 0, kept = 0;
   std::map<std::string, std::int64_t> dropped;  // by category
+  std::string stops;                            // the row at which the run would end, as it says so; empty: it leaves bad rows out
+  std::vector<Edits> edits;                     // of the files that have any
   std::vector<Problem> problems;                // the first 1,000
   Lengths student, teacher;                     // of the rows that can be read; teacher: without one, empty
   std::int64_t studentLimit = 0, teacherLimit = 0;  // data.max_prompt_length; what the teacher reads less the longest answer
@@ -119,7 +126,7 @@ struct DataVerdict {
   std::map<std::string, std::int64_t> kinds, layouts, dataSources;
   std::int64_t batches = 0;                     // whole batches of an epoch
   double seconds = 0;
-  bool usable() const { return kept > 0; }
+  bool usable() const { return kept > 0 && stops.empty(); }
 };
 
 /// The verdict as a table of plain text.

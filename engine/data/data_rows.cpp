@@ -24,8 +24,8 @@ std::vector<std::uint8_t> firstPicture(const Sample& sample, const std::string& 
 
 }  // namespace
 
-DataRows readRows(const std::string& file, std::int64_t first, int count) {
-  const Dataset dataset = Dataset::open({file});
+DataRows readRows(const std::string& file, std::int64_t first, int count, bool cueEdits) {
+  const Dataset dataset = Dataset::open({file}, cueEdits);
   DataRows out;
   out.file = file;
   out.total = dataset.size();

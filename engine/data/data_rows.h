@@ -9,6 +9,7 @@
 namespace cuescope {
 
 /// Rows first .. first + count - 1, fewer at the end. A row that cannot be read carries its problem. Throws Error for a bad file.
-DataRows readRows(const std::string& file, std::int64_t first, int count);
+/// `cueEdits`: with the edits that lie beside the file.
+DataRows readRows(const std::string& file, std::int64_t first, int count, bool cueEdits = false);
 
 }  // namespace cuescope

@@ -1,9 +1,12 @@
 #include "engine/data/dataset.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <stdexcept>
 
+#include "engine/core/digest.h"
 #include "engine/core/failure.h"
 #include "engine/media/decode.h"
 
@@ -20,7 +23,7 @@ std::size_t countMarks(const std::vector<Turn>& turns, const std::string& mark) 
 
 }  // namespace
 
-Dataset Dataset::open(const std::vector<std::string>& files) {
+Dataset Dataset::open(const std::vector<std::string>& files, bool cueEdits) {
   if (files.empty()) throw Error("There is no data file", "data", {}, "Name at least one .parquet or .jsonl file.");
   Dataset dataset;
   std::int64_t end = 0;
@@ -40,6 +43,21 @@ Dataset Dataset::open(const std::vector<std::string>& files) {
     end += dataset.m_files.back()->size();
     dataset.m_names.push_back(file);
     dataset.m_ends.push_back(end);
+    dataset.m_edits.emplace_back();
+    const std::string editsFile = cueEditsFile(file);
+    if (!std::filesystem::is_regular_file(editsFile, ignored)) continue;
+    EditedFile edited{file, editsFile, filesDigest({editsFile}), 0, 0, cueEdits};
+    CueEdits edits = readCueEdits(editsFile);
+    for (const auto& [row, edit] : edits) {
+      if (row < 0 || row >= dataset.m_files.back()->size())
+        throw Error("A saved cue edit belongs to no row", editsFile, "row " + std::to_string(row) + "; the data have " + std::to_string(dataset.m_files.back()->size()),
+                    "The data file was changed since: move the edits away, or leave them out with data.cue_edits: false.");
+      if (!edit.changed()) continue;
+      ++edited.rows;
+      edited.crops += std::count_if(edit.marks.begin(), edit.marks.end(), [](const CueMark& mark) { return mark.kind == "crop"; });
+    }
+    dataset.m_edited.push_back(std::move(edited));
+    if (cueEdits) dataset.m_edits.back() = std::move(edits);
   }
   return dataset;
 }
@@ -54,6 +72,8 @@ Sample Dataset::row(std::int64_t i) const {
   const auto [name, row] = origin(i);
   const auto file = std::upper_bound(m_ends.begin(), m_ends.end(), i) - m_ends.begin();
   Sample sample = m_files[static_cast<std::size_t>(file)]->row(row);
+  const CueEdits& edits = m_edits[static_cast<std::size_t>(file)];
+  if (const auto edit = edits.find(row); edit != edits.end() && edit->second.changed()) applyCueEdit(sample, edit->second, name, row);
   checkSample(sample, name, row);
   if (sample.index < 0) sample.index = i;
   if (sample.id.empty()) sample.id = std::filesystem::path(name).stem().string() + "-" + std::to_string(row);
@@ -81,6 +101,76 @@ void checkSample(const Sample& sample, const std::string& file, std::int64_t row
       bad("an evidence box belongs to image " + std::to_string(box.image) + ", which does not exist");
     if (!(box.width > 0 && box.height > 0 && box.x >= 0 && box.y >= 0)) bad("an evidence box has no area or lies outside the image");
   }
+}
+
+void applyCueEdit(Sample& sample, const CueEdit& edit, const std::string& file, std::int64_t row) {
+  // An id that the data lack was made from the file's name, which may have changed.
+  const bool otherId = !sample.id.empty() && !edit.id.empty() && sample.id != edit.id;
+  if (otherId || sample.cue != edit.originalCue)
+    throw StaleCueEdit("A saved cue edit does not fit its row", file + ", row " + std::to_string(row),
+                       otherId ? "it was made on «" + edit.id + "», the row is «" + sample.id + "»" : "the cue in the data is no longer the one that was edited",
+                       "Edit the row again on the Data page, or leave the edits out with data.cue_edits: false.");
+  sample.cue = edit.cue;
+  sample.texts.erase("cue");
+  if (!edit.cue.empty()) sample.texts["cue"] = edit.cue;
+  const auto ofFirst = [](const PixelBox& box) { return box.image == 0; };
+  std::erase_if(sample.evidence, ofFirst);
+  std::erase_if(sample.crops, ofFirst);
+  for (const CueMark& mark : edit.marks) {
+    const PixelBox box{0, mark.x, mark.y, mark.width, mark.height, mark.label};
+    sample.evidence.push_back(box);
+    if (mark.kind == "crop") sample.crops.push_back(box);
+  }
+  sample.cueEdited = true;
+}
+
+namespace {
+
+struct Cut {
+  int x = 0, y = 0, width = 0, height = 0;
+};
+
+/// Whole pixels that a crop touches.
+Cut cutOf(const PixelBox& crop, ImageSize picture) {
+  const auto low = [](double at, int size) { return static_cast<int>(std::clamp<double>(std::floor(at), 0, size)); };
+  const auto high = [](double at, int size) { return static_cast<int>(std::clamp<double>(std::ceil(at), 0, size)); };
+  const int left = low(crop.x, picture.width), top = low(crop.y, picture.height),
+            right = high(static_cast<double>(crop.x) + crop.width, picture.width), bottom = high(static_cast<double>(crop.y) + crop.height, picture.height);
+  if (right <= left || bottom <= top)
+    throw Error("A crop shows nothing", "picture of " + std::to_string(picture.width) + " x " + std::to_string(picture.height), "it lies outside the picture",
+                "Draw it again on the Data page.");
+  return {left, top, right - left, bottom - top};
+}
+
+}  // namespace
+
+ImageSize cropSize(const PixelBox& crop, ImageSize picture) {
+  const Cut cut = cutOf(crop, picture);
+  return {cut.width, cut.height};
+}
+
+Picture cropOf(const std::vector<Picture>& pictures, const PixelBox& crop) {
+  const Picture& from = pictures.at(static_cast<std::size_t>(crop.image));
+  const Cut cut = cutOf(crop, {from.width, from.height});
+  Picture out;
+  out.label = from.label + ", crop";
+  out.width = cut.width;
+  out.height = cut.height;
+  const auto line = static_cast<std::size_t>(cut.width) * 3;
+  out.rgb.resize(line * static_cast<std::size_t>(cut.height));
+  for (int y = 0; y < cut.height; ++y)
+    std::memcpy(out.rgb.data() + static_cast<std::size_t>(y) * line,
+                from.rgb.data() + (static_cast<std::size_t>(cut.y + y) * static_cast<std::size_t>(from.width) + static_cast<std::size_t>(cut.x)) * 3, line);
+  return out;
+}
+
+std::vector<ImageSize> pictureSizes(const Sample& sample) {
+  std::vector<ImageSize> sizes;
+  for (std::size_t i = 0; i < sample.pictures(); ++i) {
+    const std::vector<std::uint8_t>& bytes = sample.imageBytes[i];
+    sizes.push_back(bytes.empty() ? readImageSize(sample.imagePaths[i]) : imageSize(bytes.data(), bytes.size(), sample.id));
+  }
+  return sizes;
 }
 
 std::vector<Picture> decodePictures(const Sample& sample) {

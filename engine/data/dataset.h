@@ -3,7 +3,7 @@
 //
 // Columns. Required: `prompt`. Known: data_source, teacher_prompt, images [{bytes, path}], reward_model {style, ground_truth},
 // ability, extra_info {index, split, answer, question}. Ours: id, hint, cue, evidence [{image, x, y, w, h, label}] (pixels of the
-// stored picture), kind, layout ("image-first" or "question-first"). In JSONL `bytes` is base64 and `path` is relative to the file.
+// stored picture; kind "crop" of one shows the teacher that part), kind, layout ("image-first" or "question-first"). In JSONL `bytes` is base64 and `path` is relative to the file.
 // Other columns are ignored, but for text, which Sample::texts keeps. A bad row throws Error that names file, row and reason; the caller decides what to do with it.
 #pragma once
 
@@ -14,8 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include "engine/core/cue_edits.h"
+#include "engine/core/failure.h"
 #include "engine/core/snapshots.h"
 #include "engine/data/processor.h"
+#include "engine/media/decode.h"
 
 namespace cuescope {
 
@@ -36,6 +39,8 @@ struct Sample {
   std::vector<std::vector<std::uint8_t>> imageBytes;  // encoded files; empty where imagePaths says where the file lies
   std::vector<std::string> imagePaths;                // same length as imageBytes; absolute or relative to the data file
   std::vector<PixelBox> evidence;
+  std::vector<PixelBox> crops;     // parts of the pictures that a cue shows besides (evidence of kind "crop"); they count as evidence too
+  bool cueEdited = false;          // cue, evidence and crops are those of an edit beside the data
   std::map<std::string, std::string> texts;  // every text column by name, for privileges of one's own
 
   std::size_t pictures() const { return imageBytes.size(); }
@@ -49,14 +54,31 @@ class DatasetFile {
   virtual Sample row(std::int64_t i) const = 0;
 };
 
+/// Edits of a data file that a person made on the Data page (engine/core/cue_edits.h).
+struct EditedFile {
+  std::string file, editsFile;
+  std::string digest;  // of the edits' bytes
+  std::int64_t rows = 0, crops = 0;  // rows that differ from the data; crops among their marks
+  bool applied = false;
+};
+
+/// An edit was made on another version of the row than the one that is there.
+class StaleCueEdit : public Error {
+ public:
+  using Error::Error;
+};
+
 class Dataset {
  public:
-  /// Files are concatenated; .parquet, .jsonl or .json. Only what is needed to count rows and check columns is read. Throws Error.
-  static Dataset open(const std::vector<std::string>& files);
+  /// Files are concatenated; .parquet, .jsonl or .json. Only what is needed to count rows and check columns is read. With `cueEdits`
+  /// the edits beside each file take the place of its cues and marks. Throws Error.
+  static Dataset open(const std::vector<std::string>& files, bool cueEdits = false);
 
   std::int64_t size() const { return m_ends.empty() ? 0 : m_ends.back(); }
   /// Throws Error for a bad row (the caller may skip it) and std::out_of_range for a wrong index.
   Sample row(std::int64_t i) const;
+  /// The edits that lie beside the files, applied or not; files without any are left out.
+  const std::vector<EditedFile>& edited() const { return m_edited; }
   /// File and row inside it, for messages.
   std::pair<std::string, std::int64_t> origin(std::int64_t i) const;
 
@@ -64,7 +86,19 @@ class Dataset {
   std::vector<std::string> m_names;
   std::vector<std::shared_ptr<DatasetFile>> m_files;
   std::vector<std::int64_t> m_ends;
+  std::vector<CueEdits> m_edits;  // by file; empty without
+  std::vector<EditedFile> m_edited;
 };
+
+/// Puts an edit in the place of the row's cue, evidence and crops; of pictures after the first they stay. Throws StaleCueEdit when the
+/// row is not the one that was edited.
+void applyCueEdit(Sample& sample, const CueEdit& edit, const std::string& file, std::int64_t row);
+/// The picture that `crop` cuts out of pictures[crop.image].
+Picture cropOf(const std::vector<Picture>& pictures, const PixelBox& crop);
+/// Its size by that of the picture. Throws Error when nothing of it lies inside.
+ImageSize cropSize(const PixelBox& crop, ImageSize picture);
+/// Sizes of a sample's pictures from their headers (media/decode.h). Throws Error as decodePictures, but for damage in the pixels.
+std::vector<ImageSize> pictureSizes(const Sample& sample);
 
 /// The pictures of a sample, decoded (bytes, or the files named by imagePaths). Throws Error.
 std::vector<Picture> decodePictures(const Sample& sample);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
@@ -121,6 +122,7 @@ Sample toSample(const Json& row, const fs::path& folder) {
       out.width = box.at("w").get<float>();
       out.height = box.at("h").get<float>();
       out.label = text(box, "label");
+      if (text(box, "kind") == "crop") sample.crops.push_back(out);
       sample.evidence.push_back(out);
     }
   }
@@ -144,8 +146,11 @@ Json toJson(const Sample& sample) {
     if (i < sample.imagePaths.size() && !sample.imagePaths[i].empty()) image["path"] = sample.imagePaths[i];
     images.push_back(image);
   }
-  for (const PixelBox& b : sample.evidence)
+  for (const PixelBox& b : sample.evidence) {
     boxes.push_back({{"image", b.image}, {"x", b.x}, {"y", b.y}, {"w", b.width}, {"h", b.height}, {"label", b.label}});
+    const auto same = [&b](const PixelBox& c) { return c.image == b.image && c.x == b.x && c.y == b.y && c.width == b.width && c.height == b.height; };
+    if (std::any_of(sample.crops.begin(), sample.crops.end(), same)) boxes.back()["kind"] = "crop";
+  }
   return {{"id", sample.id},
           {"data_source", sample.dataSource},
           {"prompt", turnsJson(sample.prompt)},

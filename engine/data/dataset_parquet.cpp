@@ -3,9 +3,11 @@
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "engine/core/failure.h"
+#include "engine/data/data_export.h"
 #include "engine/data/dataset.h"
 
 namespace cuescope {
@@ -160,6 +162,7 @@ class ParquetFile : public DatasetFile {
       out.width = static_cast<float>(number(member(box, "w"), "w"));
       out.height = static_cast<float>(number(member(box, "h"), "h"));
       out.label = text(member(box, "label"));
+      if (text(member(box, "kind")) == "crop") sample.crops.push_back(out);
       sample.evidence.push_back(out);
     }
     for (const auto& field : m_table->schema()->fields()) {
@@ -177,14 +180,27 @@ class ParquetFile : public DatasetFile {
   mutable std::shared_ptr<arrow::Table> m_table;
 };
 
+std::shared_ptr<arrow::DataType> turnType() { return arrow::struct_({arrow::field("role", arrow::utf8()), arrow::field("content", arrow::utf8())}); }
+
+std::shared_ptr<arrow::DataType> boxType(bool kinds) {
+  arrow::FieldVector fields = {arrow::field("image", arrow::int32()), arrow::field("x", arrow::float32()), arrow::field("y", arrow::float32()),
+                               arrow::field("w", arrow::float32()),   arrow::field("h", arrow::float32()), arrow::field("label", arrow::utf8())};
+  if (kinds) fields.push_back(arrow::field("kind", arrow::utf8()));
+  return arrow::struct_(fields);
+}
+
+bool isCrop(const Sample& s, const PixelBox& b) {
+  return std::any_of(s.crops.begin(), s.crops.end(), [&b](const PixelBox& c) { return c.image == b.image && c.x == b.x && c.y == b.y && c.width == b.width && c.height == b.height; });
+}
+
 // Columns are built row by row through Arrow's generic builder of the schema.
 class Writer {
  public:
-  Writer() {
-    const auto turn = arrow::struct_({arrow::field("role", arrow::utf8()), arrow::field("content", arrow::utf8())});
+  /// `kinds`: evidence says what is a crop.
+  explicit Writer(bool kinds) : m_kinds(kinds) {
+    const auto turn = turnType();
     const auto image = arrow::struct_({arrow::field("bytes", arrow::binary()), arrow::field("path", arrow::utf8())});
-    const auto box = arrow::struct_({arrow::field("image", arrow::int32()), arrow::field("x", arrow::float32()), arrow::field("y", arrow::float32()),
-                                     arrow::field("w", arrow::float32()), arrow::field("h", arrow::float32()), arrow::field("label", arrow::utf8())});
+    const auto box = boxType(kinds);
     const auto reward = arrow::struct_({arrow::field("style", arrow::utf8()), arrow::field("ground_truth", arrow::utf8())});
     const auto extra = arrow::struct_({arrow::field("index", arrow::int64()), arrow::field("split", arrow::utf8()), arrow::field("answer", arrow::utf8()),
                                        arrow::field("question", arrow::utf8())});
@@ -224,15 +240,7 @@ class Writer {
     addText(extra.field_builder(3), s.question);
     addText(top(8), s.hint);
     addText(top(9), s.cue);
-    auto& boxes = open<arrow::ListBuilder>(top(10));
-    auto& box = as<arrow::StructBuilder>(boxes.value_builder());
-    for (const PixelBox& b : s.evidence) {
-      fail(box.Append());
-      fail(as<arrow::Int32Builder>(box.field_builder(0)).Append(b.image));
-      const float values[4] = {b.x, b.y, b.width, b.height};
-      for (int k = 0; k < 4; ++k) fail(as<arrow::FloatBuilder>(box.field_builder(k + 1)).Append(values[k]));
-      addText(box.field_builder(5), b.label);
-    }
+    addBoxes(top(10), s, m_kinds);
     addText(top(11), s.kind);
     addText(top(12), s.layout);
   }
@@ -248,20 +256,20 @@ class Writer {
 
   std::shared_ptr<arrow::Schema> schema;
 
- private:
   static void fail(const arrow::Status& status) {
     if (!status.ok()) throw std::runtime_error(status.message());
   }
-  arrow::ArrayBuilder* top(std::size_t i) { return m_builders[i].get(); }
-  template <typename B>
-  static B& as(arrow::ArrayBuilder* builder) {
-    return static_cast<B&>(*builder);
-  }
-  template <typename B>
-  static B& open(arrow::ArrayBuilder* builder) {
-    B& b = as<B>(builder);
-    fail(b.Append());
-    return b;
+  static void addBoxes(arrow::ArrayBuilder* builder, const Sample& s, bool kinds) {
+    auto& boxes = open<arrow::ListBuilder>(builder);
+    auto& box = as<arrow::StructBuilder>(boxes.value_builder());
+    for (const PixelBox& b : s.evidence) {
+      fail(box.Append());
+      fail(as<arrow::Int32Builder>(box.field_builder(0)).Append(b.image));
+      const float values[4] = {b.x, b.y, b.width, b.height};
+      for (int k = 0; k < 4; ++k) fail(as<arrow::FloatBuilder>(box.field_builder(k + 1)).Append(values[k]));
+      addText(box.field_builder(5), b.label);
+      if (kinds) addText(box.field_builder(6), isCrop(s, b) ? "crop" : "box");
+    }
   }
   // Empty text is null: «there is no cue».
   static void addText(arrow::ArrayBuilder* builder, const std::string& value) {
@@ -283,6 +291,19 @@ class Writer {
     }
   }
 
+ private:
+  arrow::ArrayBuilder* top(std::size_t i) { return m_builders[i].get(); }
+  template <typename B>
+  static B& as(arrow::ArrayBuilder* builder) {
+    return static_cast<B&>(*builder);
+  }
+  template <typename B>
+  static B& open(arrow::ArrayBuilder* builder) {
+    B& b = as<B>(builder);
+    fail(b.Append());
+    return b;
+  }
+  bool m_kinds;
   std::vector<std::unique_ptr<arrow::ArrayBuilder>> m_builders;
 };
 
@@ -296,7 +317,7 @@ void writeParquet(const std::string& file, const std::vector<Sample>& samples, s
   constexpr const char* kWhat = "The parquet file could not be written";
   const std::string part = file + ".part";
   try {
-    Writer writer;
+    Writer writer(std::any_of(samples.begin(), samples.end(), [](const Sample& s) { return !s.crops.empty(); }));
     for (const Sample& sample : samples) writer.add(sample);
     auto sink = arrow::io::FileOutputStream::Open(part);
     check(sink.status(), file, kWhat);
@@ -310,6 +331,73 @@ void writeParquet(const std::string& file, const std::vector<Sample>& samples, s
     throw Error(kWhat, file, error.what());
   }
   fs::rename(part, file);
+}
+
+void exportParquet(const std::string& file, const std::string& output, bool teacherPrompt, const std::function<Sample(std::int64_t)>& read,
+                   const std::function<std::string(std::int64_t)>& provenance) {
+  constexpr const char* kWhat = "The parquet file could not be written";
+  try {
+    parquet::arrow::FileReaderBuilder builder;
+    std::unique_ptr<parquet::arrow::FileReader> reader;
+    check(builder.OpenFile(file), file, kWhat);
+    check(builder.Build(&reader), file, kWhat);
+    auto sink = arrow::io::FileOutputStream::Open(output);
+    check(sink.status(), output, kWhat);
+    std::unique_ptr<parquet::arrow::FileWriter> writer;
+    std::int64_t row = 0;
+    for (int group = 0; group < reader->num_row_groups(); ++group) {
+      const auto table = reader->ReadRowGroup(group);
+      check(table.status(), file, kWhat);
+      std::vector<std::pair<std::string, std::unique_ptr<arrow::ArrayBuilder>>> columns;
+      const auto add = [&](const char* name, const std::shared_ptr<arrow::DataType>& type) {
+        std::unique_ptr<arrow::ArrayBuilder> column;
+        check(arrow::MakeBuilder(arrow::default_memory_pool(), type, &column), output, kWhat);
+        columns.emplace_back(name, std::move(column));
+        return columns.back().second.get();
+      };
+      arrow::ArrayBuilder *cues = add("cue", arrow::utf8()), *evidence = add("evidence", arrow::list(boxType(true))), *said = add("cue_provenance", arrow::utf8());
+      arrow::ArrayBuilder* prompts = teacherPrompt ? add("teacher_prompt", arrow::list(turnType())) : nullptr;
+      for (const std::int64_t end = row + (*table)->num_rows(); row < end; ++row) {
+        const Sample sample = read(row);
+        Writer::addText(cues, sample.cue);
+        Writer::addBoxes(evidence, sample, true);
+        Writer::addText(said, provenance(row));
+        if (prompts) Writer::addTurns(prompts, sample.teacherTurns);
+      }
+      std::shared_ptr<arrow::Table> changed = *table;
+      for (auto& [name, column] : columns) {
+        std::shared_ptr<arrow::Array> values;
+        check(column->Finish(&values), output, kWhat);
+        const auto field = arrow::field(name, values->type());
+        const auto chunked = std::make_shared<arrow::ChunkedArray>(values);
+        const int at = changed->schema()->GetFieldIndex(name);
+        auto next = at < 0 ? changed->AddColumn(changed->num_columns(), field, chunked) : changed->SetColumn(at, field, chunked);
+        check(next.status(), output, kWhat);
+        changed = *next;
+      }
+      if (const auto said = changed->schema()->metadata(); said && said->Contains("huggingface")) {
+        const auto kept = said->Copy();  // it lists the columns with their types, and they are others now
+        check(kept->Delete("huggingface"), output, kWhat);
+        changed = changed->ReplaceSchemaMetadata(kept);
+      }
+      if (!writer) {
+        const auto properties = parquet::WriterProperties::Builder().compression(parquet::Compression::ZSTD)->build();
+        const auto arrowProperties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
+        auto opened = parquet::arrow::FileWriter::Open(*changed->schema(), arrow::default_memory_pool(), *sink, properties, arrowProperties);
+        check(opened.status(), output, kWhat);
+        writer = std::move(*opened);
+      }
+      check(writer->WriteTable(*changed, std::max<std::int64_t>(1, changed->num_rows())), output, kWhat);
+    }
+    if (writer) check(writer->Close(), output, kWhat);
+    check((*sink)->Close(), output, kWhat);
+  } catch (const Error&) {
+    throw;
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(kWhat, output, error.what());
+  }
 }
 
 }  // namespace cuescope

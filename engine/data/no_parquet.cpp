@@ -1,6 +1,6 @@
 // Builds without Arrow: parquet is a readable refusal.
 #include "engine/core/failure.h"
-#include "engine/data/dataset.h"
+#include "engine/data/data_export.h"
 
 namespace cuescope {
 
@@ -13,5 +13,6 @@ namespace {
 bool haveParquet() { return false; }
 std::shared_ptr<DatasetFile> openParquet(const std::string& file) { refuse(file); }
 void writeParquet(const std::string& file, const std::vector<Sample>&, std::int64_t) { refuse(file); }
+void exportParquet(const std::string& file, const std::string&, bool, const std::function<Sample(std::int64_t)>&, const std::function<std::string(std::int64_t)>&) { refuse(file); }
 
 }  // namespace cuescope

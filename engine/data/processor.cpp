@@ -24,7 +24,6 @@ namespace {
 
 constexpr const char* kImageTriple = "<|vision_start|><|image_pad|><|vision_end|>";
 constexpr const char* kVideoTriple = "<|vision_start|><|video_pad|><|vision_end|>";
-constexpr const char* kHint = "\n[Hint]: ";
 constexpr const char* kTurnEnd = "<|im_end|>\n";
 constexpr double kUnknownFps = 24;             // the reference's guess for a file that states no rate
 constexpr std::size_t kCacheBytes = 64 << 20;  // of patches and resized pixels
@@ -233,6 +232,18 @@ VisualInput Processor::image(const Picture& picture) const {
   return visual;
 }
 
+VisualInput Processor::measured(int width, int height) const {
+  const auto& rules = m_settings->read.image;
+  const std::int64_t factor = rules.rule.patch * rules.rule.merge;
+  const PictureSize loaded = smartResizeLoader(height, width, factor);
+  const PictureSize size = smartResize(loaded.height, loaded.width, factor, rules.minPixels, rules.maxPixels);
+  VisualInput visual;
+  visual.grid = {1, size.height / rules.rule.patch, size.width / rules.rule.patch, false};
+  visual.originalWidth = width;
+  visual.originalHeight = height;
+  return visual;
+}
+
 VisualInput Processor::video(const std::string& file, const VideoOptions& options) const {
   const auto& settings = m_settings->read;
   const auto& rules = settings.video;
@@ -287,27 +298,31 @@ VisualInput Processor::video(const std::string& file, const VideoOptions& option
 }
 
 Prompt Processor::prompt(const std::vector<Turn>& turns, const std::vector<VisualInput>& visuals,
-                         const std::string& privilege) const {
+                         const std::string& privilege, const std::vector<VisualInput>& hintVisuals) const {
   checkRoles(turns);
   std::vector<ChatTurn> chat;
   for (const auto& turn : turns) chat.push_back(splitAtMarks(turn));
   checkMarks(chat, visuals);
   std::size_t cuePlace = 0;  // byte after the cue
-  if (!privilege.empty()) {
+  const bool hinted = !privilege.empty() || !hintVisuals.empty();
+  if (hinted) {
     refuseVisionWords(privilege);
     const auto last =
         std::find_if(chat.rbegin(), chat.rend(), [](const ChatTurn& turn) { return turn.role == "user"; });
     if (last == chat.rend())
       throw Error("The cue has no place.", "prompt", "There is no user turn.", "Add a question.");
-    last->parts.push_back({ChatPart::Kind::Text, kHint + privilege});
+    last->parts.push_back({ChatPart::Kind::Text, kHintMark});
+    for (const auto& visual : hintVisuals) last->parts.push_back({visual.grid.video ? ChatPart::Kind::Video : ChatPart::Kind::Image, {}});
+    if (!privilege.empty()) last->parts.push_back({ChatPart::Kind::Text, privilege});
     cuePlace = m_template.render({chat.begin(), last.base()}, false).size() - std::strlen(kTurnEnd);
   }
 
   Prompt result;
-  result.visuals = visuals;
+  result.visuals = visuals;  // no turn behind the last user turn has pictures: those of the hint are the last ones
+  result.visuals.insert(result.visuals.end(), hintVisuals.begin(), hintVisuals.end());
   result.rendered.text = m_template.render(chat, true);
   std::vector<std::int64_t> counts;
-  const std::string written = m_settings->writeOut(result.rendered.text, visuals, counts, cuePlace);
+  const std::string written = m_settings->writeOut(result.rendered.text, result.visuals, counts, cuePlace);
   auto count = counts.begin();
   int visualTokens = 0;
   for (const auto id : m_tokenizer->encode(written)) {
@@ -321,9 +336,9 @@ Prompt Processor::prompt(const std::vector<Turn>& turns, const std::vector<Visua
     }
   }
   std::vector<at::Tensor> pixels;
-  for (const auto& visual : visuals) {
+  for (const auto& visual : result.visuals) {
     result.row.grids.push_back(visual.grid);
-    pixels.push_back(visual.pixelValues);
+    if (visual.pixelValues.defined()) pixels.push_back(visual.pixelValues);
   }
   if (!pixels.empty()) result.row.pixelValues = pixels.size() == 1 ? pixels.front() : at::cat(pixels);
 

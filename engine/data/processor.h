@@ -38,6 +38,9 @@ struct Prompt {
   std::vector<VisualInput> visuals;
 };
 
+/// What stands before a privilege at the end of the last user turn.
+inline constexpr const char* kHintMark = "\n[Hint]: ";
+
 /// One turn for prompt(): text with <image> and <video> marks, as verl writes them (spec 3.1).
 struct Turn {
   std::string role, text;
@@ -65,11 +68,15 @@ class Processor {
   Picture loaded(const Picture& picture) const;
   /// The same pixels come from a cache the second time.
   VisualInput image(const Picture& picture) const;
+  /// What image(loaded(picture)) would give for a picture of that size, without pixels: the grid alone.
+  VisualInput measured(int width, int height) const;
   VisualInput video(const std::string& file, const VideoOptions& options = {}) const;
   /// Marks are replaced by the visuals in order; their number must match. `privilege` (cue or hint text) goes to the end of the
   /// last user turn as "\n[Hint]: text" (recorded decision on spec 3.1 [U]) and is reported as cueBegin..cueEnd: the tokens that
-  /// hold any of its text, the words "[Hint]: " not counted.
-  Prompt prompt(const std::vector<Turn>& turns, const std::vector<VisualInput>& visuals, const std::string& privilege = {}) const;
+  /// hold any of its text, the words "[Hint]: " not counted. `hintVisuals` are pictures of the hint: "\n[Hint]: <image>text". Visuals
+  /// without pixels (measured) give a prompt of the true length and a row without pixels.
+  Prompt prompt(const std::vector<Turn>& turns, const std::vector<VisualInput>& visuals, const std::string& privilege = {},
+                const std::vector<VisualInput>& hintVisuals = {}) const;
   /// The prompt that messages render to, placeholders not expanded.
   RenderedPrompt chat(const std::vector<ChatTurn>& turns, bool addGenerationPrompt) const;
 

@@ -184,7 +184,7 @@ std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& stud
   json trainer = {{"step", state.step},
                   {"epoch", state.epoch},
                   {"position", state.position},
-                  {"skipped_rows", state.skippedRows},
+                  {"skipped_rows", state.skipped},
                   {"tokens", state.tokens},
                   {"seconds", state.seconds},
                   {"format", 1}};
@@ -257,7 +257,8 @@ TrainerState readTrainerState(const std::string& folder) {
   state.step = value.at("step");
   state.epoch = value.at("epoch");
   state.position = value.at("position");
-  state.skippedRows = value.value("skipped_rows", std::int64_t{0});
+  if (const auto skipped = value.find("skipped_rows"); skipped != value.end() && skipped->is_object())
+    state.skipped = skipped->get<std::map<std::string, std::int64_t>>();
   state.tokens = value.value("tokens", std::int64_t{0});
   state.seconds = value.value("seconds", 0.0);
   return state;

@@ -19,7 +19,7 @@ namespace cuescope {
 struct TrainerState {
   int step = 0;
   std::int64_t epoch = 0, position = 0;  // data cursor: the next row of the epoch's order
-  std::int64_t skippedRows = 0;
+  std::map<std::string, std::int64_t> skipped;  // rows left out when they were drawn, by reason
   std::int64_t tokens = 0;
   double seconds = 0;
 };

@@ -19,8 +19,8 @@ RowInput withErasedPictures(const RowInput& prompt) {
   return out;
 }
 
-RowInput withPrivilege(const Processor& processor, const Sample& sample, const RowInput& prompt, const std::string& text) {
-  std::vector<VisualInput> visuals;
+RowInput withPrivilege(const Processor& processor, const Sample& sample, const RowInput& prompt, std::size_t ownPictures, const std::string& text) {
+  std::vector<VisualInput> visuals, crops;
   std::int64_t begin = 0;
   for (const Grid& grid : prompt.grids) {
     VisualInput visual;
@@ -28,9 +28,9 @@ RowInput withPrivilege(const Processor& processor, const Sample& sample, const R
     const std::int64_t count = grid.t * grid.h * grid.w;
     visual.pixelValues = prompt.pixelValues.narrow(0, begin, count);
     begin += count;
-    visuals.push_back(std::move(visual));
+    (visuals.size() < ownPictures ? visuals : crops).push_back(std::move(visual));
   }
-  return processor.prompt(sample.prompt, visuals, text).row;
+  return processor.prompt(sample.prompt, visuals, text, crops).row;
 }
 
 std::optional<std::size_t> wrongCueOf(const std::vector<std::string>& texts, std::size_t i) {

@@ -23,7 +23,7 @@ void applyContrast(TeacherScores& scores, const TeacherScores& other, double wei
 /// The prompt with erased pictures.
 RowInput withErasedPictures(const RowInput& prompt);
 /// The prompt of `sample` with another privilege; pictures are those of `prompt`, its prompt with the right one.
-RowInput withPrivilege(const Processor& processor, const Sample& sample, const RowInput& prompt, const std::string& text);
+RowInput withPrivilege(const Processor& processor, const Sample& sample, const RowInput& prompt, std::size_t ownPictures, const std::string& text);
 
 /// Which row lends row `i` a wrong cue: the next one (cyclic) whose text is another and not empty; none when there is none.
 std::optional<std::size_t> wrongCueOf(const std::vector<std::string>& texts, std::size_t i);

@@ -199,7 +199,6 @@ at::Tensor tokenLosses(const LossOptions& options, const LossBatch& batch, LossM
     case LossMode::WholeVocabulary:
     case LossMode::Sft: break;  // above
   }
-  addMean(metrics, "distillation/abs_loss", d.abs(), maskOf(batch, d));
   return d;
 }
 
@@ -289,6 +288,7 @@ LossResult distillationLoss(const LossOptions& options, const LossBatch& batch, 
   LossResult result;
   at::Tensor d = tokenLosses(options, batch, &result.metrics);
   at::Tensor mask = maskOf(batch, d);
+  addMean(&result.metrics, "distillation/abs_loss", d.detach().abs(), mask);  // of every mode, before extras and clamp
   d = applyExtras(options, batch, d, mask, &result.metrics);
   result.perToken = d.detach();
   addRange(&result.metrics, "distillation/loss", statsOf(d, mask));

@@ -155,7 +155,7 @@ RunPlan planRun(const RunConfig& given, const EngineOptions& options) {
   in.speed = measureSpeed(in.student.config, in.device, narrow);
 
   const auto files = resolved(config.data.trainFiles), heldOut = resolved(config.data.valFiles);
-  const RowSource train = rowsOf(std::make_shared<Dataset>(Dataset::open(files)));
+  const RowSource train = rowsOf(std::make_shared<Dataset>(Dataset::open(files, config.data.cueEdits)));
   in.trainRows = train.size;
   if (!heldOut.empty()) in.valRows = Dataset::open(heldOut).size();
   const auto processor = std::make_shared<Processor>(folder);
@@ -168,10 +168,10 @@ RunPlan planRun(const RunConfig& given, const EngineOptions& options) {
   std::vector<RowInput> asked;
   const std::size_t wanted = std::min(kReadRows, static_cast<std::size_t>(config.data.trainBatchSize));
   for (std::int64_t i = 0; i < train.size && in.rows.size() < wanted; ++i) {
-    std::string reason;
+    RowProblem problem;
     std::unique_ptr<ReadyRow> row;
     try {
-      row = preparer.prepare(train.row(cursor.next()), &reason);
+      row = preparer.prepare(train.row(cursor.next()), &problem);
     } catch (const Error&) {
       continue;  // the run leaves it out and counts it
     }

@@ -139,7 +139,7 @@ Run::Run(const RunConfig& config, RunParts parts, const std::string& directory, 
   if (!resumeFrom.empty()) {
     m_committed = loadTrainerState(resumeFrom, m_optimizer);
     m_cursor.restore(m_committed.epoch, m_committed.position);
-    m_skippedRows = m_committed.skippedRows;
+    m_skipped = m_committed.skipped;
     dropCheckpointsAfter(directory, m_committed.step);
     m_writer.truncateAfter(m_committed.step);
     m_status.step = m_committed.step;

@@ -28,6 +28,7 @@
 #include "engine/distill/checkpoint.h"
 #include "engine/distill/optimizer.h"
 #include "engine/distill/rewards.h"
+#include "engine/distill/row_screen.h"
 #include "engine/distill/student_step.h"
 #include "engine/distill/training_data.h"
 #include "engine/engine.h"
@@ -41,7 +42,9 @@ struct RunParts {
   std::map<std::string, std::shared_ptr<Qwen3VL>> routedTeachers;  // by data_source
   std::shared_ptr<Qwen3VL> start;  // the student's own start, for actor.kl_loss_coef; may be the teacher
   std::shared_ptr<const Processor> studentProcessor, teacherProcessor;
-  RowSource train, val;
+  RowSource train, val;                                 // train: the rows that may be drawn
+  std::map<std::string, std::int64_t> leftOut;          // training rows left out before the start, by reason
+  std::optional<std::vector<std::int64_t>> askedRows;   // held-out rows of an evaluation; none: the first ones
   std::string studentFiles;  // folder whose tokenizer and processor files go into checkpoints
 };
 
@@ -101,17 +104,20 @@ class Run final : public TrainingRun {
     std::size_t logProbsBefore = 0;
   };
   struct Evaluation {
-    std::int64_t next = 0, total = 0, answered = 0, tokens = 0;
+    std::int64_t next = 0, total = 0, answered = 0, tokens = 0, skipped = 0;
     double right = 0, format = 0;
     std::map<std::string, std::pair<double, double>> byKind;  // right, asked
-    std::map<std::string, std::pair<double, double>> bySource;
+    struct Sums {
+      double right = 0, format = 0, score = 0, asked = 0;
+    };
+    std::map<std::string, Sums> bySource;
   };
 
   void computeInBfloat16();
   void unit(std::stop_token stop);
   void work(std::stop_token stop);
-  /// One row made ready; null with a reason when it cannot be used.
-  std::unique_ptr<ReadyRow> readyRow(const RowSource& source, std::int64_t index, std::string* reason) const;
+  /// One row made ready; null with its problem when it cannot be used. Throws where such a row ends the run.
+  std::unique_ptr<ReadyRow> readyRow(const RowSource& source, std::int64_t index, RowUse use, RowProblem* problem) const;
   void sampleRows();
   void rolloutBlock(std::stop_token stop);
   bool decodeResponses(std::stop_token stop);  // true when all have ended
@@ -133,6 +139,8 @@ class Run final : public TrainingRun {
   std::int64_t evaluationRows() const;  // of one unit
   void judgeResponses();
   void stepMetrics(const Optimizer::Result& result);
+  void responseMetrics();
+  void timeMetrics();
   bool scoresResponses() const;
   bool recomputesOld() const;  // log-probabilities of the policy before the first of several updates
   void scoreRows(std::size_t begin, std::size_t end);
@@ -176,7 +184,7 @@ class Run final : public TrainingRun {
   Phase m_phase = Phase::Sample;
   RunStatus m_status;
   TrainerState m_committed;  // after the last update; what a checkpoint holds
-  std::int64_t m_skippedRows = 0;
+  std::map<std::string, std::int64_t> m_skipped;  // rows left out when they were drawn, by reason
   Batch m_batch;
   Evaluation m_evaluation;
   StepSnapshot m_snapshot;

@@ -155,15 +155,87 @@ void loadModels(RunParts& parts, const RunConfig& config, const std::string& dev
   if (config.actor.klLossCoef == 0) parts.start = nullptr;  // it lives on as the teacher
 }
 
+/// What became known of the data before the first step.
+struct RunData {
+  std::vector<EditedFile> edited;
+  RowScreen train, val;
+};
+
+RunData openData(RunParts& parts, const RunConfig& config) {
+  RunData read;
+  const auto rowsIn = [&](const std::vector<std::string>& names) {
+    std::vector<std::string> files;
+    for (const auto& file : names) files.push_back(resolvePath(file));
+    if (files.empty()) return RowSource{};
+    const auto dataset = std::make_shared<Dataset>(Dataset::open(files, config.data.cueEdits));
+    read.edited.insert(read.edited.end(), dataset->edited().begin(), dataset->edited().end());
+    return rowsOf(dataset);
+  };
+  if (!config.trainer.valOnly) parts.train = rowsIn(config.data.trainFiles);
+  parts.val = rowsIn(config.data.valFiles);
+  return read;
+}
+
+/// Leaves out what cannot be used (data.filter_overlong_prompts).
+void screenData(RunParts& parts, RunData& read, const RunConfig& config, const EventSink& sink, std::stop_token stop) {
+  if (!config.data.filterOverlongPrompts) return;
+  const Preparer preparer(config, parts.studentProcessor, parts.teacher ? parts.teacherProcessor : nullptr, parts.teacher ? teacherPositionsOf(config) : 0);
+  const auto say = [&](const char* which, const RowScreen& screen) {
+    if (sink && !screen.leftOut.empty())
+      sink(LogLine{"Left out " + std::to_string(screen.looked - static_cast<std::int64_t>(screen.kept.size())) + " of " + std::to_string(screen.looked) + " " + which + " rows: " +
+                   screen.text() + "; the first: " + screen.examples.front().file + ", row " + std::to_string(screen.examples.front().row) + ", " + screen.examples.front().problem.reason});
+  };
+  if (parts.train.size > 0) {
+    read.train = screenRows(parts.train, preparer, config, RowUse::Train, 0, sink, stop);
+    say("training", read.train);
+    if (read.train.kept.empty())
+      throw Error("No row of the data can be used", "data.train_files", read.train.text() + "; the first: " + read.train.examples.front().problem.reason,
+                  "Raise data.max_prompt_length or repair the data; `cuescope-cli data check` lists every row.");
+    parts.leftOut = read.train.leftOut;
+    if (!read.train.leftOut.empty()) parts.train = only(std::move(parts.train), read.train.kept);
+  }
+  if (parts.val.size > 0) {
+    read.val = screenRows(parts.val, preparer, config, RowUse::HeldOut, config.data.valMaxSamples, sink, stop);
+    say("held-out", read.val);
+    parts.askedRows = read.val.kept;
+  }
+}
+
+/// Data that are not those with which the run began: it goes on, and says so.
+void warnOfOtherData(const std::string& before, const std::string& now, const EventSink& sink) {
+  const auto then = nlohmann::json::parse(before, nullptr, false), today = nlohmann::json::parse(now, nullptr, false);
+  if (!sink || !then.is_object() || !then.contains("data")) return;
+  for (const auto& file : today.at("data")) {
+    const auto same = std::find_if(then["data"].begin(), then["data"].end(), [&](const auto& old) { return old.value("file", "") == file.at("file") && old.value("use", "") == file.at("use"); });
+    if (same == then["data"].end()) continue;
+    const std::string name = file.at("file");
+    if (same->value("xxh3", "") != file.at("xxh3")) sink(LogLine{"The data have changed since the run began: " + name + ". Its steps from here on are not those it would have made."});
+    if (same->value("cue_edits", nlohmann::json()) != file.value("cue_edits", nlohmann::json()))
+      sink(LogLine{"The cue edits have changed since the run began: " + cueEditsFile(name) + ". Its steps from here on are not those it would have made."});
+  }
+}
+
 /// provenance.json: what a reader needs to make the run again: versions, data, models, machine.
-std::string provenanceOf(const RunConfig& config, const RunParts& parts) {
+std::string provenanceOf(const RunConfig& config, const RunParts& parts, const RunData& read, const EventSink& sink, const std::function<void()>& checkStop) {
   nlohmann::ordered_json data = nlohmann::ordered_json::array();
   for (const auto* files : {&config.data.trainFiles, &config.data.valFiles}) {
     for (const auto& file : *files) {
       const std::string path = resolvePath(file);
-      data.push_back({{"file", path}, {"use", files == &config.data.trainFiles ? "train" : "val"}, {"bytes", fs::file_size(path)}, {"xxh3", filesDigest({path})}});
+      const auto reading = [&](std::uint64_t done, std::uint64_t total) {
+        checkStop();
+        if (sink) sink(Progress{"Reading " + fs::path(path).filename().string(), static_cast<double>(done), static_cast<double>(total)});
+      };
+      data.push_back({{"file", path}, {"use", files == &config.data.trainFiles ? "train" : "val"}, {"bytes", fs::file_size(path)}, {"xxh3", filesDigest({path}, reading)}});
+      const auto edited = std::find_if(read.edited.begin(), read.edited.end(), [&](const EditedFile& e) { return e.file == path; });
+      if (edited != read.edited.end())
+        data.back()["cue_edits"] = {{"file", edited->editsFile}, {"xxh3", edited->digest}, {"rows", edited->rows}, {"crops", edited->crops}, {"applied", edited->applied}};
     }
   }
+  const auto screened = [](const RowScreen& screen) {
+    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+    for (const auto& e : screen.examples) rows.push_back({{"file", e.file}, {"row", e.row}, {"category", e.problem.category}, {"reason", e.problem.reason}});
+    return nlohmann::ordered_json{{"looked_at", screen.looked}, {"kept", screen.kept.size()}, {"counts", screen.leftOut}, {"first", rows}};
+  };
   std::map<std::string, std::string> digests;  // by folder: student and teacher may share one
   const auto weightsOf = [&digests](const std::string& folder) {
     auto [known, isNew] = digests.try_emplace(folder);
@@ -188,7 +260,8 @@ std::string provenanceOf(const RunConfig& config, const RunParts& parts) {
                                        {"teacher", model(parts.teacher.get())},
                                        {"data", data},
                                        {"train_rows", parts.train.size},
-                                       {"val_rows", parts.val.size}};
+                                       {"val_rows", parts.val.size},
+                                       {"left_out", {{"train", screened(read.train)}, {"val", screened(read.val)}}}};
   return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -211,17 +284,19 @@ std::unique_ptr<Run> Run::open(const RunConfig& wanted, const EngineOptions& opt
   if (!checkpoint.empty()) requireWholeCheckpoint(checkpoint);
   parts.studentFiles = checkpoint.empty() ? studentFolder : checkpoint;
   parts.studentProcessor = std::make_shared<Processor>(parts.studentFiles);
-  const auto rowsIn = [](const std::vector<std::string>& names) {
-    std::vector<std::string> files;
-    for (const auto& file : names) files.push_back(resolvePath(file));
-    return files.empty() ? RowSource{} : rowsOf(std::make_shared<Dataset>(Dataset::open(files)));
-  };
-  if (!config.trainer.valOnly) parts.train = rowsIn(config.data.trainFiles);
-  parts.val = rowsIn(config.data.valFiles);
+  RunData read = openData(parts, config);
   checkStop();
   loadModels(parts, config, device, sink, checkStop);
   checkStop();
-  const std::string provenance = provenanceOf(config, parts);
+  screenData(parts, read, config, sink, stop);
+  for (const EditedFile& edited : read.edited) {
+    if (!sink || edited.rows == 0) continue;
+    sink(LogLine{(edited.applied ? "Cue edits of " : "Cue edits are left out (data.cue_edits: false): ") + std::to_string(edited.rows) + " rows of " + edited.file +
+                 (edited.crops > 0 ? ", " + std::to_string(edited.crops) + " crops" : "") + (edited.applied ? " take the place of the data's own." : ".")});
+  }
+  const std::string provenance = provenanceOf(config, parts, read, sink, checkStop);
+  const std::string before = place.resumeFrom.empty() ? std::string() : bytesOf(fs::path(place.directory) / "provenance.json");
+  warnOfOtherData(before, provenance, sink);
   auto run = std::make_unique<Run>(config, std::move(parts), place.directory, place.resumeFrom, sink);
   writeFileDurably(place.directory + "/provenance.json", provenance);  // the run holds the folder's lock by now
   return run;

@@ -1,5 +1,6 @@
 // The units of a run that make a step: rows, rollout, scores, gradients, update, and the step's numbers.
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <tuple>
 
@@ -15,14 +16,26 @@ constexpr std::size_t kRowsPerSampleUnit = 8;  // decoding and resizing, about 5
 
 }  // namespace
 
-std::unique_ptr<ReadyRow> Run::readyRow(const RowSource& source, std::int64_t index, std::string* reason) const try {
-  auto row = m_preparer.prepare(source.row(index), reason);
-  if (row && row->sample.id.empty()) row->sample.id = "row " + std::to_string(index);
-  if (row && source.origin) std::tie(row->file, row->fileRow) = source.origin(index);
+std::unique_ptr<ReadyRow> Run::readyRow(const RowSource& source, std::int64_t index, RowUse use, RowProblem* problem) const {
+  std::unique_ptr<ReadyRow> row;
+  try {
+    row = m_preparer.prepare(source.row(index), problem);
+  } catch (const StaleCueEdit& error) {
+    *problem = {kStaleEdit, error.failure().why};
+  } catch (const Error& error) {
+    *problem = {kUnreadable, error.failure().why.empty() ? error.what() : error.failure().why};
+  }
+  if (row && use == RowUse::Train && m_options.loss.mode == LossMode::Sft && row->sample.answer.empty()) {
+    *problem = {kNoAnswer, row->sample.id + ": the row has no answer to learn (extra_info.answer)"};
+    row = nullptr;
+  }
+  if (!row) {
+    if (stopsRun(m_config, *problem)) throw stopAt(placeOf(source, index), *problem);
+    return nullptr;
+  }
+  if (row->sample.id.empty()) row->sample.id = "row " + std::to_string(index);
+  if (source.origin) std::tie(row->file, row->fileRow) = source.origin(index);
   return row;
-} catch (const Error& error) {
-  *reason = error.what();
-  return nullptr;
 }
 
 void Run::sampleRows() {
@@ -31,20 +44,15 @@ void Run::sampleRows() {
   std::int64_t refused = 0;
   for (std::size_t i = 0; i < kRowsPerSampleUnit && m_batch.prompts.size() < wanted;) {
     const std::int64_t index = m_cursor.next();
-    std::string reason;
-    auto ready = readyRow(m_parts.train, index, &reason);
-    if (ready && m_options.loss.mode == LossMode::Sft && ready->sample.answer.empty()) {
-      reason = ready->sample.id + ": the row has no answer to learn (extra_info.answer)";
-      ready = nullptr;
-    }
-    if (ready) {
+    RowProblem problem;
+    if (auto ready = readyRow(m_parts.train, index, RowUse::Train, &problem)) {
       m_batch.prompts.push_back(std::move(ready));
       ++i;
     } else {
-      ++m_skippedRows;
-      if (m_sink) m_sink(LogLine{"Left out row " + std::to_string(index) + ": " + reason});
+      ++m_skipped[problem.category];
+      if (m_sink) m_sink(LogLine{"Left out " + placeOf(m_parts.train, index) + " (" + problem.category + "): " + problem.reason});
       if (++refused >= m_parts.train.size)
-        throw Error("No row of the data can be used", "data.train_files", reason,
+        throw Error("No row of the data can be used", "data.train_files", problem.reason,
                     "Raise data.max_prompt_length or repair the data.");
     }
   }
@@ -120,7 +128,7 @@ void Run::update() {
   ++m_committed.step;
   m_committed.epoch = m_cursor.epoch();
   m_committed.position = m_cursor.position();
-  m_committed.skippedRows = m_skippedRows;
+  m_committed.skipped = m_skipped;
   m_committed.tokens += m_batch.tokens;
   m_status.step = m_committed.step;
   stepMetrics(result);
@@ -153,48 +161,130 @@ void Run::stepMetrics(const Optimizer::Result& result) {
     if (rate != m_config.actor.lr) m[std::string("actor/lr/") + name] = result.lr * rate / m_config.actor.lr;
   }
   m["actor/skipped_updates"] = static_cast<double>(m_optimizer.skipped());
-  double lengths = 0, shortest = 1e18, longest = 0, clipped = 0, score = 0, right = 0, format = 0, prompts = 0,
-         hits = 0, lowest = 1e18, highest = -1e18;
-  double difference = 0, tokens = 0;
+  responseMetrics();
+  m["training/global_step"] = m_committed.step;
+  m["training/epoch"] = static_cast<double>(m_committed.epoch);
+  std::map<std::string, std::int64_t> leftOut = m_parts.leftOut;  // before the start, and since
+  std::int64_t skipped = 0;
+  for (const auto& [category, count] : m_committed.skipped) {
+    leftOut[category] += count;
+    skipped += count;
+  }
+  m["training/skipped_rows"] = static_cast<double>(skipped);
+  for (const auto& [category, count] : leftOut) {
+    std::string name = category;
+    std::replace(name.begin(), name.end(), ' ', '_');
+    m["data/left_out/" + name] = static_cast<double>(count);
+  }
+  m["perf/micro_batch_tokens"] = static_cast<double>(m_microTokens);
+  m["perf/total_num_tokens"] = static_cast<double>(m_batch.tokens);
+}
+
+namespace {
+
+/// Mean, least and largest of some values under one name, as verl writes them; without values there is nothing to say.
+void spread(std::map<std::string, double>& metrics, const std::string& name, const std::vector<double>& values) {
+  if (values.empty()) return;
+  double sum = 0;
+  for (const double value : values) sum += value;
+  metrics[name + "/mean"] = sum / static_cast<double>(values.size());
+  metrics[name + "/min"] = *std::min_element(values.begin(), values.end());
+  metrics[name + "/max"] = *std::max_element(values.begin(), values.end());
+}
+
+/// How often the whole word «hint» stands in a text, in whatever case (the paper's leakage, spec 4.1).
+int hintWords(const std::string& text) {
+  const auto isLetter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  int count = 0;
+  for (std::size_t at = 0; at + 4 <= text.size(); ++at) {
+    const char* wanted = "hint";
+    std::size_t same = 0;
+    while (same < 4 && std::tolower(static_cast<unsigned char>(text[at + same])) == wanted[same]) ++same;
+    if (same == 4 && (at == 0 || !isLetter(text[at - 1])) && (at + 4 == text.size() || !isLetter(text[at + 4]))) ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+void Run::responseMetrics() {
+  auto& m = m_snapshot.metrics;
+  std::vector<double> lengths, whole, prompts, scores, sequences;
+  double clipped = 0, clippedWhole = 0, longPrompts = 0, right = 0, format = 0, hits = 0, hintSamples = 0, hintCount = 0, difference = 0, tokens = 0;
   const double n = static_cast<double>(m_batch.rows.size());
   for (std::size_t r = 0; r < m_batch.rows.size(); ++r) {
+    const ReadyRow& prompt = promptOf(r);
     const auto length = static_cast<double>(m_batch.rows[r].response.size());
-    lengths += length;
-    shortest = std::min(shortest, length);
-    longest = std::max(longest, length);
+    lengths.push_back(length);
+    prompts.push_back(static_cast<double>(prompt.student.ids.size()));
+    sequences.push_back(lengths.back() + prompts.back());
+    longPrompts += prompts.back() >= m_config.data.maxPromptLength ? 1 : 0;
     clipped += m_batch.responses[r].stopped ? 0 : 1;
-    score += m_batch.rewards[r].score;
-    lowest = std::min(lowest, m_batch.rewards[r].score);
-    highest = std::max(highest, m_batch.rewards[r].score);
+    if (length > 0) {  // the others were aborted (spec 7-B6)
+      whole.push_back(length);
+      clippedWhole += m_batch.responses[r].stopped ? 0 : 1;
+    }
+    scores.push_back(m_batch.rewards[r].score);
     right += m_batch.rewards[r].accuracy;
     format += m_batch.rewards[r].format;
-    prompts += static_cast<double>(promptOf(r).student.ids.size());
-    hits += promptOf(r).privileged ? 1 : 0;
+    hits += prompt.privileged ? 1 : 0;
+    const int hints = hintWords(m_parts.studentProcessor->tokenizer().decode(m_batch.rows[r].response, true));
+    hintSamples += hints > 0 ? 1 : 0;
+    hintCount += hints;
     const auto trained = toVector(m_batch.studentLogProbs[r]);
     const auto& sampled = m_batch.responses[r].logProbs;
     for (std::size_t t = 0; t < std::min(trained.size(), sampled.size()); ++t, ++tokens)
       difference += std::abs(static_cast<double>(trained[t]) - static_cast<double>(sampled[t]));
   }
-  m["response_length/mean"] = lengths / n;
-  m["response_length/min"] = shortest;
-  m["response_length/max"] = longest;
+  spread(m, "response_length", lengths);
   m["response_length/clip_ratio"] = clipped / n;
-  m["prompt_length/mean"] = prompts / n;
-  m["critic/score/mean"] = score / n;
-  m["critic/score/min"] = lowest;
-  m["critic/score/max"] = highest;
+  spread(m, "response_length_non_aborted", whole);
+  if (!whole.empty()) m["response_length_non_aborted/clip_ratio"] = clippedWhole / static_cast<double>(whole.size());
+  m["response/aborted_ratio"] = 1 - static_cast<double>(whole.size()) / n;
+  m["response/hint_samples"] = hintSamples;
+  m["response/hint_occurrences"] = hintCount;
+  spread(m, "prompt_length", prompts);
+  m["prompt_length/clip_ratio"] = longPrompts / n;
+  spread(m, "global_seqlen", sequences);
+  spread(m, "critic/score", scores);
+  spread(m, "critic/rewards", scores);  // nothing is taken off them: the distance from the start is a loss of its own
+  if (m_config.distillation.useTaskRewards) {
+    std::vector<double> advantages;
+    for (const TrainingRow& row : m_batch.rows) advantages.insert(advantages.end(), row.response.size(), row.advantage);
+    spread(m, "critic/advantages", advantages);
+    spread(m, "critic/returns", advantages);  // one reward a response, not discounted
+  }
   m["critic/accuracy/mean"] = right / n;
   m["critic/format/mean"] = format / n;
-  if (m_teacher) m["distillation/teacher_prompt_hit_rate"] = hits / n;
-  m["training/global_step"] = m_committed.step;
-  m["training/epoch"] = static_cast<double>(m_committed.epoch);
-  m["training/skipped_rows"] = static_cast<double>(m_committed.skippedRows);
-  m["perf/micro_batch_tokens"] = static_cast<double>(m_microTokens);
-  m["perf/total_num_tokens"] = static_cast<double>(m_batch.tokens);
+  if (m_teacher) {
+    m["distillation/teacher_prompt_hit_rate"] = hits / n;
+    if (m_committed.step == 1) m["distillation/teacher_prompt_enabled"] = m_config.teacher.privilege == "none" ? 0 : 1;
+  }
   if (tokens > 0 && m_config.rollout.temperature == 1.0) {
     m["training/rollout_logprob_diff_mean"] = difference / tokens;
     warnOfGap(difference / tokens);
   }
+}
+
+void Run::timeMetrics() {
+  auto& m = m_snapshot.metrics;
+  double responseTokens = 0;
+  for (const TrainingRow& row : m_batch.rows) responseTokens += static_cast<double>(row.response.size());
+  std::map<std::string, double> seconds;  // under verl's names
+  static const std::map<std::string, const char*> kNames = {{"rollout", "gen"},         {"score", "teacher"},  {"backward", "update_actor"}, {"update", "update_actor"},
+                                                            {"evaluate", "testing"}, {"save", "save_checkpoint"}};
+  for (const auto& [phase, spent] : m_snapshot.phaseSeconds) {
+    const auto name = kNames.find(phase);
+    seconds[name == kNames.end() ? phase : name->second] += spent;
+  }
+  for (const auto& [name, spent] : seconds) m["timing_s/" + name] = spent;
+  m["timing_s/step"] = m_stepSeconds;
+  const auto perToken = [&](const char* name, double tokens) {
+    if (tokens > 0 && seconds.count(name)) m[std::string("timing_per_token_ms/") + name] = 1000 * seconds[name] / tokens;
+  };
+  perToken("gen", responseTokens);
+  perToken("teacher", static_cast<double>(m_batch.tokens));
+  perToken("update_actor", static_cast<double>(m_batch.tokens));
 }
 
 }  // namespace cuescope

@@ -43,7 +43,8 @@ std::pair<double, double> wilson(double right, double n) {
 
 void Run::startEvaluation() {
   m_evaluation = {};
-  m_evaluation.total = std::min<std::int64_t>(m_config.data.valMaxSamples, m_parts.val.size);
+  const std::int64_t there = m_parts.askedRows ? static_cast<std::int64_t>(m_parts.askedRows->size()) : m_parts.val.size;
+  m_evaluation.total = std::min<std::int64_t>(m_config.data.valMaxSamples, there);
 }
 
 void Run::evaluateBlock(std::stop_token stop) {
@@ -51,14 +52,17 @@ void Run::evaluateBlock(std::stop_token stop) {
       std::min(m_evaluation.total, m_evaluation.next + evaluationRows());
   std::vector<std::unique_ptr<ReadyRow>> rows;
   std::vector<RowInput> prompts;
+  std::int64_t skipped = 0;  // counted once the block has been answered: it may be done again
   for (std::int64_t i = m_evaluation.next; i < end; ++i) {
-    std::string reason;
-    if (auto row = readyRow(m_parts.val, i, &reason)) {
+    const std::int64_t index = m_parts.askedRows ? (*m_parts.askedRows)[static_cast<std::size_t>(i)] : i;
+    RowProblem problem;
+    if (auto row = readyRow(m_parts.val, index, RowUse::HeldOut, &problem)) {
       prompts.push_back(row->student);
       rows.push_back(std::move(row));
-    } else if (m_sink) {
-      m_sink(LogLine{"Left out held-out row " + std::to_string(i) + ": " + reason});
+      continue;
     }
+    ++skipped;
+    if (m_sink) m_sink(LogLine{"Left out held-out " + placeOf(m_parts.val, index) + " (" + problem.category + "): " + problem.reason});
   }
   std::vector<Generated> answers;
   if (!prompts.empty()) answers = greedyAnswers(*m_parts.student, prompts, m_config.data.maxResponseLength, stop);
@@ -70,9 +74,11 @@ void Run::evaluateBlock(std::stop_token stop) {
     m_evaluation.tokens += static_cast<std::int64_t>(answers[i].ids.size());
     ++m_evaluation.answered;
     if (!rows[i]->sample.dataSource.empty()) {
-      auto& [right, asked] = m_evaluation.bySource[rows[i]->sample.dataSource];
-      right += reward.accuracy;
-      ++asked;
+      auto& sums = m_evaluation.bySource[rows[i]->sample.dataSource];
+      sums.right += reward.accuracy;
+      sums.format += reward.format;
+      sums.score += reward.score;
+      ++sums.asked;
     }
     if (!rows[i]->sample.kind.empty()) {
       auto& [right, asked] = m_evaluation.byKind[rows[i]->sample.kind];
@@ -81,12 +87,14 @@ void Run::evaluateBlock(std::stop_token stop) {
     }
   }
   m_evaluation.next = end;
+  m_evaluation.skipped += skipped;
   m_status.phaseDone = static_cast<int>(end);
   m_status.phaseTotal = static_cast<int>(m_evaluation.total);
   if (end < m_evaluation.total) return;
   const auto n = static_cast<double>(m_evaluation.answered);
   auto& m = m_snapshot.metrics;
   m["val/n"] = n;
+  if (m_evaluation.skipped > 0) m["val/skipped_rows"] = static_cast<double>(m_evaluation.skipped);
   if (n > 0) {
     const auto [low, high] = wilson(m_evaluation.right, n);
     m["val/accuracy"] = m_evaluation.right / n;
@@ -94,7 +102,11 @@ void Run::evaluateBlock(std::stop_token stop) {
     m["val/accuracy_high"] = high;
     m["val/format"] = m_evaluation.format / n;
     m["val/response_length/mean"] = static_cast<double>(m_evaluation.tokens) / n;
-    for (const auto& [source, counts] : m_evaluation.bySource) m["val-core/" + source + "/acc/mean@1"] = counts.first / counts.second;  // verl's name
+    for (const auto& [source, sums] : m_evaluation.bySource) {  // verl's names; there, acc mixes in the format (spec 7-B17)
+      m["val-core/" + source + "/acc/mean@1"] = sums.right / sums.asked;
+      m["val-aux/" + source + "/format/mean@1"] = sums.format / sums.asked;
+      m["val-aux/" + source + "/score/mean@1"] = sums.score / sums.asked;
+    }
     for (const auto& [kind, counts] : m_evaluation.byKind) m["val/accuracy/" + kind] = counts.first / counts.second;
   }
   enter(due(m_config.trainer.probeFreq) ? Phase::Probe : Phase::Publish);
@@ -108,12 +120,12 @@ void Run::probe() {
       if (std::find(indexes.begin(), indexes.end(), i) == indexes.end()) indexes.push_back(i);
     }
     for (std::int64_t i : indexes) {
-      std::string reason = "there is no such row";
-      std::unique_ptr<ReadyRow> row = i < m_parts.val.size ? readyRow(m_parts.val, i, &reason) : nullptr;
+      RowProblem problem{kUnreadable, "there is no such row"};
+      std::unique_ptr<ReadyRow> row = i < m_parts.val.size ? readyRow(m_parts.val, i, RowUse::HeldOut, &problem) : nullptr;
       if (row) {
         m_probeRows.push_back(std::move(row));
       } else if (m_sink) {
-        m_sink(LogLine{"Left out probe row " + std::to_string(i) + ": " + reason});
+        m_sink(LogLine{"Left out probe row " + std::to_string(i) + ": " + problem.reason});
       }
     }
     m_probesReady = true;
@@ -214,6 +226,7 @@ void Run::publish() {
   if (m_stepSeconds > 0 && m_batch.tokens > 0)
     m_snapshot.metrics["perf/throughput"] = static_cast<double>(m_batch.tokens) / m_stepSeconds;
   m_snapshot.metrics["perf/cpu_memory_used_gb"] = residentGigabytes();
+  timeMetrics();
   once(2, [&] { m_writer.append(m_snapshot); });
   once(3, [&] { m_events.scalars(step, wallSeconds(), m_snapshot.metrics); });
   m_published = 0;

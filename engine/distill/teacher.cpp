@@ -99,14 +99,15 @@ std::int64_t Teachers::positions() const {
 }
 
 TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, const std::vector<VisualInput>& visuals,
-                            const std::string& privilege, const std::string& column) {
+                            const std::vector<VisualInput>& crops, const std::string& privilege, const std::string& column) {
   if (privilege != "none") {
     std::string text = privilege == "cue" ? sample.cue : sample.hint;
     if (privilege == "column") {
       const auto found = sample.texts.find(column);
       text = found == sample.texts.end() ? std::string() : found->second;
     }
-    if (!text.empty()) return {processor.prompt(sample.prompt, visuals, text), true, text};
+    const bool shows = privilege == "cue" && !crops.empty();
+    if (!text.empty() || shows) return {processor.prompt(sample.prompt, visuals, text, shows ? crops : std::vector<VisualInput>{}), true, text};
     if (!sample.teacherTurns.empty()) return {processor.prompt(sample.teacherTurns, visuals), true, {}};
   }
   return {processor.prompt(sample.prompt, visuals), false, {}};

@@ -1,15 +1,40 @@
 #include "engine/distill/training_data.h"
 
+#include <algorithm>
 #include <numeric>
 #include <stdexcept>
 
 #include "engine/core/failure.h"
 #include "engine/distill/rollout.h"
+#include "engine/model/qwen3_vl_config.h"
 
 namespace cuescope {
 
 RowSource rowsOf(std::shared_ptr<const Dataset> dataset) {
   return {dataset->size(), [dataset](std::int64_t i) { return dataset->row(i); }, [dataset](std::int64_t i) { return dataset->origin(i); }};
+}
+
+RowSource only(RowSource source, std::vector<std::int64_t> rows) {
+  RowSource out;
+  out.size = static_cast<std::int64_t>(rows.size());
+  const auto kept = std::make_shared<const std::vector<std::int64_t>>(std::move(rows));
+  out.row = [row = std::move(source.row), kept](std::int64_t i) { return row(kept->at(static_cast<std::size_t>(i))); };
+  if (source.origin) out.origin = [origin = std::move(source.origin), kept](std::int64_t i) { return origin(kept->at(static_cast<std::size_t>(i))); };
+  return out;
+}
+
+std::string placeOf(const RowSource& source, std::int64_t row) {
+  if (!source.origin) return "row " + std::to_string(row);
+  const auto [file, fileRow] = source.origin(row);
+  return file + ", row " + std::to_string(fileRow);
+}
+
+std::int64_t teacherPositionsOf(const RunConfig& config) {
+  const auto& t = config.teacher;
+  std::int64_t fewest = Qwen3VLConfig::read(resolvePath(t.kind == "reference" ? t.path : config.student.path)).text.maxPositions;
+  for (const auto& route : t.routes)
+    fewest = std::min<std::int64_t>(fewest, Qwen3VLConfig::read(resolvePath(route.substr(route.find('=') + 1))).text.maxPositions);
+  return fewest;
 }
 
 DataCursor::DataCursor(std::int64_t size, bool shuffle, std::uint64_t seed)
@@ -59,37 +84,76 @@ Preparer::Preparer(const RunConfig& config, std::shared_ptr<const Processor> stu
       m_teacher(std::move(teacher)),
       m_teacherPositions(teacherPositions) {}
 
-std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, std::string* reason) const try {
-  auto refuse = [&](const std::string& why) {
-    if (reason) *reason = sample.id + ": " + why;
-    return nullptr;
+bool Preparer::fits(const std::string& id, const RowLengths& lengths, RowProblem* problem) const {
+  if (lengths.student > longestPrompt()) {
+    *problem = {kPromptTooLong, id + ": the prompt has " + std::to_string(lengths.student) + " tokens, data.max_prompt_length is " + std::to_string(longestPrompt())};
+    return false;
+  }
+  if (m_teacher && lengths.teacher > longestTeacherPrompt()) {  // spec 7-B8
+    *problem = {kTeacherPromptTooLong, id + ": the teacher's prompt and the longest response have " +
+                                           std::to_string(lengths.teacher + m_config.data.maxResponseLength) + " tokens, the teacher reads " + std::to_string(m_teacherPositions)};
+    return false;
+  }
+  return true;
+}
+
+namespace {
+
+/// What the message of an Error says of one row.
+RowProblem problemOf(const Error& error) {
+  Failure failure = error.failure();
+  failure.nextStep.clear();  // what a person does about a row is said once, for all of them
+  return {dynamic_cast<const StaleCueEdit*>(&error) ? kStaleEdit : kUnreadable, failure.text()};
+}
+
+}  // namespace
+
+bool Preparer::measure(const Sample& sample, RowLengths* lengths, RowProblem* problem) const try {
+  const std::vector<ImageSize> sizes = pictureSizes(sample);
+  const auto measured = [](const Processor& processor, const std::vector<ImageSize>& sizes) {
+    std::vector<VisualInput> visuals;
+    for (const ImageSize& size : sizes) visuals.push_back(processor.measured(size.width, size.height));
+    return visuals;
   };
+  *lengths = {};
+  lengths->student = static_cast<std::int64_t>(m_student->prompt(sample.prompt, measured(*m_student, sizes)).row.ids.size());
+  if (m_teacher) {
+    std::vector<ImageSize> crops;
+    if (m_config.teacher.privilege == "cue")
+      for (const PixelBox& crop : sample.crops) crops.push_back(cropSize(crop, sizes.at(static_cast<std::size_t>(crop.image))));
+    const TeacherPrompt teacher = teacherPrompt(*m_teacher, sample, measured(*m_teacher, sizes), measured(*m_teacher, crops), m_config.teacher.privilege,
+                                                m_config.teacher.privilegeColumn);
+    lengths->teacher = static_cast<std::int64_t>(teacher.prompt.row.ids.size());
+    lengths->privileged = teacher.privileged;
+  }
+  return fits(sample.id, *lengths, problem);
+} catch (const Error& error) {
+  *problem = problemOf(error);
+  return false;
+}
+
+std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, RowProblem* problem) const try {
   std::vector<VisualInput> visuals;
   const std::vector<Picture> pictures = decodePictures(sample);
   for (const auto& picture : pictures) visuals.push_back(m_student->image(m_student->loaded(picture)));
   auto ready = std::make_unique<ReadyRow>();
   Prompt prompt = m_student->prompt(sample.prompt, visuals);
-  if (prompt.row.ids.size() > static_cast<std::size_t>(m_config.data.maxPromptLength)) {
-    return refuse("the prompt has " + std::to_string(prompt.row.ids.size()) + " tokens, data.max_prompt_length is " +
-                  std::to_string(m_config.data.maxPromptLength));
-  }
+  RowLengths lengths{static_cast<std::int64_t>(prompt.row.ids.size()), 0, false};
   if (m_teacher) {
-    std::vector<VisualInput> own;
+    std::vector<VisualInput> own, crops;
     if (m_teacher != m_student) {
       for (const auto& picture : pictures) own.push_back(m_teacher->image(m_teacher->loaded(picture)));
     }
-    TeacherPrompt teacher =
-        teacherPrompt(*m_teacher, sample, m_teacher == m_student ? visuals : own, m_config.teacher.privilege,
-                      m_config.teacher.privilegeColumn);
-    const auto tokens = static_cast<std::int64_t>(teacher.prompt.row.ids.size()) + m_config.data.maxResponseLength;
-    if (tokens > m_teacherPositions) {  // spec 7-B8
-      return refuse("the teacher's prompt and the longest response have " + std::to_string(tokens) +
-                    " tokens, the teacher reads " + std::to_string(m_teacherPositions));
-    }
+    if (m_config.teacher.privilege == "cue")
+      for (const PixelBox& crop : sample.crops) crops.push_back(m_teacher->image(m_teacher->loaded(cropOf(pictures, crop))));
+    TeacherPrompt teacher = teacherPrompt(*m_teacher, sample, m_teacher == m_student ? visuals : own, crops, m_config.teacher.privilege,
+                                          m_config.teacher.privilegeColumn);
+    lengths.teacher = static_cast<std::int64_t>(teacher.prompt.row.ids.size());
     ready->teacher = std::move(teacher.prompt.row);
     ready->privileged = teacher.privileged;
     ready->privilege = std::move(teacher.text);
   }
+  if (!fits(sample.id, lengths, problem)) return nullptr;
   for (const auto& turn : sample.prompt) ready->think = ready->think || turn.text.find("<think>") != std::string::npos;
   ready->grids = prompt.row.grids;
   for (const auto& picture : pictures) {
@@ -102,7 +166,7 @@ std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, std::string* reason) 
   ready->sample = std::move(sample);
   return ready;
 } catch (const Error& error) {
-  if (reason) *reason = error.what();
+  *problem = problemOf(error);
   return nullptr;
 }
 

@@ -22,6 +22,26 @@ struct RowSource {
   std::function<std::pair<std::string, std::int64_t>(std::int64_t)> origin;  // file and row in it; may be empty
 };
 RowSource rowsOf(std::shared_ptr<const Dataset> dataset);
+/// Some rows of another source, in that order.
+RowSource only(RowSource source, std::vector<std::int64_t> rows);
+/// Where a row lies, for messages: "FILE, row N" of the file, or "row N".
+std::string placeOf(const RowSource& source, std::int64_t row);
+
+/// Why a row cannot be used. Categories are few, so that they can be counted; the reason is the sentence for this row.
+struct RowProblem {
+  std::string category, reason;
+};
+inline constexpr const char* kUnreadable = "unreadable";  // the row, or a picture of it
+inline constexpr const char* kStaleEdit = "stale cue edit";
+inline constexpr const char* kPromptTooLong = "prompt too long";
+inline constexpr const char* kTeacherPromptTooLong = "teacher prompt too long";
+inline constexpr const char* kNoAnswer = "no answer to learn";
+
+/// What a row's prompts come to, in tokens with the placeholders of images expanded.
+struct RowLengths {
+  std::int64_t student = 0, teacher = 0;  // teacher: 0 without one
+  bool privileged = false;
+};
 
 /// The order of rows: every epoch another permutation of the seed (or none), incomplete last batches dropped
 /// (spec 3.2).
@@ -57,15 +77,25 @@ struct ReadyRow {
   std::int64_t fileRow = -1;                   // and its row there
 };
 
+/// Fewest positions that the run's teachers read, from their folders' config.json alone.
+std::int64_t teacherPositionsOf(const RunConfig& config);
+
 /// Prompts and patches of samples. The teacher may have a processor of its own.
 class Preparer {
  public:
   Preparer(const RunConfig& config, std::shared_ptr<const Processor> student, std::shared_ptr<const Processor> teacher,
            std::int64_t teacherPositions);
-  /// `reason` says why a row cannot be used: too long, or what is wrong with it. Then nothing is returned.
-  std::unique_ptr<ReadyRow> prepare(Sample sample, std::string* reason) const;
+  /// `problem` says why a row cannot be used: too long, or what is wrong with it. Then nothing is returned.
+  std::unique_ptr<ReadyRow> prepare(Sample sample, RowProblem* problem) const;
+  /// The same verdict from the headers of the pictures, without decoding one: false when the row cannot be used. Damage in the pixels
+  /// shows only in prepare(). Lengths are those of the true processors, also of rows that are too long.
+  bool measure(const Sample& sample, RowLengths* lengths, RowProblem* problem) const;
+  bool hasTeacher() const { return m_teacher != nullptr; }
+  std::int64_t longestPrompt() const { return m_config.data.maxPromptLength; }
+  std::int64_t longestTeacherPrompt() const { return m_teacherPositions - m_config.data.maxResponseLength; }
 
  private:
+  bool fits(const std::string& id, const RowLengths& lengths, RowProblem* problem) const;
   RunConfig m_config;
   std::shared_ptr<const Processor> m_student, m_teacher;
   std::int64_t m_teacherPositions;

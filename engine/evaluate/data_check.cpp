@@ -1,14 +1,13 @@
-// What a run would make of its data: every row is read, its pictures are decoded and both prompts rendered by the true processors,
-// exactly as the run does it, so that nothing surprises it later (spec 7-B8).
+// What a run would make of its data: every row is looked at by the run's own screen, and what passes has its pictures decoded, as
+// the run does when it draws the row; so nothing surprises it later (spec 7-B8).
 #include <algorithm>
 #include <chrono>
 #include <memory>
 
 #include "engine/core/digest.h"
 #include "engine/core/failure.h"
-#include "engine/distill/training_data.h"
+#include "engine/distill/row_screen.h"
 #include "engine/evaluate/evaluation.h"
-#include "engine/model/qwen3_vl_config.h"
 
 namespace cuescope {
 namespace {
@@ -37,62 +36,52 @@ DataVerdict checkRows(const std::vector<std::string>& files, const RunConfig& co
   const auto begin = std::chrono::steady_clock::now();
   DataVerdict verdict;
   for (const auto& file : files.empty() ? config.data.trainFiles : files) verdict.files.push_back(resolvePath(file));
-  const Dataset dataset = Dataset::open(verdict.files);
-  verdict.digest = filesDigest(verdict.files);
-  verdict.rows = dataset.size();
-  verdict.studentLimit = config.data.maxPromptLength;
+  const auto dataset = std::make_shared<const Dataset>(Dataset::open(verdict.files, config.data.cueEdits));
+  verdict.digest = filesDigest(verdict.files, [&](std::uint64_t done, std::uint64_t total) {
+    if (stop.stop_requested()) throw Cancelled();
+    if (sink) sink(Progress{"Reading the files", static_cast<double>(done), static_cast<double>(total)});
+  });
+  verdict.rows = dataset->size();
+  for (const EditedFile& edited : dataset->edited()) verdict.edits.push_back({edited.editsFile, edited.digest, edited.rows, edited.crops, edited.applied});
 
-  // Everything passes the preparer's own limits, so that lengths of rows that are too long are known as well.
-  RunConfig open = config;
-  open.data.maxPromptLength = 1 << 30;
   const auto student = std::make_shared<const Processor>(resolvePath(config.student.path));
   std::shared_ptr<const Processor> teacher;
   const bool own = config.teacher.kind == "reference";
-  if (config.distillation.distillationCoef > 0 && !(own && config.teacher.path.empty())) {
+  if (usesTeacher(config) && !(own && config.teacher.path.empty())) {
     const std::string folder = resolvePath(own ? config.teacher.path : config.student.path);
     teacher = folder == resolvePath(config.student.path) ? student : std::make_shared<const Processor>(folder);
-    verdict.teacherLimit = Qwen3VLConfig::read(folder).text.maxPositions - config.data.maxResponseLength;
   }
-  const Preparer preparer(open, student, teacher, 1ll << 40);
+  const Preparer preparer(config, student, teacher, teacher ? teacherPositionsOf(config) : 0);
+  verdict.studentLimit = preparer.longestPrompt();
+  if (teacher) verdict.teacherLimit = preparer.longestTeacherPrompt();
 
+  const RowSource source = rowsOf(dataset);
   std::vector<std::pair<std::int64_t, std::int64_t>> studentTokens, teacherTokens;
-  for (std::int64_t i = 0; i < dataset.size(); ++i) {
+  for (std::int64_t i = 0; i < source.size; ++i) {
     if (stop.stop_requested()) throw Cancelled();
-    const auto [file, fileRow] = dataset.origin(i);
-    DataVerdict::Problem problem{file, fileRow, {}, {}, {}};
-    try {
-      Sample sample = dataset.row(i);
-      problem.id = sample.id;
-      const auto row = preparer.prepare(std::move(sample), &problem.reason);
-      if (!row) {
-        problem.category = "unreadable";
-      } else {
-        const auto own = static_cast<std::int64_t>(row->student.ids.size()), other = static_cast<std::int64_t>(row->teacher.ids.size());
-        studentTokens.emplace_back(own, i);
-        if (teacher) teacherTokens.emplace_back(other, i);
-        if (own > verdict.studentLimit) {
-          problem.category = "prompt too long";
-          problem.reason = "the prompt has " + std::to_string(own) + " tokens, data.max_prompt_length is " + std::to_string(verdict.studentLimit);
-        } else if (teacher && other > verdict.teacherLimit) {
-          problem.category = "teacher prompt too long";
-          problem.reason = "the teacher's prompt has " + std::to_string(other) + " tokens; with the longest answer it reads at most " + std::to_string(verdict.teacherLimit);
-        } else {
-          ++verdict.kept;
-          verdict.privileged += row->privileged ? 1 : 0;
-          ++verdict.kinds[row->sample.kind];
-          ++verdict.layouts[row->sample.layout];
-          ++verdict.dataSources[row->sample.dataSource];
-        }
+    LookedRow row = lookAtRow(source, i, preparer, config, RowUse::Train);
+    if (row.lengths.student > 0) studentTokens.emplace_back(row.lengths.student, i);
+    if (row.lengths.teacher > 0) teacherTokens.emplace_back(row.lengths.teacher, i);
+    if (row.usable()) {
+      try {
+        decodePictures(row.sample);  // damage that no header shows: the run meets it when it draws the row
+      } catch (const Error& error) {
+        row.problem = {kUnreadable, error.what()};
       }
-    } catch (const Error& error) {
-      problem.category = "unreadable";
-      problem.reason = error.failure().why.empty() ? error.what() : error.failure().why;
     }
-    if (!problem.category.empty()) {
-      ++verdict.dropped[problem.category];
-      if (verdict.problems.size() < kListed) verdict.problems.push_back(std::move(problem));
+    if (row.usable()) {
+      ++verdict.kept;
+      verdict.privileged += row.lengths.privileged ? 1 : 0;
+      ++verdict.kinds[row.sample.kind];
+      ++verdict.layouts[row.sample.layout];
+      ++verdict.dataSources[row.sample.dataSource];
+    } else {
+      ++verdict.dropped[row.problem.category];
+      const auto [file, fileRow] = dataset->origin(i);
+      if (verdict.stops.empty() && stopsRun(config, row.problem)) verdict.stops = stopAt(placeOf(source, i), row.problem).failure().text();
+      if (verdict.problems.size() < kListed) verdict.problems.push_back({file, fileRow, row.sample.id, row.problem.reason, row.problem.category});
     }
-    if (sink && i % 32 == 31) sink(Progress{"Checking rows", static_cast<double>(i + 1), static_cast<double>(dataset.size())});
+    if (sink && i % 32 == 31) sink(Progress{"Checking rows", static_cast<double>(i + 1), static_cast<double>(source.size)});
   }
   verdict.student = lengthsOf(std::move(studentTokens));
   verdict.teacher = lengthsOf(std::move(teacherTokens));

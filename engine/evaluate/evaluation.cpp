@@ -121,7 +121,9 @@ EvaluationPtr evaluateModel(const Qwen3VL& model, std::shared_ptr<const Processo
         sample.layout = read.layout;
         sample.question = read.question;
         sample.groundTruth = read.groundTruth;
-        row = preparer.prepare(std::move(read), &sample.problem);
+        RowProblem problem;
+        row = preparer.prepare(std::move(read), &problem);
+        sample.problem = problem.reason;
       } catch (const Error& error) {
         sample.problem = error.what();
       }

@@ -180,7 +180,9 @@ DecodedImage decodeImage(const std::uint8_t* bytes, std::size_t size, const std:
   return toRgb(upright(mat, header.orientation), alphaIsUnused(mat, header.format));
 }
 
-DecodedImage readImage(const std::string& file) {
+namespace {
+
+std::vector<std::uint8_t> bytesOfImage(const std::string& file) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(file, error)) {
     throw Error("The image cannot be read.", file, "There is no such file.", "Choose an image file.");
@@ -193,7 +195,30 @@ DecodedImage readImage(const std::string& file) {
   if (!in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size))) {
     throw Error("The image cannot be read.", file, "The file may not be opened, or it changed while it was read.");
   }
+  return bytes;
+}
+
+}  // namespace
+
+DecodedImage readImage(const std::string& file) {
+  const auto bytes = bytesOfImage(file);
   return decodeImage(bytes.data(), bytes.size(), std::filesystem::path(file).filename().string());
+}
+
+ImageSize imageSize(const std::uint8_t* bytes, std::size_t size, const std::string& label) {
+  const ImageHeader header = readImageHeader(bytes, size, label);
+  refuseTooLarge(header.width, header.height, label);
+  if (header.format == ImageFormat::Tiff) {
+    const DecodedImage image = decodeImage(bytes, size, label);
+    return {image.width, image.height};
+  }
+  const auto width = static_cast<int>(header.width), height = static_cast<int>(header.height);
+  return header.orientation >= 5 ? ImageSize{height, width} : ImageSize{width, height};
+}
+
+ImageSize readImageSize(const std::string& file) {
+  const auto bytes = bytesOfImage(file);
+  return imageSize(bytes.data(), bytes.size(), std::filesystem::path(file).filename().string());
 }
 
 VideoFrames probeVideo(const std::string& file) {

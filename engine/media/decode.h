@@ -22,6 +22,14 @@ inline constexpr std::int64_t kMaxPixels = 178'956'970;
 DecodedImage decodeImage(const std::uint8_t* bytes, std::size_t size, const std::string& label);
 DecodedImage readImage(const std::string& file);
 
+/// Width and height of the upright picture that decodeImage would give, from its header alone (a TIFF is decoded: its decoder turns
+/// it). Throws Error for what the header shows: no image, truncated, too large; damage in the pixels shows only when it is decoded.
+struct ImageSize {
+  int width = 0, height = 0;
+};
+ImageSize imageSize(const std::uint8_t* bytes, std::size_t size, const std::string& label);
+ImageSize readImageSize(const std::string& file);
+
 struct VideoFrames {
   double fps = 0;
   int totalFrames = 0, width = 0, height = 0;

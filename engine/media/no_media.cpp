@@ -19,6 +19,12 @@ DecodedImage decodeImage(const std::uint8_t*, std::size_t, const std::string& la
 DecodedImage readImage(const std::string& file) {
   refuse("The image cannot be read.", file);
 }
+ImageSize imageSize(const std::uint8_t*, std::size_t, const std::string& label) {
+  refuse("The image cannot be read.", label);
+}
+ImageSize readImageSize(const std::string& file) {
+  refuse("The image cannot be read.", file);
+}
 VideoFrames probeVideo(const std::string& file) {
   refuse("The video cannot be read.", file);
 }

@@ -49,7 +49,7 @@ inline bool sameBits(const std::vector<at::Tensor>& a, const std::vector<at::Ten
 inline std::map<std::string, double> numbers(const StepSnapshot& step) {
   std::map<std::string, double> out;
   for (const auto& [name, value] : step.metrics) {
-    if (!name.starts_with("perf/")) out[name] = value;
+    if (!name.starts_with("perf/") && !name.starts_with("timing_")) out[name] = value;
   }
   return out;
 }
