@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "engine/core/capture.h"
 #include "engine/core/engine_loader.h"
 #include "engine/engine.h"
 
@@ -177,6 +178,54 @@ class TestDoor : public QObject {
         QVERIFY2(std::memcmp(&other, &value, sizeof value) == 0, qPrintable(QString("%1: %2 and %3").arg(QString::fromStdString(name)).arg(value, 0, 'g', 17).arg(other, 0, 'g', 17)));
       }
     }
+  }
+
+  void aCaptureOfARunIsAnInspectionOfItsCheckpointOfThatStep() {
+    RunConfig captured = config("captured");
+    captured.data.valFiles = captured.data.trainFiles;
+    captured.data.valMaxSamples = 2;
+    captured.data.probeRows = {2};
+    captured.trainer.captureFreq = 2;
+    captured.trainer.saveFreq = 2;
+    captured.trainer.totalTrainingSteps = 4;
+    std::string directory;
+    {
+      const auto run = m_engine->openRun(captured, {}, {});
+      directory = run->status().directory;
+      while (run->advance({})) {
+      }
+    }
+    for (const std::string step : {"step-000002", "step-000004"}) {
+      const Capture capture = readCapture(directory + "/captures/" + step + "/row-2.capture");
+      const Inspection& seen = *capture.inspection;
+      QCOMPARE(seen.step, std::stoi(step.substr(5)));
+      QCOMPARE(seen.sampleId, std::string("r2"));
+      InspectRequest ask;
+      ask.student = directory + "/checkpoints/" + step;
+      ask.teacher = golden("tiny-teacher");
+      ask.images = {golden("images/photo.jpg")};
+      ask.question = "<image>What is number 2?";
+      ask.cue = "A red square, left.";
+      for (const Token& token : seen.response) ask.responseIds.push_back(token.id);
+      QVERIFY(!ask.responseIds.empty());
+      const InspectionPtr again = m_engine->inspect(ask, {}, {});
+      const AttentionStack &map = seen.cueRecovery, &want = again->cueRecovery;
+      QVERIFY(!map.values.empty());
+      QCOMPARE(map.layers, want.layers);
+      QCOMPARE(map.values.size(), want.values.size());
+      double largest = 0, sum = 0;
+      for (std::size_t i = 0; i < map.values.size(); ++i) {
+        largest = std::max(largest, std::abs(static_cast<double>(map.values[i]) - want.values[i]));
+        sum += map.values[i];
+      }
+      QVERIFY2(largest < 1e-6, qPrintable(QString::number(largest)));
+      QVERIFY(std::abs(sum - std::round(sum)) < 1e-3 && sum > 0.5);  // shares of attention
+      for (std::size_t t = 0; t < seen.response.size(); ++t)
+        for (int who : {0, 1}) QVERIFY(std::abs(seen.distributions[t].sampled[static_cast<std::size_t>(who)] - again->distributions[t].sampled[static_cast<std::size_t>(who)]) < 1e-4);
+      m_engine->closeModel(ask.student);
+    }
+    const Capture early = readCapture(directory + "/captures/step-000002/row-2.capture"), late = readCapture(directory + "/captures/step-000004/row-2.capture");
+    QVERIFY(early.inspection->distributions[0].sampled[0] != late.inspection->distributions[0].sampled[0]);  // it is not one capture twice
   }
 
   void whatIfWorksThroughTheDoor() {
