@@ -97,7 +97,7 @@ std::vector<DoctorLine> examineMachine(const std::string& device, const std::str
   const std::string isa = at::get_cpu_capability();
   lines.push_back({"instructions", isa, isa == "DEFAULT" ? "This processor has no AVX2: everything works, slowly." : "", isa != "DEFAULT"});
   lines.push_back({"bfloat16", cpuComputesBfloat16() ? "multiplied by this processor (AVX-512 BF16)" : "no instructions for it",
-                   cpuComputesBfloat16() ? "" : "Runs with actor.dtype bfloat16 need less memory here, but take longer than in float32.", true});
+                   cpuComputesBfloat16() ? "" : "Runs with actor.dtype bfloat16 take longer here than in float32.", true});
   lines.push_back(memory());
   lines.push_back(gpu());
   lines.push_back(codecs());

@@ -2,11 +2,17 @@
 #include <QProcess>
 #include <QTemporaryDir>
 #include <QtTest>
+#include <cerrno>
 #include <cmath>
 #include <csignal>
+#include <fcntl.h>
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "engine/core/array_file.h"
 #include "engine/core/capture.h"
@@ -32,6 +38,27 @@ Ran run(const QStringList& arguments, const QByteArray& input = {}) {
   process.closeWriteChannel();
   if (!process.waitForFinished(240000)) process.kill();
   return {process.exitStatus() == QProcess::NormalExit ? process.exitCode() : -1, process.readAllStandardOutput(), process.readAllStandardError()};
+}
+
+/// The most memory that the program ever held, in bytes; -1 when it failed.
+std::int64_t peakOf(const QStringList& arguments) {
+  std::vector<QByteArray> words{(QCoreApplication::applicationDirPath() + "/../bin/cuescope-cli").toLocal8Bit()};
+  for (const QString& argument : arguments) words.push_back(argument.toLocal8Bit());
+  std::vector<char*> pointers;
+  for (QByteArray& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  pid_t child = -1;
+  const int failed = posix_spawn(&child, pointers[0], &actions, nullptr, pointers.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) return -1;
+  int status = 0;
+  rusage used{};
+  while (wait4(child, &status, 0, &used) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? std::int64_t{used.ru_maxrss} * 1024 : -1;
 }
 
 QString golden(const QString& name) { return QStringLiteral(CUESCOPE_GOLDEN "/") + name; }
@@ -540,6 +567,28 @@ class TestCli : public QObject {
     QVERIFY(process.waitForFinished(10000));
     QCOMPARE(process.exitCode(), 1);
     QVERIFY(process.readAllStandardError().contains("Stopped, as asked"));
+  }
+
+  void aPlanTellsTheMemoryOfTheDemoWithinATenth_data() {
+    QTest::addColumn<QString>("preset");
+    QTest::addColumn<QStringList>("settings");
+    QTest::newRow("opd_vicur") << "opd_vicur" << QStringList{};
+    QTest::newRow("opsd, a moving average") << "opsd" << QStringList{"teacher.kind=ema"};
+  }
+  void aPlanTellsTheMemoryOfTheDemoWithinATenth() {
+    QFETCH(QString, preset);
+    QFETCH(QStringList, settings);
+    const QTemporaryDir runs;
+    settings = QStringList{"trainer.total_training_steps=3", "trainer.test_freq=0", "trainer.probe_freq=0", "trainer.save_freq=0",
+                           "trainer.val_before_train=false", "trainer.default_local_dir=" + runs.path()} + settings;
+    const QString config = QStringLiteral(CUESCOPE_RESOURCES "/presets/demo/") + preset + ".yaml";
+    const Ran planned = run(QStringList{"plan", config, "--json"} + settings);
+    QVERIFY2(planned.code == 0, planned.err.constData());
+    const auto bytes = Json::parse(planned.out.toStdString()).at("peak_bytes").get<double>();
+    const std::int64_t measured = peakOf(QStringList{"train", config} + settings);
+    QVERIFY(measured > 0);
+    QVERIFY2(std::abs(bytes / static_cast<double>(measured) - 1) <= 0.1,
+             qPrintable(QString("planned %1 MiB, measured %2 MiB\n").arg(bytes / (1 << 20)).arg(measured >> 20) + QString::fromUtf8(planned.out)));
   }
 
   void aFailureIsJsonToo() {

@@ -429,7 +429,7 @@ void addActor(Table& t) {
             "Packed tokens in one forward and backward pass; changes memory, not the result.", "verl"},
            s, &A::microBatchTokens);
   t.choice({"actor.dtype", "Compute type", "",
-            "Of matrix products and attention; weights, their moments, norms and losses stay float32. auto is float32. bfloat16 needs less memory; without bfloat16 instructions it is slower.",
+            "Of matrix products and attention; weights, their moments, norms and losses stay float32. auto is float32. bfloat16 saves memory with large models; without bfloat16 instructions it is slower.",
             "verl (mixed precision); spec 3.9"},
            {"auto", "float32", "bfloat16"}, s, &A::dtype);
   t.choice({"actor.oom_policy", "Out of memory", "",

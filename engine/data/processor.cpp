@@ -26,7 +26,7 @@ constexpr const char* kImageTriple = "<|vision_start|><|image_pad|><|vision_end|
 constexpr const char* kVideoTriple = "<|vision_start|><|video_pad|><|vision_end|>";
 constexpr const char* kTurnEnd = "<|im_end|>\n";
 constexpr double kUnknownFps = 24;             // the reference's guess for a file that states no rate
-constexpr std::size_t kCacheBytes = 64 << 20;  // of patches and resized pixels
+constexpr std::size_t kCacheBytes = Processor::kKeptPictureBytes;
 
 at::Tensor viewOf(int width, int height, std::vector<std::uint8_t>& rgb) {
   return at::from_blob(rgb.data(), {height, width, 3}, at::kByte);

@@ -55,6 +55,8 @@ struct VideoOptions {
 
 class Processor {
  public:
+  static constexpr std::int64_t kKeptPictureBytes = std::int64_t{64} << 20;  // patches and resized pixels of the latest pictures
+
   /// Throws Error that names the file and what is wrong with it.
   explicit Processor(const std::string& modelFolder);
   ~Processor();

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "engine/data/processor.h"
 #include "engine/distill/log_probs.h"
 #include "engine/distill/prompt_cache.h"
 #include "engine/distill/response_rows.h"
@@ -15,7 +16,7 @@
 namespace cuescope {
 namespace {
 
-constexpr std::int64_t kFloat = 4;
+constexpr std::int64_t kFloat = 4, kNarrow = 2;  // bytes
 constexpr std::int64_t kChunkElements = LogProbOptions{}.chunkElements;
 
 /// Sums over the rows of a pass.
@@ -105,6 +106,9 @@ ModelSizes sizesOf(const Qwen3VL& model) {
       sizes.largest = std::max(sizes.largest, n);
       if (vision) sizes.trainableVision += n;
     }
+    const std::string& name = item.key();
+    const auto ends = [&](const char* tail) { return name.ends_with(tail); };
+    if (item.value().dim() == 2 && !ends("embed_tokens.weight") && !ends("lm_head.weight") && !ends("pos_embed.weight")) sizes.narrowed += n;
     if (vision)
       sizes.vision += n;
     else if (item.key().find(".sink_") == std::string::npos)
@@ -130,43 +134,47 @@ std::int64_t trainingPassBytes(const ModelSizes& student, const std::vector<Plan
   const auto& v = c.vision;
   const Load load = loadOf(rows, false);
   const std::int64_t T = load.tokens, h = t.hidden, q = t.heads * t.headDim, k = t.kvHeads * t.headDim, I = t.intermediate;
-  const std::int64_t width = narrow ? 2 : kFloat;
+  const std::int64_t width = narrow ? kNarrow : kFloat;
   // A layer keeps: its input, the normed and the scaled input; q as projected, normed and rotated; k likewise; v; the attention's
   // output twice; the state between and its two norms; gate, its activation, up and their product.
+  // Mixed precision: the state and its norm stay float32, what enters and leaves products and attention is narrow.
   const auto layer = [&](std::int64_t all, std::int64_t asking) {
-    return all * (3 * h + 4 * k) + asking * (3 * h + 5 * q + t.heads + 4 * I);
+    if (narrow) return all * (10 * h + 12 * k) + asking * (10 * h + 14 * q + 4 * t.heads + 8 * I);
+    return kFloat * (all * (3 * h + 4 * k) + asking * (3 * h + 5 * q + t.heads + 4 * I));
   };
-  std::int64_t values = 0;
+  std::int64_t values = 0;  // bytes
   const bool recompute = config.student.gradientCheckpointing;
   if (recompute)
-    values += t.layers * T * h + layer(T, T);
+    values += t.layers * T * h * kFloat + layer(T, T);
   else
     values += (t.layers - 1) * layer(T, T) + layer(T, load.tails);
-  if (c.cue.enabled) values += static_cast<std::int64_t>(c.cue.active.size()) * 3 * load.visual * h;
-  values += 4 * load.tails * h;  // final norm and the rows that predict
-  values += T * h;               // embedded
+  if (c.cue.enabled) values += static_cast<std::int64_t>(c.cue.active.size()) * 3 * load.visual * h * kFloat;
+  values += 4 * load.tails * h * kFloat;  // final norm and the rows that predict
+  values += T * h * kFloat;               // embedded
   if (student.trainableVision > 0 && load.patches > 0) {
-    const std::int64_t block = load.patches * (11 * v.hidden + 2 * v.intermediate);
-    values += recompute ? v.depth * load.patches * v.hidden + block : v.depth * block;
-    values += load.patches * v.hidden * 5 * (1 + static_cast<std::int64_t>(v.deepstack.size()));
-    values += load.patches * v.channels * v.temporalPatch * v.patch * v.patch;
+    const std::int64_t block = load.patches * (narrow ? 26 * v.hidden + 4 * v.intermediate : kFloat * (11 * v.hidden + 2 * v.intermediate));
+    values += recompute ? v.depth * load.patches * v.hidden * kFloat + block : v.depth * block;
+    values += load.patches * v.hidden * 5 * (1 + static_cast<std::int64_t>(v.deepstack.size())) * width;
+    values += load.patches * v.channels * v.temporalPatch * v.patch * v.patch * width;
   }
   // The widest moment: the head's chunk with its gradient, or the first layer's backward pass.
   const std::int64_t chunk = chunkValues(c, load.response), kept = load.response * t.vocabulary <= kChunkElements ? 1 : 0;
   std::int64_t head = (3 + kept) * chunk * kFloat + t.vocabulary * h * kFloat + 2 * load.response * h * kFloat;
   if (wholeVocabulary(config))
     head = 6 * load.response * std::min<std::int64_t>(config.distillation.vocabularyChunk, t.vocabulary) * kFloat + t.vocabulary * h * kFloat;
-  const std::int64_t behind = (T * (3 * h + 3 * I) + student.largest) * width + kept * chunk * kFloat;
-  return values * width + featureBytes(c, load.visual, width) + std::max(head, behind);
+  const std::int64_t behind = T * (3 * h * kFloat + 3 * I * width) + student.largest * (narrow ? kNarrow + kFloat : kFloat) + kept * chunk * kFloat;
+  return values + featureBytes(c, load.visual, width) + std::max(head, behind);
 }
 
-std::int64_t scoringPassBytes(const ModelSizes& model, const std::vector<PlanRow>& rows, const RunConfig& config) {
+std::int64_t scoringPassBytes(const ModelSizes& model, const std::vector<PlanRow>& rows, const RunConfig& config, bool narrow) {
   const auto& t = model.config.text;
   const Load load = loadOf(rows, true);
   const std::int64_t T = load.tokens, q = t.heads * t.headDim, k = t.kvHeads * t.headDim;
-  const std::int64_t inside = T * (3 * t.hidden + std::max(3 * q + 4 * k, 2 * t.intermediate + t.hidden)) * kFloat;
+  const std::int64_t wide = (3 * t.hidden + std::max(3 * q + 4 * k, 2 * t.intermediate + t.hidden)) * kFloat;
+  const std::int64_t mixed = 4 * t.hidden * kFloat + std::max((3 * q + 3 * k) * kFloat + 2 * (q + k) * kNarrow, 4 * t.intermediate * kNarrow);
+  const std::int64_t inside = T * (narrow ? mixed : wide);
   const std::int64_t head = load.tails * 2 * t.hidden * kFloat + 3 * chunkValues(model.config, load.response) * kFloat;
-  return featureBytes(model.config, load.visual, kFloat) + std::max(inside, head);
+  return featureBytes(model.config, load.visual, narrow ? kNarrow : kFloat) + std::max(inside, head);
 }
 
 std::int64_t keyValueBytes(const ModelSizes& student, const std::vector<PlanRow>& rows, const RunConfig& config, bool narrow, bool cuda) {
@@ -214,11 +222,11 @@ RunPlan planOf(const PlanInputs& in) {
     if (resident) plan.residentBytes += bytes;
   };
   const std::int64_t pixel = c.vision.channels * c.vision.temporalPatch * c.vision.patch * c.vision.patch * kFloat;
-  hold("weights", student.parameters * kFloat + (narrow ? student.parameters * 2 : 0), true,
-       millions(student.parameters) + " parameters of the student, float32" + (narrow ? " and copies in bfloat16" : ""));
+  hold("weights", student.parameters * kFloat + (narrow ? student.narrowed * kNarrow : 0), true,
+       millions(student.parameters) + " parameters of the student, float32" + (narrow ? ", and its matrices in bfloat16" : ""));
   std::int64_t teacherBytes = 0, teacherParameters = 0, slowest = 0;
   for (const ModelSizes& teacher : in.teachers) {
-    teacherBytes += teacher.parameters * teacher.storedBytes;
+    teacherBytes += teacher.parameters * teacher.storedBytes + (narrow && teacher.storedBytes == kFloat ? teacher.narrowed * kNarrow : 0);
     teacherParameters += teacher.parameters;
     slowest = std::max(slowest, teacher.parameters);
   }
@@ -228,7 +236,7 @@ RunPlan planOf(const PlanInputs& in) {
   const std::int64_t seen = std::min<std::int64_t>(in.trainRows, std::int64_t{config.trainer.totalTrainingSteps} * config.data.trainBatchSize);
   const double perPicture = prompts.empty() ? 0 : static_cast<double>(batch.visual) / static_cast<double>(prompts.size());
   const auto cached = [&](const Qwen3VLConfig& of, std::int64_t pictures) {
-    return std::min(VisionCache::kCapacity, static_cast<std::int64_t>(static_cast<double>(featureBytes(of, pictures, kFloat)) * perPicture));
+    return std::min(VisionCache::kCapacity, static_cast<std::int64_t>(static_cast<double>(featureBytes(of, pictures, narrow ? kNarrow : kFloat)) * perPicture));
   };
   std::int64_t caches = 0;
   const bool studentCache = config.student.freezeVision;
@@ -243,19 +251,27 @@ RunPlan planOf(const PlanInputs& in) {
       if (row.teacherPrompt >= static_cast<std::int64_t>(PromptCache::kShortestKept)) tokens += row.teacherPrompt;
     const double perPrompt = prompts.empty() ? 0 : static_cast<double>(tokens) / static_cast<double>(prompts.size());
     kept += std::min<std::int64_t>(PromptCache::kCapacity,
-                                   static_cast<std::int64_t>(perPrompt * static_cast<double>(seen * t.layers * 2 * t.kvHeads * t.headDim * kFloat)));
+                                   static_cast<std::int64_t>(perPrompt * static_cast<double>(seen * t.layers * 2 * t.kvHeads * t.headDim * (narrow ? kNarrow : kFloat))));
   }
   hold("prompt_cache", kept, true, "keys and values of the frozen teacher's prompts, at the run's end");
   const bool watches = in.valRows > 0 && config.trainer.probeFreq > 0;
   const std::int64_t probes = watches ? std::min<std::int64_t>(in.valRows, 16) * (prompts.empty() ? 0 : batch.patches / static_cast<std::int64_t>(prompts.size())) * pixel : 0;
   hold("captures", probes, true, "pictures of the probe rows");
-  hold("batch", batch.patches * pixel, true, std::to_string(prompts.size()) + " prompts, their patches as float32");
+  // The processor keeps the latest pictures, patches and resized pixels alike; a batch's rows share its patches.
+  const double patchesEach = prompts.empty() ? 0 : static_cast<double>(batch.patches) / static_cast<double>(prompts.size());
+  const double asked = in.valRows > 0 && (config.trainer.testFreq > 0 || config.trainer.valBeforeTrain)
+                           ? static_cast<double>(std::min<std::int64_t>(in.valRows, config.data.valMaxSamples)) : 0;
+  const double shown = pixel + static_cast<double>(c.vision.channels * c.vision.patch * c.vision.patch);
+  const std::int64_t pictures = std::min<std::int64_t>(Processor::kKeptPictureBytes, static_cast<std::int64_t>((static_cast<double>(seen) + asked) * patchesEach * shown));
+  hold("picture_cache", pictures, true, "patches and resized pixels of the latest pictures, at most " + std::to_string(Processor::kKeptPictureBytes >> 20) + " MiB");
+  hold("batch", std::max<std::int64_t>(0, batch.patches * pixel - static_cast<std::int64_t>(static_cast<double>(pictures) * pixel / shown)), true,
+       std::to_string(prompts.size()) + " prompts, their patches as float32 beyond those");
 
   const std::size_t micro = static_cast<std::size_t>(config.actor.microBatchTokens);
   const std::int64_t activations = widest(rows, micro, false, [&](const std::vector<PlanRow>& part) { return trainingPassBytes(student, part, config, narrow); });
   std::int64_t scoring = 0;
   for (const ModelSizes& teacher : in.teachers)
-    scoring = std::max(scoring, widest(rows, micro, true, [&](const std::vector<PlanRow>& part) { return scoringPassBytes(teacher, part, config); }));
+    scoring = std::max(scoring, widest(rows, micro, true, [&](const std::vector<PlanRow>& part) { return scoringPassBytes(teacher, part, config, narrow); }));
   const std::int64_t kv = keyValueBytes(student, prompts, config, narrow, cuda);
   std::int64_t widestPrompt = 0;
   for (const PlanRow& row : prompts) widestPrompt = std::max(widestPrompt, row.patches);
@@ -268,7 +284,7 @@ RunPlan planOf(const PlanInputs& in) {
   }
   const std::int64_t decode = static_cast<std::int64_t>(std::min(rows.size(), places)) * c.text.vocabulary * 3 * kFloat;
   const std::int64_t tower = towerBytes(c, studentCache ? widestPrompt : loadOf(opening, false).patches, kFloat);
-  const std::int64_t decoding = kv + std::max({widest(opening, 4096, false, [&](const std::vector<PlanRow>& part) { return scoringPassBytes(student, part, config); }), decode, tower});
+  const std::int64_t decoding = kv + std::max({widest(opening, 4096, false, [&](const std::vector<PlanRow>& part) { return scoringPassBytes(student, part, config, narrow); }), decode, tower});
   const std::int64_t perToken = 24 + (teacherTopK(config) > 0 ? 12 * teacherTopK(config) : 0) +
                                 (teacherStates(config) && !in.teachers.empty() ? in.teachers[0].config.text.hidden * kFloat : 0);
   const std::int64_t rollouts = asStudent.response * perToken;
@@ -313,7 +329,6 @@ RunPlan planOf(const PlanInputs& in) {
   for (const auto& p : plan.phases) plan.secondsPerStep += p.seconds;
   plan.secondsInAll = plan.secondsPerStep * plan.steps;
   if (in.valRows > 0 && (config.trainer.testFreq > 0 || config.trainer.valBeforeTrain)) {
-    const double asked = static_cast<double>(std::min<std::int64_t>(in.valRows, config.data.valMaxSamples));
     const double times = (config.trainer.valBeforeTrain ? 1 : 0) + (config.trainer.testFreq > 0 ? std::ceil(static_cast<double>(plan.steps) / config.trainer.testFreq) : 0);
     phase("evaluate", decoding, asked / count * rolloutSeconds, times);
     plan.secondsInAll += plan.phases.back().seconds * times;

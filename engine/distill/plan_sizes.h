@@ -18,6 +18,7 @@ struct ModelSizes {
   std::int64_t decoder = 0, vision = 0;         // parameters of decoder layers and head; of the tower
   std::int64_t trainableVision = 0;
   std::int64_t largest = 0;                     // parameters of the largest matrix that trains
+  std::int64_t narrowed = 0;                    // parameters that mixed precision keeps a second time in bfloat16
   std::int64_t storedBytes = 4;                 // of one weight
 };
 /// Trainable are those parameters that require gradients.
@@ -56,7 +57,7 @@ RunPlan planOf(const PlanInputs& inputs);
 /// left out.
 std::int64_t trainingPassBytes(const ModelSizes& student, const std::vector<PlanRow>& rows, const RunConfig& config, bool narrow);
 /// Bytes of one forward pass that keeps nothing, its log-probabilities included.
-std::int64_t scoringPassBytes(const ModelSizes& model, const std::vector<PlanRow>& rows, const RunConfig& config);
+std::int64_t scoringPassBytes(const ModelSizes& model, const std::vector<PlanRow>& rows, const RunConfig& config, bool narrow = false);
 /// Bytes of keys and values while these rows are decoded, as many at once as suit the device.
 std::int64_t keyValueBytes(const ModelSizes& student, const std::vector<PlanRow>& rows, const RunConfig& config, bool narrow, bool cuda);
 /// "float32" or "bfloat16": actor.dtype, where auto is what `otherwise` says; float32 when that says nothing.

@@ -121,6 +121,7 @@ void Baseline::begin() {
   at::Tensor x = at::linear(at::ones({96, 64}, at::kFloat), weight).view({1, 96, 2, 32}).transpose(1, 2);
   at::Tensor y = at::silu(at::scaled_dot_product_attention(x, x, x, std::nullopt, 0.0, true));
   y.sum().backward();
+  releaseFreePages();
   m_own = residentBytes() - residentFileBytes();
 }
 
@@ -135,8 +136,6 @@ RunPlan planRun(const RunConfig& given, const EngineOptions& options) {
   in.device = config.trainer.device == "auto" ? options.device : config.trainer.device;
   if (config.trainer.threads > 0) at::set_num_threads(config.trainer.threads);
   const bool narrow = computeTypeOf(config) == "bfloat16";
-  Baseline baseline;
-  baseline.begin();
   in.available = in.device == "cpu" ? availableBytes() : 0;
 
   const std::string folder = resolvePath(config.student.path);
@@ -152,7 +151,6 @@ RunPlan planRun(const RunConfig& given, const EngineOptions& options) {
       for (auto& teacher : in.teachers) teacher.storedBytes = 2;
   }
   if (config.actor.klLossCoef != 0 && kind != "own_start") in.teachers.push_back(sizesOfFolder(folder, nullptr));
-  in.speed = measureSpeed(in.student.config, in.device, narrow);
 
   const auto files = resolved(config.data.trainFiles), heldOut = resolved(config.data.valFiles);
   const RowSource train = rowsOf(std::make_shared<Dataset>(Dataset::open(files, config.data.cueEdits)));
@@ -161,6 +159,11 @@ RunPlan planRun(const RunConfig& given, const EngineOptions& options) {
   const auto processor = std::make_shared<Processor>(folder);
   std::shared_ptr<const Processor> teacherProcessor;
   if (usesTeacher(config)) teacherProcessor = teacherFolder == folder ? processor : std::make_shared<Processor>(teacherFolder);
+  // Readers of data, tokenizers and chat templates belong to the process, as a run has them before its models; pictures do not.
+  train.row(0);
+  Baseline baseline;
+  baseline.begin();
+  in.speed = measureSpeed(in.student.config, in.device, narrow);
   const Preparer preparer(config, processor, teacherProcessor,
                           in.teachers.empty() ? in.student.config.text.maxPositions : in.teachers[0].config.text.maxPositions);
   const Qwen3VL shapes(in.student.config, at::TensorOptions().dtype(at::kFloat).device(at::kMeta));

@@ -14,7 +14,7 @@ RunPlan planRun(const RunConfig& config, const EngineOptions& options);
 
 /// Products of the model's shape, copies and small calls, measured for a fifth of a second.
 MachineSpeed measureSpeed(const Qwen3VLConfig& config, const std::string& device, bool narrow);
-/// The baseline of a plan: what the process holds beside models and rows. begin() makes a first small pass and reads the memory that
+/// The baseline of a plan: what the process holds beside models and pictures. begin() makes a first small pass and reads the memory that
 /// is the process's own; end() adds the libraries' pages that are there by then.
 class Baseline {
  public:

@@ -172,7 +172,7 @@ void Run::computeInBfloat16() {
   for (Qwen3VL* model : models)
     if (model && model->activationType() != at::kBFloat16) model->setActivationType(at::kBFloat16);
   if (m_sink && m_parts.student->device().is_cpu() && !cpuComputesBfloat16())
-    m_sink(LogLine{"This processor has no bfloat16 instructions: actor.dtype bfloat16 saves memory here, but is slower than float32."});
+    m_sink(LogLine{"This processor has no bfloat16 instructions: actor.dtype bfloat16 is slower here than float32."});
 }
 
 bool Run::advance(std::stop_token stop) {

@@ -6,6 +6,7 @@
 
 #include "engine/core/failure.h"
 #include "engine/distill/contrast.h"
+#include "engine/distill/memory.h"
 #include "engine/distill/run.h"
 #include "engine/tokenizer/tokenizer.h"
 
@@ -142,6 +143,7 @@ void Run::beginUpdate() {
     first += begin;
     last += begin;
   }
+  releaseFreePages();  // what rollout and scores left between their blocks: the widest moment is to come
   m_batch.nextPart = 0;
   m_batch.lossBefore = m_batch.loss;
   m_batch.metricsBefore = m_batch.metrics;
