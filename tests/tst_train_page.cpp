@@ -16,11 +16,14 @@
 #include <QTableWidget>
 #include <QTemporaryDir>
 #include <QTest>
+#include <set>
 
 #include "support/fake_engine.h"
 #include "support/gallery.h"
 #include "support/made_up_run.h"
+#include "ui/models/run_events.h"
 #include "ui/models/run_queue.h"
+#include "ui/panels/train_column.h"
 #include "ui/panels/train_new_run.h"
 #include "ui/panels/train_page.h"
 #include "ui/panels/train_side.h"
@@ -110,6 +113,70 @@ class TrainPageTest : public QObject {
     QVERIFY(gradient->log);
     QCOMPARE(gradient->marks.size(), std::size_t(1));
     QCOMPARE(gradient->marks[0].step, 60.0);
+  }
+
+  void theCurvesSayHowTheyWereMadeAndWhereTheirLimitsAre() {
+    auto session = open();
+    QVERIFY(session->followRun(QString::fromStdString(made_up::writeRun(m_folder.path(), "explained", 60, 0.4))));
+    const RunRecord* record = session->run(QStringLiteral("explained"));
+    CurveSet set = curvesOf({record}, {});
+    const auto panel = [&](const char* title) { return std::find_if(set.panels.begin(), set.panels.end(), [&](const CurvePanel& p) { return p.title == QLatin1String(title); }); };
+    RunConfig config;
+    config.actor.lossAggMode = "seq-mean-token-mean";
+    config.actor.gradClip = 0.5;
+    explainCurves(set, config, record->steps, 0.07);
+    QCOMPARE(panel("Distillation loss")->unit, QStringLiteral("seq-mean-token-mean, nats"));
+    QCOMPARE(panel("Gradient norm")->reference, 0.5);
+    QCOMPARE(panel("Gradient norm")->referenceName, QStringLiteral("clip 0.5"));
+    QCOMPARE(panel("Evidence mass")->reference, 0.07);
+    set = curvesOf({record}, {});
+    explainCurves(set, config, record->steps, std::nan(""));  // not known: no line
+    QVERIFY(std::isnan(panel("Evidence mass")->reference));
+    // A run without a teacher distils nothing.
+    auto graded = std::make_shared<RunRecord>();
+    for (int s = 1; s <= 3; ++s) graded->steps.push_back(step(s, {{"actor/loss", 0.1 * s}}));
+    set = curvesOf({graded.get()}, {});
+    QCOMPARE(set.panels.size(), std::size_t(1));
+    QCOMPARE(set.panels.front().title, QStringLiteral("Loss"));
+  }
+
+  void eventsTellWhatHappenedNewestFirst() {
+    RunRecord record;
+    for (int s = 1; s <= 12; ++s) {
+      auto one = std::make_shared<StepSnapshot>();
+      one->step = s;
+      one->metrics["actor/skipped_updates"] = s >= 7 ? 2 : s >= 4 ? 1 : 0;
+      if (s == 10) one->metrics["val/accuracy"] = 0.61, one->metrics["val/accuracy_low"] = 0.58, one->metrics["val/accuracy_high"] = 0.64;
+      record.steps.push_back(one);
+    }
+    record.checkpoints = {{10, "/run/checkpoints/step-000010", 4'500'000, {}, true}};
+    record.status.step = 12;
+    record.status.state = RunState::Stopped;
+    QStringList words;
+    for (const RunEvent& event : runEvents(record, {}, 10)) words << QStringLiteral("%1 %2").arg(event.step).arg(event.words);
+    QCOMPARE(words, (QStringList{QStringLiteral("12 Stopped"), QStringLiteral("10 Checkpoint, 4.5 MB, best so far"), QStringLiteral("10 Held-out accuracy 0.610, 0.580 to 0.640"), QStringLiteral("7 Update skipped"), QStringLiteral("4 Update skipped")}));
+  }
+
+  void aNarrowPageHasTwoColumnsOfCurvesAndTheCursorIsAtTheNewestStep() {
+    auto session = open();
+    Selection selection;
+    TrainPage page(*session, selection);
+    page.resize(1384, 860);
+    page.show();
+    QVERIFY(session->followRun(QString::fromStdString(made_up::writeRun(m_folder.path(), "narrow", 60, 0.4))));
+    selection.setRun(QStringLiteral("narrow"));
+    QTRY_VERIFY(page.curves()->panels().size() > 6);
+    QTRY_COMPARE(page.curves()->cursorStep(), 60.0);  // none is chosen: the newest, as on the timeline
+    const auto columns = [&] {
+      std::set<int> lefts;
+      for (int i = 0; i < int(page.curves()->panels().size()); ++i) lefts.insert(page.curves()->cellRect(i).left());
+      return lefts.size();
+    };
+    QCOMPARE(columns(), std::size_t(3));
+    page.resize(1242, 658);
+    QTRY_COMPARE(columns(), std::size_t(2));
+    selection.setStep(20);
+    QCOMPARE(page.curves()->cursorStep(), 20.0);
   }
 
   void theFilmFollowsOneLayerOrTheirMean() {

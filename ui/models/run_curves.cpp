@@ -159,17 +159,18 @@ CurveSet curvesOf(const std::vector<const RunRecord*>& records, const Columns& c
     set.runs.push_back(std::move(run));
   }
   const RunColumns& own = *columns.front();
-  addPlain(set, columns, {{"actor/distillation/loss", "distillation/loss", "actor/loss"}, "Distillation loss", "nats", 3, false, "What the update lowers: the divergence of the student from the teacher that reads the cue, over the student's own answers."});
+  addPlain(set, columns, {{"actor/distillation/loss", "distillation/loss"}, "Distillation loss", "nats", 3, false, "What the update lowers: the divergence of the student from the teacher that reads the cue, over the student's own answers."});
+  if (set.panels.empty()) addPlain(set, columns, {{"actor/loss"}, "Loss", "", 3, false, "What the update lowers. This run has no teacher to be distilled from."});
   addPlain(set, columns, {{"distillation/gap"}, "Gap", "log p(T + cue) − log p(S), mean, nats", 3, false, "How much more likely the teacher finds the student's tokens than the student itself; the advantage of the method. k1 is its negative."});
   addPlain(set, columns, {{"val/accuracy"}, "Accuracy, held-out", "with 95 % interval", 3, false, "Share of held-out questions that the student answers right, greedily.", "val/accuracy_low", "val/accuracy_high"});
   addPlain(set, columns, {{"response_length/mean"}, "Response length", "tokens, mean", 1, false, "Mean tokens of an answer. A steady fall is the commonest way for on-policy distillation to go wrong."});
   addPlain(set, columns, {{"actor/entropy"}, "Entropy", "student, nats", 3, false, "Mean entropy of the student's next-token distribution."});
   addPlain(set, columns, {{"actor/grad_norm"}, "Gradient norm", "before clip", 3, true, "Length of the gradient before it is clipped to actor.grad_clip."});
-  addLayers(set, own, "cue/evidence_mass/L", {{}, "Evidence mass", "sink map inside boxes, by layer", 3, false, "Share of the sink's attention inside the evidence boxes of the probe rows. Uniform attention gives the boxes' share of the picture."});
+  addLayers(set, own, "cue/evidence_mass/L", {{}, "Evidence mass", "inside boxes, by layer", 3, false, "Share of the sink's attention inside the evidence boxes of the probe rows. Uniform attention gives the boxes' share of the picture."});
   addLayers(set, own, "cue/update_ratio/L", {{}, "Update size", "‖out‖ / ‖sink‖, by layer", 3, false, "Length of what the cue module adds, relative to the sink state it is added to. 0 at the start with zero_o."});
   addPlain(set, columns, {{"cue/recovery_gain"}, "Recovery gain", "nats a token of the reference answers", 4, false, "Log-probability of the probe rows' reference answers with the cue module minus without it, mean over their tokens. 0: the module changes nothing."});
   addLayers(set, own, "cue/sink_entropy/L", {{}, "Sink attention entropy", "nats, by layer", 2, false, "Entropy of the sink's attention over the visual tokens. Uniform attention gives the logarithm of their number."});
-  addPair(set, own, "actor/distillation/student_mass", "actor/distillation/student_mass", "actor/distillation/teacher_mass", {{}, "Top-k mass", "on the teacher's top tokens", 3, false, "Probability that student and teacher put on the teacher's top-k tokens: what of them the loss sees."});
+  addPair(set, own, "actor/distillation/student_mass", "actor/distillation/student_mass", "actor/distillation/teacher_mass", {{}, "Top-k mass", "share", 3, false, "Probability that student and teacher put on the teacher's top-k tokens: what of them the loss sees."});
   addLayers(set, own, "distillation/gap_quarter_", {{}, "Gap by quarter", "of the answer, mean, nats", 3, false, "The gap over the first to the last quarter of each answer: where in it the teacher disagrees."}, QStringLiteral("Q%1"));
   addPlain(set, columns, {{"actor/distillation/k1"}, "k1", "log p(S) − log p(T + cue), mean, nats", 3, false, "The plain estimator of KL(S || T) on sampled tokens; the gap with its sign turned."});
   addPlain(set, columns, {{"actor/distillation/k3"}, "k3", "clamped to 10, mean, nats", 3, false, "The estimator of KL(S || T) that is never negative: exp(gap) − 1 − gap."});
@@ -196,6 +197,37 @@ CurveSet curvesOf(const std::vector<const RunRecord*>& records, const Columns& c
     if (on) on->marks.push_back({double(event.step), event.words});
   }
   return set;
+}
+
+void explainCurves(CurveSet& set, const RunConfig& config, const std::vector<StepPtr>& steps, double uniformEvidence) {
+  // A uniform map's entropy is the logarithm of the patches: known when all probe pictures have the same number of them.
+  double patches = 0;
+  bool alike = true;
+  for (const StepPtr& step : steps)
+    for (const ProbeMap& map : step->probes) {
+      const double n = double(map.gridRows) * map.gridCols;
+      alike = alike && (patches == 0 || patches == n);
+      patches = n;
+    }
+  for (CurvePanel& panel : set.panels) {
+    const auto refer = [&](double value, const QString& name) {
+      if (std::isfinite(value)) panel.reference = value, panel.referenceName = name;
+    };
+    if (panel.id.endsWith(QLatin1String("distillation/loss"))) {
+      panel.unit = config.distillation.usePolicyGradient ? tr("policy gradient, %1").arg(QString::fromStdString(config.actor.lossAggMode)) : tr("%1, nats").arg(QString::fromStdString(config.actor.lossAggMode));
+      panel.help = tr("%1 Tokens are weighed by actor.loss_agg_mode, here %2.").arg(panel.help, QString::fromStdString(config.actor.lossAggMode));
+    } else if (panel.id == QLatin1String("actor/loss")) {
+      panel.unit = QString::fromStdString(config.actor.lossAggMode);
+    } else if (panel.id == QLatin1String("actor/grad_norm")) {
+      refer(config.actor.gradClip, tr("clip %1").arg(number(config.actor.gradClip, config.actor.gradClip < 0.1 ? 2 : 1)));
+    } else if (panel.id == QLatin1String("cue/evidence_mass/L")) {
+      refer(uniformEvidence, tr("uniform"));
+    } else if (panel.id == QLatin1String("cue/sink_entropy/L")) {
+      refer(alike && patches > 1 ? std::log(patches) : std::nan(""), tr("uniform"));
+    } else if (panel.id == QLatin1String("training/rollout_logprob_diff_mean")) {
+      refer(0.02, tr("alarm 0.02"));
+    }
+  }
 }
 
 std::vector<int> probeLayers(const std::vector<StepPtr>& steps) {

@@ -42,6 +42,10 @@ CurveSet curvesOf(const std::vector<const RunRecord*>& records, const std::vecto
 /// The same from columns that are kept; side by side with the records.
 CurveSet curvesOf(const std::vector<const RunRecord*>& records, const std::vector<const RunColumns*>& columns, const std::vector<HealthEvent>& health);
 
+/// What only the run's configuration can say: how the loss weighs tokens, where the gradient is clipped, what a uniform map would
+/// have. `uniformEvidence`: evidence mass of a uniform map over the probe rows, NaN: not known, no line.
+void explainCurves(CurveSet& set, const RunConfig& config, const std::vector<StepPtr>& steps, double uniformEvidence);
+
 /// Layers that the run's probe maps have.
 std::vector<int> probeLayers(const std::vector<StepPtr>& steps);
 /// Rows of the film strip for one layer (-1: mean of the layers). `pictures` by label.

@@ -62,28 +62,37 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   auto* top = new QHBoxLayout(bar);
   top->setContentsMargins(8, 0, 8, 0);
   top->setSpacing(8);
+  // Below it what the run will need and where it goes: one row would be wider than a small window.
+  auto* second = new QWidget(this);
+  second->setFixedHeight(30);
+  auto* below = new QHBoxLayout(second);
+  below->setContentsMargins(8, 0, 8, 8);
+  below->setSpacing(8);
   auto* title = new QLabel(tr("New run"), bar);
   title->setFont(uiFont(13, QFont::DemiBold));
   m_preset = new QComboBox(bar);
   m_preset->setToolTip(tr("Fills the form with a known set of values"));
-  m_preset->setMinimumWidth(200);
+  m_preset->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+  m_preset->setMinimumContentsLength(24);
   m_preset->setAccessibleName(tr("Preset"));
   m_search = new QLineEdit(bar);
   m_search->setAccessibleName(tr("Search the parameters"));
   m_search->setToolTip(tr("Shows only the parameters that contain these words"));
   m_search->setPlaceholderText(tr("Find a parameter"));
   m_search->setClearButtonEnabled(true);
-  m_search->setFixedWidth(220);
+  m_search->setMinimumWidth(120);
+  m_search->setMaximumWidth(280);
   m_changedOnly = new QCheckBox(tr("Changed only"), bar);
   m_changedOnly->setToolTip(tr("Shows only the parameters that differ from the default"));
-  m_summary = new QLabel(bar);
+  m_summary = new ElidedLabel({}, bar);
+  m_summary->setAlignment(Qt::AlignRight);
   auto* cancel = new QPushButton(tr("Back"), bar);
   cancel->setToolTip(tr("Back to the run; nothing is started"));
-  m_start = new QPushButton(tr("Start run"), bar);
+  m_start = new QPushButton(tr("Start run"), second);
   m_start->setToolTip(tr("Starts a training run with these parameters"));
   m_start->setProperty("primary", true);
-  m_enqueue = new QPushButton(tr("Add to queue"), bar);
-  m_place = new SegmentedButton({tr("this window"), tr("own process")}, bar);
+  m_enqueue = new QPushButton(tr("Add to queue"), second);
+  m_place = new SegmentedButton({tr("this window"), tr("own process")}, second);
   m_place->setAccessibleName(tr("Where the run trains"));
   m_place->setToolTip(tr("A process of its own goes on when this window is closed, and is found again at the next start. In this window the student can be inspected while it learns."));
   m_place->setWhatsThis(m_place->toolTip());
@@ -93,21 +102,20 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   top->addSpacing(8);
   top->addWidget(presetLabel);
   top->addWidget(m_preset);
-  top->addWidget(m_search);
+  top->addWidget(m_search, 2);
   top->addWidget(m_changedOnly);
-  top->addStretch(1);
-  top->addWidget(m_summary);
-  top->addWidget(m_place);
+  top->addWidget(m_summary, 3);
   top->addWidget(cancel);
-  top->addWidget(m_enqueue);
-  top->addWidget(m_start);
   page->addWidget(bar);
   m_planLine = new ElidedLabel(tr("Memory and time are worked out when all parameters are in order."), this);
   m_planLine->setPixelSize(11);
   m_planLine->setTone(ElidedLabel::Tone::Text2);
-  m_planLine->setContentsMargins(8, 0, 8, 4);
   m_planLine->setAccessibleName(tr("What the run will need"));
-  page->addWidget(m_planLine);
+  below->addWidget(m_planLine, 1);
+  below->addWidget(m_place);
+  below->addWidget(m_enqueue);
+  below->addWidget(m_start);
+  page->addWidget(second);
 
   auto* split = new QSplitter(Qt::Horizontal, this);
   split->setHandleWidth(1);
@@ -140,6 +148,7 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   sideColumn->setSpacing(0);
   auto* sideBar = new QHBoxLayout;
   sideBar->setContentsMargins(8, 4, 8, 4);
+  sideBar->setSpacing(8);
   m_side = new SegmentedButton({tr("YAML"), tr("Diff")}, side);
   m_side->setAccessibleName(tr("YAML or difference"));
   m_against = new QComboBox(side);
@@ -467,7 +476,7 @@ void NewRunForm::setPlan(const RunPlan& plan) {
   if (!plan.fits()) text.prepend(tr("This does not fit the memory that is free now. "));
   m_planLine->setText(text);
   m_planLine->setTone(plan.fits() ? ElidedLabel::Tone::Text2 : ElidedLabel::Tone::Text);
-  m_planLine->setToolTip(QStringLiteral("<pre>%1</pre>").arg(QString::fromStdString(planTable(plan)).toHtmlEscaped()));
+  m_planLine->setToolTip(QStringLiteral("%1<pre>%2</pre>").arg(text.toHtmlEscaped(), QString::fromStdString(planTable(plan)).toHtmlEscaped()));
 }
 
 void NewRunForm::setPlanFailure(const QString& why) {

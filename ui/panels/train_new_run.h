@@ -97,7 +97,7 @@ class NewRunForm : public QWidget {
   QLineEdit* m_search = nullptr;
   QCheckBox* m_changedOnly = nullptr;
   QPlainTextEdit* m_yaml = nullptr;
-  QLabel* m_summary = nullptr;
+  ElidedLabel* m_summary = nullptr;
   ElidedLabel* m_planLine = nullptr;
   QPushButton *m_start = nullptr, *m_enqueue = nullptr;
   SegmentedButton *m_place = nullptr, *m_side = nullptr;

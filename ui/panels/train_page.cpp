@@ -25,10 +25,15 @@
 #include <QUrl>
 #include <QVBoxLayout>
 #include <QComboBox>
+#include <algorithm>
+#include <cmath>
+#include <numeric>
 
+#include "engine/core/evidence.h"
 #include "ui/models/row_request.h"
 #include "ui/models/run_queue.h"
 #include "ui/panels/panel.h"
+#include "ui/panels/train_column.h"
 #include "ui/panels/train_new_run.h"
 #include "ui/panels/train_side.h"
 #include "ui/undo.h"
@@ -39,12 +44,14 @@
 #include "widgets/film_strip.h"
 #include "widgets/icons.h"
 #include "widgets/phase_bar.h"
+#include "widgets/run_legend.h"
 #include "widgets/segmented_button.h"
 
 namespace cuescope {
 namespace {
 
 constexpr int kOverlays = 3, kCurveHeight = 160, kSideWidth = 320;
+constexpr int kThreeColumns = 1000;  // of curves, from this width on
 
 Icon stateIcon(RunState state) {
   switch (state) {
@@ -93,12 +100,13 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
   down->setChildrenCollapsible(false);
   down->addWidget(makeCurves());
   down->addWidget(makeFilm());
-  down->setStretchFactor(0, 3);
   down->setStretchFactor(1, 1);
-  down->setSizes({520, 230});
+  down->setSizes({30 + 3 * kCurveHeight + 2, 252});  // three whole rows of curves; the strip has the rest
   column->addWidget(down, 1);
   main->addWidget(left);
-  main->addWidget(makeSide());
+  m_column = new TrainColumn(session, *m_queue);
+  connectColumn();
+  main->addWidget(m_column);
   main->setStretchFactor(0, 1);
   main->setSizes({1062, kSideWidth});
   m_stack->addWidget(main);
@@ -149,7 +157,7 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
     if (record->yaml != m_shownYaml) schedule();
     if (record->checkpoints.size() != m_shownCheckpoints) {  // saved by its schedule or by its end
       m_shownCheckpoints = record->checkpoints.size();
-      m_checkpoints->setCheckpoints(record);
+      m_column->checkpoints()->setCheckpoints(record);
     }
     m_phases->setData(phasesOf(*record, m_selection.step()));
   });
@@ -171,12 +179,7 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
   connect(&session, &Session::rowsArrived, this, &TrainPage::takePictures);
   connect(&selection, &Selection::changed, this, [this](Selection::Parts parts) {
     if (parts & Selection::Run) chooseRun();
-    if (parts & Selection::Step) {
-      m_curves->setCursorStep(m_selection.step() < 0 ? std::nan("") : m_selection.step());
-      m_film->setCursorStep(m_selection.step());
-      m_checkpoints->setCursorStep(m_selection.step());
-      if (const RunRecord* record = m_session.run(m_run)) m_phases->setData(phasesOf(*record, m_selection.step()));
-    }
+    if (parts & Selection::Step) placeCursor();
   });
   connect(&Theme::instance(), &Theme::changed, this, [this] {
     m_film->setColorMap(defaultColorMap(Theme::instance().isDark()));
@@ -197,6 +200,11 @@ QWidget* TrainPage::makeControl() {
   m_name->setElide(Qt::ElideMiddle);
   m_progress = new ElidedLabel;
   m_progress->setPixelSize(12);
+  m_count = new ElidedLabel;
+  m_count->setPixelSize(12);
+  m_count->setMono(true);
+  m_left = new ElidedLabel;
+  m_left->setTone(ElidedLabel::Tone::Text3);
   m_pause = new QPushButton(tr("Pause"));
   m_checkpoint = new QPushButton(icon(Icon::Save), tr("Checkpoint now"));
   m_stop = new QPushButton(icon(Icon::Stop), tr("Stop"));
@@ -207,7 +215,9 @@ QWidget* TrainPage::makeControl() {
   m_stop->setMenu(menu);
   row->addWidget(m_stateIcon);
   row->addWidget(m_name);
-  row->addWidget(m_progress, 1);
+  row->addWidget(m_progress);
+  row->addWidget(m_count);
+  row->addWidget(m_left, 1);
   for (QPushButton* button : {m_pause, m_checkpoint, m_stop, m_new}) row->addWidget(button);
   connect(m_pause, &QPushButton::clicked, this, &TrainPage::toggle);
   connect(m_checkpoint, &QPushButton::clicked, this, [this] { m_session.steer(RunAction::Checkpoint, m_run); });
@@ -224,8 +234,7 @@ QWidget* TrainPage::makeCurves() {
   column->setSpacing(0);
   auto* strip = new Strip(30, Strip::Ground::Panel);
   QHBoxLayout* row = strip->row();
-  m_legend = new ElidedLabel(tr("Curves"));
-  m_legend->setPixelSize(12, QFont::DemiBold);
+  m_legend = new RunLegend(tr("Curves"));
   m_overlayButton = new QToolButton;
   m_overlayButton->setIcon(icon(Icon::Add));
   m_overlayButton->setToolTip(tr("Lay other runs over this one (three at most)"));
@@ -304,40 +313,15 @@ QWidget* TrainPage::makeFilm() {
   return m_filmPanel;
 }
 
-QWidget* TrainPage::makeSide() {
-  auto* side = new QSplitter(Qt::Vertical);
-  side->setHandleWidth(1);
-  side->setChildrenCollapsible(false);
-  m_health = new HealthList;
-  auto* healthArea = new QScrollArea;
-  healthArea->setWidgetResizable(true);
-  healthArea->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-  healthArea->setWidget(m_health);
-  auto* health = new Panel(QStringLiteral("train.health"), tr("Health"), healthArea);
-  m_queueList = new QueueList(*m_queue);
-  health->addTab(tr("Queue"), m_queueList);
-  side->addWidget(health);
-  m_checkpoints = new CheckpointList;
-  m_checkpointPanel = new Panel(QStringLiteral("train.checkpoints"), tr("Checkpoints"), m_checkpoints);
-  side->addWidget(m_checkpointPanel);
-  m_parameters = new ParameterList(ParameterList::Mode::Parameters, m_session);
-  m_yaml = new ParameterList(ParameterList::Mode::Yaml, m_session);
-  m_diff = new ParameterList(ParameterList::Mode::Diff, m_session);
-  auto* parameters = new Panel(QStringLiteral("train.parameters"), tr("Parameters"), m_parameters);
-  parameters->addTab(tr("YAML"), m_yaml);
-  parameters->addTab(tr("Diff"), m_diff);
-  side->addWidget(parameters);
-  side->setSizes({170, 240, 380});
-  side->setMinimumWidth(280);
-  connect(m_health, &HealthList::stepPicked, this, &TrainPage::pickStep);
-  connect(m_checkpoints, &CheckpointList::stepPicked, this, &TrainPage::pickStep);
-  connect(m_checkpoints, &CheckpointList::inspectRequested, this, [this](const QString& folder) {
+void TrainPage::connectColumn() {
+  CheckpointList* checkpoints = m_column->checkpoints();
+  connect(m_column, &TrainColumn::stepPicked, this, &TrainPage::pickStep);
+  connect(checkpoints, &CheckpointList::inspectRequested, this, [this](const QString& folder) {
     if (!folder.isEmpty()) Q_EMIT inspectFolderRequested(folder);
   });
-  connect(m_checkpoints, &CheckpointList::useAsStudentRequested, this, [this](const QString& folder) { newRun(folder); });
-  connect(m_checkpoints, &CheckpointList::exportRequested, this, &TrainPage::exportCheckpoint);
-  connect(m_checkpoints, &CheckpointList::folderRequested, this, [](const QString& folder) { QDesktopServices::openUrl(QUrl::fromLocalFile(folder)); });
-  return side;
+  connect(checkpoints, &CheckpointList::useAsStudentRequested, this, [this](const QString& folder) { newRun(folder); });
+  connect(checkpoints, &CheckpointList::exportRequested, this, &TrainPage::exportCheckpoint);
+  connect(checkpoints, &CheckpointList::folderRequested, this, [](const QString& folder) { QDesktopServices::openUrl(QUrl::fromLocalFile(folder)); });
 }
 
 bool TrainPage::canGoOn(const RunRecord& record) const {
@@ -453,7 +437,7 @@ void TrainPage::chooseRun() {
   }
   // A form that is being filled in stays.
   if (m_stack->currentIndex() != 1) m_stack->setCurrentIndex(m_run.isEmpty() && m_error->isHidden() ? 2 : 0);
-  for (ParameterList* list : {m_parameters, m_yaml, m_diff}) list->setRun(m_run);
+  m_column->setRun(m_run);
   refresh();
 }
 
@@ -463,24 +447,41 @@ void TrainPage::schedule() {
 
 void TrainPage::pickStep(int step) { m_selection.setStep(step); }
 
+int TrainPage::cursorStep() const {
+  const RunRecord* record = m_session.run(m_run);
+  const int newest = !record || record->steps.empty() ? -1 : record->steps.back()->step;
+  return m_selection.step() >= 0 ? std::min(m_selection.step(), newest) : newest;
+}
+
+// One cursor in curves, strip and checkpoints, where the timeline has it.
+void TrainPage::placeCursor() {
+  const int step = cursorStep();
+  m_curves->setCursorStep(step < 0 ? std::nan("") : step);
+  m_film->setCursorStep(step);
+  m_column->checkpoints()->setCursorStep(step);
+  if (const RunRecord* record = m_session.run(m_run)) m_phases->setData(phasesOf(*record, m_selection.step()));
+}
+
 void TrainPage::refresh() {
   const RunRecord* record = m_session.run(m_run);
   refreshControl();
   if (!record) {
     m_curves->setData({}, {});
     m_film->setRows({});
-    m_health->setEvents({}, false);
-    m_checkpoints->setCheckpoints(nullptr);
+    m_legend->setRuns({});
+    m_column->health()->setEvents({}, 0);
+    m_column->events()->setRun(nullptr, {});
+    m_column->checkpoints()->setCheckpoints(nullptr);
     m_phases->setData({});
     return;
   }
   if (m_notedRun != m_run || record->yaml != m_shownYaml) {  // not at every step: the note of an export stays
     m_notedRun = m_run;
-    m_checkpointPanel->setNote(keepNote(*record));
+    m_column->setCheckpointNote(keepNote(*record));
   }
   if (record->yaml != m_shownYaml) {  // it arrives after the run's name
     m_shownYaml = record->yaml;
-    for (ParameterList* list : {m_parameters, m_yaml, m_diff}) list->setRun(m_run);
+    m_column->setRun(m_run);
   }
   std::vector<const RunRecord*> records{record};
   for (const QString& name : std::as_const(m_overlay))
@@ -494,16 +495,17 @@ void TrainPage::refresh() {
   for (; m_watchedSteps < record->steps.size(); ++m_watchedSteps) m_watch.add(*record->steps[m_watchedSteps]);
   const std::vector<HealthEvent> health = eventsOf(m_watch);
   CurveSet set = curvesOf(records, columns, health);
-  QString overlaid = m_overlay.isEmpty() ? QString() : tr("with %1").arg(m_overlay.join(QStringLiteral(", ")));
-  m_legend->setText(tr("Curves"), overlaid);
+  if (!record->yaml.isEmpty() && !record->foreign) explainCurves(set, configOf(*record), record->steps, uniformEvidence(*record));
+  QStringList names;
+  for (const CurveRun& run : set.runs) names << run.name;
+  m_legend->setRuns(names);
   m_curves->setData(std::move(set.runs), std::move(set.panels));
-  m_curves->setCursorStep(m_selection.step() < 0 ? std::nan("") : m_selection.step());
   placeColumns();
-  m_phases->setData(phasesOf(*record, m_selection.step()));
-  m_health->setEvents(health, !record->steps.empty());
-  m_checkpoints->setCheckpoints(record);
-  m_checkpoints->setCursorStep(m_selection.step());
+  m_column->health()->setEvents(health, int(record->steps.size()));
+  m_column->events()->setRun(record, health);
+  m_column->checkpoints()->setCheckpoints(record);
   refreshFilm(*record);
+  placeCursor();
 }
 
 void TrainPage::refreshControl() {
@@ -516,15 +518,16 @@ void TrainPage::refreshControl() {
     m_stateIcon->setToolTip(runStateTitle(state));
   }
   m_name->setText(record ? m_run : tr("No run"));
-  QString words;
+  QStringList rest;
+  if (m_session.launching()) rest << tr("a run is being started …");
   if (record) {
-    words = tr("%1  %2 of %3").arg(runStateTitle(state)).arg(record->status.step).arg(record->status.totalSteps);
-    if (state == RunState::Running && record->status.secondsLeft >= 0) words += tr("  about %1 left").arg(durationText(record->status.secondsLeft));
-    if (record->driver == RunDriver::Process) words += record->pid > 0 ? tr("  own process %1").arg(record->pid) : tr("  own process");
-    if (record->driver == RunDriver::Elsewhere) words += record->pid > 0 ? tr("  trained by process %1, followed").arg(record->pid) : tr("  followed");
+    if (state == RunState::Running && record->status.secondsLeft >= 0) rest << tr("about %1 left").arg(durationText(record->status.secondsLeft));
+    if (record->driver == RunDriver::Process) rest << (record->pid > 0 ? tr("own process %1").arg(record->pid) : tr("own process"));
+    if (record->driver == RunDriver::Elsewhere) rest << (record->pid > 0 ? tr("trained by process %1, followed").arg(record->pid) : tr("followed"));
   }
-  if (m_session.launching()) words = tr("A run is being started …  ") + words;
-  m_progress->setText(words);
+  m_progress->setText(record ? runStateTitle(state) : QString());
+  m_count->setText(record ? tr("%1 of %2").arg(record->status.step).arg(record->status.totalSteps) : QString());
+  m_left->setText(rest.join(QStringLiteral(" · ")));
   const QString none = record ? QString() : tr("No run is selected.");
   const bool goOn = record && canGoOn(*record);
   const bool resume = goOn || (record && m_session.refusal(RunAction::Resume, m_run).isEmpty());
@@ -569,7 +572,6 @@ void TrainPage::refreshFilm(const RunRecord& record) {
   }
   askPictures(record);
   m_film->setRows(filmOf(record.steps, m_layer, m_pictures));
-  m_film->setCursorStep(m_selection.step());
   m_filmPanel->setNote(tr("sink map, %1, mean of heads, %2, every %3 steps").arg(m_layer < 0 ? tr("mean of layers") : tr("layer %1").arg(m_layer), m_film->scaleText()).arg(config.trainer.probeFreq));
 }
 
@@ -622,6 +624,29 @@ void TrainPage::takePictures(const DataRows& rows) {
   if (!any || !record) return;
   m_film->setRows({});  // thumbnails were made without their picture
   refreshFilm(*record);
+  schedule();  // and the evidence mass of a uniform map is known
+}
+
+// What a map without preference would have inside the boxes: the mean over the probe rows with boxes of their cover. Known when
+// every probe row has been read and has one picture; until then there is no line. The grid matters only where boxes overlap.
+double TrainPage::uniformEvidence(const RunRecord& record) {
+  const auto probed = std::find_if(record.steps.begin(), record.steps.end(), [](const StepPtr& step) { return !step->probes.empty(); });
+  if (probed == record.steps.end()) return std::nan("");
+  const ProbeMap& map = (*probed)->probes.front();
+  double sum = 0;
+  int count = 0;
+  for (const int wanted : configOf(record).data.probeRows) {
+    const auto row = std::find_if(m_probeRows.cbegin(), m_probeRows.cend(), [wanted](const DataRow& each) { return each.index == wanted; });
+    if (row == m_probeRows.cend() || row->pictures > 1) return std::nan("");
+    const QSize size = m_pictures.value(QString::fromStdString(row->id)).size();
+    ImageView view;
+    view.width = size.width(), view.height = size.height(), view.gridRows = map.gridRows, view.gridCols = map.gridCols;
+    const std::vector<float> cover = evidenceCover(view, row->evidence, 0);
+    if (std::none_of(cover.begin(), cover.end(), [](float c) { return c > 0; })) continue;
+    sum += std::accumulate(cover.begin(), cover.end(), 0.0) / double(cover.size());
+    ++count;
+  }
+  return count ? sum / count : std::nan("");
 }
 
 void TrainPage::fillOverlayMenu() {
@@ -645,7 +670,7 @@ void TrainPage::fillOverlayMenu() {
 }
 
 void TrainPage::placeColumns() {
-  const int columns = m_curveArea->viewport()->width() >= 760 ? 3 : m_curveArea->viewport()->width() >= 480 ? 2 : 1;
+  const int width = m_curveArea->viewport()->width(), columns = width >= kThreeColumns ? 3 : width >= 480 ? 2 : 1;
   m_curves->setColumns(columns);
   const int rows = (int(m_curves->panels().size()) + columns - 1) / columns;
   m_curves->setMinimumHeight(std::max(1, rows) * kCurveHeight);
@@ -702,18 +727,18 @@ void TrainPage::exportCheckpoint(const QString& folder) {
 
 void TrainPage::exportCheckpointTo(const QString& folder, const QString& output) {
   const QPointer<QObject> self(this);
-  m_checkpointPanel->setNote(tr("exporting …"));
+  m_column->setCheckpointNote(tr("exporting …"));
   m_session.submit("export-model", [this, self, folder, output](Engine& engine, const EventSink&, std::stop_token) {
     try {
       const std::string written = engine.exportModel(folder.toStdString(), output.toStdString());
       Session::reply(self, [this, written] {
-        m_checkpointPanel->setNote(tr("exported to %1").arg(QString::fromStdString(written)));
+        m_column->setCheckpointNote(tr("exported to %1").arg(QString::fromStdString(written)));
         Q_EMIT modelExported(QString::fromStdString(written));
       });
     } catch (...) {
       Session::reply(self, [this, failure = currentFailure("exporting a model")] {
         const RunRecord* record = m_session.run(m_run);
-        m_checkpointPanel->setNote(record ? keepNote(*record) : QString());
+        m_column->setCheckpointNote(record ? keepNote(*record) : QString());
         showFailure(failure, {tr("Hide")});
       });
     }

@@ -28,20 +28,18 @@ class QToolButton;
 
 namespace cuescope {
 
-class CheckpointList;
 class CurveGrid;
 class ElidedLabel;
 class EmptyPanel;
 class ErrorPanel;
 class FilmStrip;
-class HealthList;
 class NewRunForm;
 class Panel;
-class ParameterList;
 class PhaseBar;
-class QueueList;
+class RunLegend;
 class RunQueue;
 class SegmentedButton;
+class TrainColumn;
 
 class TrainPage : public QWidget {
   Q_OBJECT
@@ -79,7 +77,7 @@ class TrainPage : public QWidget {
   QWidget* makeControl();
   QWidget* makeCurves();
   QWidget* makeFilm();
-  QWidget* makeSide();
+  void connectColumn();
   void chooseRun();
   void schedule();
   void refresh();
@@ -89,6 +87,8 @@ class TrainPage : public QWidget {
   void takePictures(const DataRows& rows);
   void inspectProbe(int row, int step);
   void pickStep(int step);
+  int cursorStep() const;  // the selected step; none selected: the newest, as on the timeline
+  void placeCursor();
   void fillOverlayMenu();
   void exportCurves();
   void exportCheckpoint(const QString& folder);
@@ -99,6 +99,7 @@ class TrainPage : public QWidget {
   const RunConfig& configOf(const RunRecord& record);  // until it is asked for another run
   QString keepNote(const RunRecord& record);           // which checkpoints stay
   void placeColumns();
+  double uniformEvidence(const RunRecord& record);
   bool canGoOn(const RunRecord& record) const;
 
   Session& m_session;
@@ -122,7 +123,6 @@ class TrainPage : public QWidget {
   QString m_configYaml;
   std::string m_configFolder;
   RunQueue* m_queue = nullptr;
-  QueueList* m_queueList = nullptr;
   QString m_folder;
   QStackedWidget* m_stack = nullptr;
   NewRunForm* m_form = nullptr;
@@ -130,7 +130,8 @@ class TrainPage : public QWidget {
   EmptyPanel* m_empty = nullptr;
   ErrorPanel* m_error = nullptr;
   QLabel* m_stateIcon = nullptr;
-  ElidedLabel *m_name = nullptr, *m_progress = nullptr, *m_legend = nullptr;
+  ElidedLabel *m_name = nullptr, *m_progress = nullptr, *m_count = nullptr, *m_left = nullptr;
+  RunLegend* m_legend = nullptr;
   QPushButton *m_pause = nullptr, *m_checkpoint = nullptr, *m_stop = nullptr, *m_new = nullptr;
   QAction *m_stopSave = nullptr, *m_stopDrop = nullptr;
   PhaseBar* m_phases = nullptr;
@@ -143,10 +144,7 @@ class TrainPage : public QWidget {
   FilmStrip* m_film = nullptr;
   Panel* m_filmPanel = nullptr;
   QComboBox* m_filmLayer = nullptr;
-  HealthList* m_health = nullptr;
-  CheckpointList* m_checkpoints = nullptr;
-  ParameterList *m_parameters = nullptr, *m_yaml = nullptr, *m_diff = nullptr;
-  Panel* m_checkpointPanel = nullptr;
+  TrainColumn* m_column = nullptr;
 };
 
 }  // namespace cuescope

@@ -22,6 +22,7 @@
 #include <cmath>
 
 #include "ui/models/run_queue.h"
+#include "ui/table_columns.h"
 #include "widgets/icons.h"
 #include "widgets/theme.h"
 
@@ -31,6 +32,8 @@ namespace {
 QTableWidget* plainTable(const QStringList& columns, QWidget* parent) {
   auto* table = new QTableWidget(0, int(columns.size()), parent);
   table->setHorizontalHeaderLabels(columns);
+  elideHeads(table);
+  table->setTextElideMode(Qt::ElideMiddle);
   table->verticalHeader()->hide();
   table->verticalHeader()->setDefaultSectionSize(22);
   table->setShowGrid(false);
@@ -65,11 +68,12 @@ HealthList::HealthList(QWidget* parent) : QWidget(parent) {
   connect(&Theme::instance(), &Theme::changed, this, qOverload<>(&QWidget::update));
 }
 
-void HealthList::setEvents(const std::vector<HealthEvent>& events, bool hasSteps) {
+void HealthList::setEvents(const std::vector<HealthEvent>& events, int steps) {
   m_events = events;
-  m_hasSteps = hasSteps;
+  m_steps = steps;
   QStringList words;
   for (const HealthEvent& event : events) words << event.title + QLatin1Char(' ') + event.since + QStringLiteral(". ") + event.detail;
+  for (const Passed& one : passed()) words << tr("%1: nothing found.").arg(one.check);
   setAccessibleDescription(words.join(QLatin1Char(' ')));
   setMinimumHeight(sizeHint().height());
   updateGeometry();
@@ -79,10 +83,27 @@ void HealthList::setEvents(const std::vector<HealthEvent>& events, bool hasSteps
 int HealthList::heightOf(const HealthEvent& event) const {
   return 30 + QFontMetrics(uiFont(11)).boundingRect(QRect(0, 0, std::max(80, width() - 44), 1000), Qt::TextWordWrap, event.detail).height() + 6;
 }
+
+std::vector<HealthList::Passed> HealthList::passed() const {
+  std::vector<Passed> list;
+  if (m_steps == 0) return list;
+  const QFontMetrics metrics(uiFont(11));
+  int x = 10, y = m_events.empty() ? 28 : 6;  // below the sentence that nothing was found
+  for (const QString& check : healthChecks()) {
+    if (std::any_of(m_events.begin(), m_events.end(), [&](const HealthEvent& e) { return e.check == check; })) continue;
+    const int need = 20 + metrics.horizontalAdvance(check) + 2;
+    if (x > 10 && x + need > width() - 8) x = 10, y += 22;
+    list.push_back({check, {x, y, need, 22}});
+    x += need + 12;
+  }
+  return list;
+}
+
 QSize HealthList::sizeHint() const {
-  int height = 30;
+  int height = 0;
   for (const HealthEvent& event : m_events) height += heightOf(event);
-  return {300, height};
+  const auto checks = passed();
+  return {300, height + (checks.empty() ? 30 : checks.back().place.bottom() + 7)};
 }
 void HealthList::resizeEvent(QResizeEvent*) { setMinimumHeight(sizeHint().height()); }
 
@@ -96,37 +117,47 @@ void HealthList::paintEvent(QPaintEvent*) {
     paintIcon(p, QRectF(10, y + 9, 16, 16), Icon::Caution, c.caution);
     p.setFont(uiFont(12, QFont::DemiBold));
     p.setPen(c.text);
-    p.drawText(QRect(34, y + 8, width() - 42, 18), Qt::AlignLeft | Qt::AlignVCenter, event.title);
-    const int after = 34 + p.fontMetrics().horizontalAdvance(event.title) + 6;
+    const QString title = p.fontMetrics().elidedText(event.title, Qt::ElideRight, width() - 42);
+    p.drawText(QRect(34, y + 8, width() - 42, 18), Qt::AlignLeft | Qt::AlignVCenter, title);
+    const int after = 34 + p.fontMetrics().horizontalAdvance(title) + 6;
     p.setFont(uiFont(12));
     p.setPen(c.text3);
-    p.drawText(QRect(after, y + 8, width() - after - 8, 18), Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(event.since, Qt::ElideRight, width() - after - 8));
+    if (width() - after - 8 > 20) p.drawText(QRect(after, y + 8, width() - after - 8, 18), Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(event.since, Qt::ElideRight, width() - after - 8));
     p.setFont(uiFont(11));
     p.setPen(c.text2);
     p.drawText(QRect(34, y + 28, width() - 44, height), Qt::TextWordWrap, event.detail);
     p.fillRect(QRect(0, y + height - 1, width(), 1), c.line);
     y += height;
   }
-  int x = 8;
   p.setFont(uiFont(11));
-  if (!m_hasSteps) {
+  if (m_steps == 0) {
     p.setPen(c.text3);
-    p.drawText(QRect(12, y, width() - 20, 30), Qt::AlignLeft | Qt::AlignVCenter, tr("Judged from the first steps on."));
+    p.drawText(QRect(12, y, width() - 20, 30), Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(tr("Judged from the first steps on."), Qt::ElideRight, width() - 20));
     return;
   }
-  for (const QString& check : healthChecks()) {
-    if (std::any_of(m_events.begin(), m_events.end(), [&](const HealthEvent& e) { return e.check == check; })) continue;
-    paintIcon(p, QRectF(x, y + 8, 14, 14), Icon::Check, c.text2);
+  if (m_events.empty()) {
+    p.setPen(c.text);
+    p.drawText(QRect(12, y + 6, width() - 20, 20), Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(m_steps == 1 ? tr("Nothing found in the first step.") : tr("Nothing found in %1 steps.").arg(m_steps), Qt::ElideRight, width() - 20));
+  }
+  for (const Passed& one : passed()) {
+    const QRect place = one.place.translated(0, y);
+    paintIcon(p, QRectF(place.left(), place.top() + 4, 14, 14), Icon::Check, c.text2);
     p.setPen(c.text2);
-    p.drawText(QRect(x + 18, y, 80, 30), Qt::AlignLeft | Qt::AlignVCenter, check);
-    x += 30 + p.fontMetrics().horizontalAdvance(check);
+    p.drawText(place.adjusted(20, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter, one.check);
   }
 }
 
 bool HealthList::event(QEvent* event) {
   if (event->type() == QEvent::ToolTip) {
     QStringList lines;
-    for (const QString& check : healthChecks()) lines << QStringLiteral("%1: %2").arg(check, healthCheckHelp(check));
+    int y = 0;
+    const QPoint at = static_cast<QHelpEvent*>(event)->pos();
+    for (const HealthEvent& e : m_events) {  // one whole, where its line may be cut
+      if (at.y() >= y && at.y() < y + heightOf(e)) lines << e.title + QLatin1Char(' ') + e.since << e.detail;
+      y += heightOf(e);
+    }
+    if (lines.isEmpty())
+      for (const QString& check : healthChecks()) lines << QStringLiteral("%1: %2").arg(check, healthCheckHelp(check));
     QToolTip::showText(static_cast<QHelpEvent*>(event)->globalPos(), lines.join(QLatin1Char('\n')), this);
     return true;
   }
@@ -149,15 +180,16 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   m_table->setAccessibleName(tr("Checkpoints"));
   m_table->setWhatsThis(tr("The checkpoints of the run; the buttons work on the chosen one."));
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+  for (const int number : {1, 2, 3}) m_table->horizontalHeaderItem(number)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);  // over their numbers
   m_table->horizontalHeader()->setMinimumSectionSize(40);
-  const int widths[] = {56, 58, 72, 70};
-  for (int c = 0; c < 4; ++c) m_table->setColumnWidth(c, widths[c]);
+  const int widths[] = {70, 58, 68, 66};
+  for (int c = 0; c < 4; ++c) setColumn(m_table, c, widths[c]);
   m_table->horizontalHeader()->setStretchLastSection(true);
-  m_table->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   m_table->setMinimumHeight(70);
   m_empty = new QLabel(tr("No checkpoint yet."), this);
   m_empty->setProperty("tone", QStringLiteral("3"));
   m_empty->setContentsMargins(12, 8, 12, 8);
+  m_empty->setAlignment(Qt::AlignTop | Qt::AlignLeft);
   m_empty->setWordWrap(true);
   m_inspect = new QPushButton(tr("Inspect"), this);
   m_student = new QPushButton(tr("Use as student"), this);
@@ -365,13 +397,20 @@ ParameterList::ParameterList(Mode mode, Session& session, QWidget* parent) : QWi
   m_search->setClearButtonEnabled(true);
   row->addWidget(m_search, 1);
   column->addLayout(row);
-  m_table = plainTable(mode == Mode::Diff ? QStringList{tr("Parameter"), tr("other"), tr("this run")} : QStringList{tr("Parameter"), tr("Value"), tr("Unit")}, this);
+  m_table = plainTable(mode == Mode::Diff ? QStringList{tr("Parameter"), tr("other"), tr("this run")} : QStringList{tr("Parameter"), tr("Value")}, this);
   m_table->setAccessibleName(mode == Mode::Diff ? tr("Parameters that differ") : tr("Parameters of the run"));
   m_table->setWhatsThis(mode == Mode::Diff ? tr("The parameters whose values differ between the two runs.") : tr("The parameters that the run was started with."));
-  m_table->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
-  m_table->setColumnWidth(1, mode == Mode::Diff ? 84 : 88);
-  m_table->setColumnWidth(2, mode == Mode::Diff ? 84 : 68);
+  for (int c = 1; c < m_table->columnCount(); ++c) m_table->horizontalHeaderItem(c)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);  // over their values
+  // A name of 27 letters is whole; what is left is the value's, whose unit stands behind it.
+  if (mode == Mode::Diff) {
+    m_table->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
+    setColumn(m_table, 1, 74);
+    setColumn(m_table, 2, 78);
+  } else {
+    setColumn(m_table, 0, 204);
+    m_table->horizontalHeader()->setStretchLastSection(true);
+  }
   column->addWidget(m_table, 1);
   m_count = new QLabel(this);
   m_count->setProperty("tone", QStringLiteral("2"));
@@ -390,7 +429,7 @@ void ParameterList::setRun(const QString& run) {
       if (name != run) m_other->addItem(name);
     m_other->setCurrentText(before);
     m_other->setEnabled(m_other->count() > 0);
-    m_other->setToolTip(m_other->count() ? QString() : tr("There is no other run to compare with."));
+    m_other->setToolTip(m_other->count() ? tr("The run whose parameters stand beside this run's") : tr("There is no other run to compare with."));
   }
   fill();
 }
@@ -410,6 +449,7 @@ void ParameterList::fill() {
   const RunRecord* otherRecord = m_other && m_other->count() ? m_session.run(m_other->currentText()) : nullptr;
   const RunConfig other = otherRecord ? parseConfig(otherRecord->yaml.toStdString(), otherRecord->status.directory, &issues) : RunConfig();
   const RunConfig defaults;
+  if (m_mode == Mode::Diff) m_table->horizontalHeaderItem(1)->setText(otherRecord ? tr("other") : tr("default"));
   int differ = 0;
   const QString find = m_search->text();
   std::vector<std::array<QString, 4>> different, same;
@@ -419,7 +459,8 @@ void ParameterList::fill() {
     differ += value != against;
     if (!find.isEmpty() && !key.contains(find, Qt::CaseInsensitive) && !QString::fromStdString(field.label).contains(find, Qt::CaseInsensitive)) continue;
     const QString tip = QStringLiteral("%1. %2 (%3)").arg(QString::fromStdString(field.label), QString::fromStdString(field.sentence), QString::fromStdString(field.source));
-    (m_mode == Mode::Diff && value != against ? different : same).push_back({key, m_mode == Mode::Diff ? against : value, m_mode == Mode::Diff ? value : QString::fromStdString(field.unit), tip});
+    const QString unit = field.unit.empty() || value.isEmpty() ? QString() : QLatin1Char(' ') + QString::fromStdString(field.unit);
+    (m_mode == Mode::Diff && value != against ? different : same).push_back({key, m_mode == Mode::Diff ? against : value + unit, m_mode == Mode::Diff ? value : QString(), key + QLatin1Char('\n') + tip});
   }
   const Colors& c = colors();
   m_table->setRowCount(int(different.size() + same.size()));
@@ -430,7 +471,7 @@ void ParameterList::fill() {
       m_table->setItem(r, 0, cell(line[0], true, false, ink));
       m_table->item(r, 0)->setToolTip(line[3]);
       m_table->setItem(r, 1, cell(line[1], true, true, m_mode == Mode::Diff ? c.text3 : ink));
-      m_table->setItem(r, 2, cell(line[2], true, m_mode == Mode::Diff, m_mode == Mode::Diff ? ink : c.text3));
+      if (m_mode == Mode::Diff) m_table->setItem(r, 2, cell(line[2], true, true, ink));
       ++r;
     }
   const int all = int(configFields().size());

@@ -27,7 +27,8 @@ class HealthList : public QWidget {
   Q_OBJECT
  public:
   explicit HealthList(QWidget* parent = nullptr);
-  void setEvents(const std::vector<HealthEvent>& events, bool hasSteps);
+  /// `steps`: how many were judged; 0: none yet, and nothing is claimed.
+  void setEvents(const std::vector<HealthEvent>& events, int steps);
   QSize sizeHint() const override;
   QSize minimumSizeHint() const override { return {160, 60}; }
 
@@ -42,8 +43,13 @@ class HealthList : public QWidget {
 
  private:
   int heightOf(const HealthEvent& event) const;
+  struct Passed {
+    QString check;
+    QRect place;  // from the first check's row down
+  };
+  std::vector<Passed> passed() const;  // as many a row as the width holds
   std::vector<HealthEvent> m_events;
-  bool m_hasSteps = false;
+  int m_steps = 0;
 };
 
 class CheckpointList : public QWidget {
