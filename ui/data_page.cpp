@@ -22,6 +22,7 @@
 
 #include "ui/data_cue_canvas.h"
 #include "ui/panels/panel.h"
+#include "ui/table_columns.h"
 #include "ui/workspace.h"
 #include "widgets/elided_label.h"
 #include "widgets/empty_panel.h"
@@ -77,7 +78,9 @@ DataPage::DataPage(Session& session, Workspace& workspace, QWidget* parent) : QW
   auto* noneColumn = new QVBoxLayout(none);
   noneColumn->setContentsMargins(24, 24, 24, 24);
   m_empty = new EmptyPanel;
+  m_empty->setMaximumWidth(640);
   m_error = new ErrorPanel;
+  m_error->setMaximumWidth(640);
   m_error->hide();
   noneColumn->addWidget(m_error);
   noneColumn->addWidget(m_empty);
@@ -113,8 +116,8 @@ QWidget* DataPage::buildRows() {
   head->row()->addWidget(m_title, 1);
   auto* bar = new Strip(32);
   m_search = new QLineEdit;
-  m_search->setToolTip(tr("Shows only the rows that contain these words"));
   m_search->setPlaceholderText(tr("Search prompts, cues, answers"));
+  m_search->setToolTip(m_search->placeholderText() + QLatin1Char('\n') + tr("Shows only the rows that contain these words"));
   m_search->setAccessibleName(m_search->placeholderText());
   m_search->setClearButtonEnabled(true);
   m_search->setAcceptDrops(false);
@@ -143,6 +146,8 @@ QWidget* DataPage::buildRows() {
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   m_table->horizontalHeader()->setHighlightSections(false);
   m_table->setColumnHidden(DataRowsModel::Kind, true);  // in Provenance
+  m_table->setItemDelegateForColumn(DataRowsModel::Id, new NameDelegate(m_table));
+  elideHeads(m_table);
   m_table->setAccessibleName(tr("Rows"));
   auto* lint = new Strip(28, Strip::Ground::Window);
   m_lintHead = new ElidedLabel;
@@ -172,6 +177,7 @@ QWidget* DataPage::buildEditor() {
   column->setSpacing(0);
   auto* bar = new Strip(32);
   m_tools = new SegmentedButton({tr("Move"), tr("Box"), tr("Point"), tr("Crop")});
+  m_tools->setIcons({Icon::Move, Icon::Box, Icon::Point, Icon::Crop});
   m_tools->setToolTip(tr("What a drag on the picture does: take a mark, or draw a box, a point or a crop"));
   m_tools->setAccessibleName(tr("Tool of the cue editor"));
   auto* snap = new QCheckBox(tr("Snap to patches"));
@@ -227,9 +233,8 @@ QWidget* DataPage::buildEditor() {
   m_marks->horizontalHeader()->setSectionResizeMode(1, QHeaderView::Stretch);
   m_marks->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   m_marks->horizontalHeader()->setHighlightSections(false);
-  m_marks->setColumnWidth(0, 64);
-  m_marks->setColumnWidth(2, 170);
-  m_marks->setColumnWidth(3, 76);
+  elideHeads(m_marks);
+  for (const auto& [each, width] : {std::pair{0, 64}, {2, 150}, {3, 76}}) setColumn(m_marks, each, width);
   m_marks->setFixedHeight(136);
   m_marks->setAccessibleName(tr("Evidence marks"));
   column->addWidget(bar);
@@ -260,10 +265,7 @@ void DataPage::connectRows() {
     m_stack->setCurrentIndex(1);
     if (first && m_filter->rowCount() > 0) m_table->selectRow(0);
     if (first) {
-      m_table->setColumnWidth(DataRowsModel::Index, 48);
-      m_table->setColumnWidth(DataRowsModel::Id, 112);
-      m_table->setColumnWidth(DataRowsModel::Answer, 64);
-      m_table->setColumnWidth(DataRowsModel::Cue, 124);
+      for (const auto& [each, width] : {std::pair{DataRowsModel::Index, 44}, {DataRowsModel::Id, 118}, {DataRowsModel::Answer, 58}, {DataRowsModel::Cue, 112}}) setColumn(m_table, each, width);
     }
     if (m_wantedRow >= 0) jumpTo(m_wantedRow);
     else if (!m_search->text().isEmpty() || m_show->currentIndex() > 0) m_model->fetchMore({});  // a search looks at all rows
@@ -351,6 +353,12 @@ bool DataPage::eventFilter(QObject* watched, QEvent* event) {
     return true;
   }
   return QWidget::eventFilter(watched, event);
+}
+
+// Narrow: number and answer of a row give way to its question; the answer stands in Provenance.
+void DataPage::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  for (const int each : {int(DataRowsModel::Index), int(DataRowsModel::Answer)}) m_table->setColumnHidden(each, width() < 1300);
 }
 
 void DataPage::openFile(const QString& file) {

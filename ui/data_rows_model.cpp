@@ -99,9 +99,10 @@ QVariant DataRowsModel::data(const QModelIndex& index, int role) const {
     case Answer: return role == Qt::ToolTipRole ? QString::fromStdString(at->answer) : bareAnswer(at->answer);
     case Cue: {
       const CueEdit cue = cueAt(index.row());
-      if (role == Qt::ToolTipRole) return cue.cue.empty() ? tr("The teacher reads what the student reads") : QString::fromStdString(cue.cue);
       const Finding* bad = worstAt(index.row());
-      return (bad ? bad->words : tr("cue, %1 marks").arg(cue.marks.size())) + (cue.changed() ? tr(", edited") : QString());
+      const QString words = (bad ? bad->words : tr("cue, %1 marks").arg(cue.marks.size())) + (cue.changed() ? tr(", edited") : QString());
+      if (role == Qt::ToolTipRole) return words + QLatin1Char('\n') + (cue.cue.empty() ? tr("The teacher reads what the student reads") : QString::fromStdString(cue.cue));
+      return words;
     }
   }
   return {};

@@ -1,10 +1,13 @@
 #include "ui/evaluate_board.h"
 
+#include <QHelpEvent>
 #include <QKeyEvent>
 #include <QMouseEvent>
 #include <QPainter>
 #include <QPainterPath>
+#include <QToolTip>
 #include <algorithm>
+#include <climits>
 #include <cmath>
 
 #include "widgets/empty_panel.h"
@@ -12,7 +15,8 @@
 
 namespace cuescope {
 namespace {
-constexpr int kHead = 34, kRow = 38, kNames = 190, kFoot = 24;
+constexpr int kHead = 34, kRow = 38, kNames = 190;
+constexpr double kDrawn = 124;  // a narrower column says its interval as ± numbers
 constexpr double kSpan = 0.10;  // base ± 10 points
 }  // namespace
 
@@ -31,7 +35,46 @@ void BoardView::setBoard(const Board& board) {
   update();
 }
 
-QSize BoardView::sizeHint() const { return {900, kHead + kFoot + std::max(2, int(m_board.settings.size())) * kRow}; }
+QSize BoardView::sizeHint() const { return {900, kHead + footHeight() + std::max(2, int(m_board.settings.size())) * kRow}; }
+
+QString BoardView::footWords() {
+  return tr("Square: mean; whisker: 95 % interval (of seeds, with one seed of rows); axis base ± 10 points; dots: seeds; dotted: base. Bold: the interval of the difference from base excludes 0.");
+}
+int BoardView::footHeight() const {
+  return QFontMetrics(uiFont(11)).boundingRect(QRect(0, 0, std::max(200, width() - 16), 1000), Qt::TextWordWrap, footWords()).height() + 10;
+}
+void BoardView::resizeEvent(QResizeEvent*) {
+  if (cellCount() > 0) setMinimumHeight(sizeHint().height());
+}
+
+std::int64_t BoardView::rowsOf(int dataSet) const {
+  std::int64_t n = 0;
+  for (const BoardRun& run : m_board.runs)
+    if (const auto found = run.accuracy.find(m_board.dataSets[std::size_t(dataSet)]); found != run.accuracy.end()) n = std::max(n, found->second.n);
+  return n;
+}
+
+QString BoardView::runsOf(int setting) const {
+  int runs = 0, least = INT_MAX, most = 0;
+  for (const BoardRun& run : m_board.runs)
+    if (run.setting == m_board.settings[std::size_t(setting)]) ++runs, least = std::min(least, run.step), most = std::max(most, run.step);
+  return runs == 0 ? tr("no run") : runs == 1 ? tr("1 run, step %1").arg(most) : least == most ? tr("%1 runs, step %2").arg(runs).arg(most) : tr("%1 runs, steps %2 to %3").arg(runs).arg(least).arg(most);
+}
+
+// The whole of what a head or a name may have to shorten, and a cell in words.
+bool BoardView::event(QEvent* event) {
+  if (event->type() != QEvent::ToolTip || cellCount() == 0) return QWidget::event(event);
+  auto* help = static_cast<QHelpEvent*>(event);
+  const int columns = int(m_board.dataSets.size()), row = (help->y() - kHead) / kRow;
+  QString words;
+  for (int i = 0; i < cellCount(); ++i)
+    if (cellRect(i).contains(help->pos())) words = cellName(i);
+  for (int d = 0; d < columns; ++d)
+    if (help->y() < kHead && help->x() >= kNames + d * columnWidth() && help->x() < kNames + (d + 1) * columnWidth()) words = QString::fromStdString(m_board.dataSets[std::size_t(d)]) + tr(", n = %1, accuracy %").arg(rowsOf(d));
+  if (help->y() >= kHead && help->x() < kNames && row < int(m_board.settings.size())) words = QString::fromStdString(m_board.settings[std::size_t(row)]) + QLatin1Char('\n') + runsOf(row);
+  words.isEmpty() ? QToolTip::hideText() : QToolTip::showText(help->globalPos(), words, this);
+  return true;
+}
 double BoardView::columnWidth() const { return m_board.dataSets.empty() ? 0 : std::min(300.0, double(width() - kNames) / double(m_board.dataSets.size())); }
 
 int BoardView::baseRow() const {
@@ -92,25 +135,19 @@ void BoardView::paintEvent(QPaintEvent*) {
     p.setFont(uiFont(12, QFont::DemiBold));
     p.setPen(c.text);
     p.drawText(head.adjusted(0, 0, 0, 2), Qt::AlignVCenter, p.fontMetrics().elidedText(QString::fromStdString(m_board.dataSets[std::size_t(d)]), Qt::ElideMiddle, int(head.width())));
-    std::int64_t n = 0;
-    for (const BoardRun& run : m_board.runs)
-      if (const auto found = run.accuracy.find(m_board.dataSets[std::size_t(d)]); found != run.accuracy.end()) n = std::max(n, found->second.n);
     p.setFont(monoFont(10));
     p.setPen(c.text3);
-    p.drawText(head.translated(0, 15), Qt::AlignVCenter, tr("n = %1, accuracy %").arg(n));
+    p.drawText(head.translated(0, 15), Qt::AlignVCenter, p.fontMetrics().elidedText(tr("n = %1, accuracy %").arg(rowsOf(d)), Qt::ElideRight, int(head.width())));
   }
   for (int s = 0; s < int(m_board.settings.size()); ++s) {
     const int y = kHead + s * kRow;
     const std::string& name = m_board.settings[std::size_t(s)];
-    int runs = 0, least = INT_MAX, most = 0;
-    for (const BoardRun& run : m_board.runs)
-      if (run.setting == name) ++runs, least = std::min(least, run.step), most = std::max(most, run.step);
     p.setFont(uiFont(12, QFont::DemiBold));
     p.setPen(c.text);
-    p.drawText(QRect(8, y + 3, kNames - 12, 17), Qt::AlignVCenter, QString::fromStdString(name));
+    p.drawText(QRect(8, y + 3, kNames - 12, 17), Qt::AlignVCenter, p.fontMetrics().elidedText(QString::fromStdString(name), Qt::ElideMiddle, kNames - 12));
     p.setFont(monoFont(10));
     p.setPen(c.text3);
-    p.drawText(QRect(8, y + 19, kNames - 12, 15), Qt::AlignVCenter, runs == 0 ? tr("no run") : least == most ? tr("%1 runs, step %2").arg(runs).arg(most) : tr("%1 runs, steps %2 to %3").arg(runs).arg(least).arg(most));
+    p.drawText(QRect(8, y + 19, kNames - 12, 15), Qt::AlignVCenter, p.fontMetrics().elidedText(runsOf(s), Qt::ElideRight, kNames - 12));
     for (int d = 0; d < int(m_board.dataSets.size()); ++d) {
       const BoardCell& cell = m_board.cells[std::size_t(s)][std::size_t(d)];
       const QRectF r(kNames + d * column, y, column, kRow);
@@ -127,7 +164,13 @@ void BoardView::paintEvent(QPaintEvent*) {
       p.drawText(r.adjusted(6, 0, 0, 0), Qt::AlignVCenter | Qt::AlignLeft, number(100 * cell.mean.value, 1));
       const double middle = base >= 0 && !m_board.cells[std::size_t(base)][std::size_t(d)].values.empty() ? m_board.cells[std::size_t(base)][std::size_t(d)].mean.value : cell.mean.value;
       const double left = r.left() + 50, room = std::min(150.0, column - 62);
-      if (room < 40) continue;  // numbers alone fit
+      if (column < kDrawn) {
+        p.setFont(monoFont(10));
+        p.setPen(c.text3);
+        const double half = 100 * (cell.mean.high - cell.mean.low) / 2;
+        if (std::isfinite(half)) p.drawText(r.adjusted(44, 0, -2, 0), Qt::AlignVCenter | Qt::AlignLeft, QStringLiteral("±%1").arg(number(half, 1)));
+        continue;
+      }
       const auto x = [&](double value) { return std::round(std::clamp(left + ((value - middle) / kSpan + 1) / 2 * room, left, left + room)); };
       const double yy = r.center().y();
       if (base >= 0) {
@@ -148,8 +191,7 @@ void BoardView::paintEvent(QPaintEvent*) {
   if (m_current >= 0) paintInkOutline(p, QRectF(cellRect(m_current)).adjusted(1, 1, -2, -2), c);
   p.setFont(uiFont(11));
   p.setPen(c.text3);
-  const QRect foot(8, kHead + int(m_board.settings.size()) * kRow, width() - 16, kFoot);
-  p.drawText(foot, Qt::AlignVCenter, p.fontMetrics().elidedText(tr("Square: mean; whisker: 95 % interval (of seeds, with one seed of rows); axis base ± 10 points; dots: seeds. Bold: the interval of the difference from base excludes 0."), Qt::ElideRight, foot.width()));
+  p.drawText(QRect(8, kHead + int(m_board.settings.size()) * kRow, width() - 16, footHeight()), Qt::AlignVCenter | Qt::TextWordWrap, footWords());
 }
 
 }  // namespace cuescope

@@ -32,9 +32,15 @@ class BoardView : public QWidget, public CellSource {
   void paintEvent(QPaintEvent* event) override;
   void mousePressEvent(QMouseEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
+  bool event(QEvent* event) override;
 
  private:
   void choose(int cell);
+  static QString footWords();
+  int footHeight() const;        // the words below the rows, in as many lines as they need
+  QString runsOf(int setting) const;  // «3 runs, step 275»
+  std::int64_t rowsOf(int dataSet) const;
   int baseRow() const;
   double columnWidth() const;
   Board m_board;

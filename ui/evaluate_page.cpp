@@ -19,6 +19,7 @@
 #include "ui/models/sample_rows.h"
 #include "ui/panels/fact_table.h"
 #include "ui/panels/panel.h"
+#include "ui/table_columns.h"
 #include "ui/workspace.h"
 #include "widgets/elided_label.h"
 #include "widgets/error_panel.h"
@@ -75,7 +76,15 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   m_rows->setSpecialValueText(tr("all rows"));
   m_rows->setSuffix(tr(" rows"));
   m_rows->setAccessibleName(tr("Rows at most"));
-  m_evaluate = new QPushButton(icon(Icon::Add), tr("Evaluate"));
+  m_evaluate = new QPushButton(tr("Evaluate"));
+  const auto drawIcon = [this] {  // on the accent's ground an icon of the usual grey is not seen
+    QIcon add;
+    add.addPixmap(icon(Icon::Add, colors().onAccentFill).pixmap(QSize(16, 16), devicePixelRatioF()), QIcon::Normal);
+    add.addPixmap(icon(Icon::Add, colors().control).pixmap(QSize(16, 16), devicePixelRatioF()), QIcon::Disabled);
+    m_evaluate->setIcon(add);
+  };
+  drawIcon();
+  connect(&Theme::instance(), &Theme::changed, this, drawIcon);
   m_evaluate->setProperty("primary", true);
   m_evaluate->setToolTip(tr("Asks the model every row, greedily, and judges the answers"));
   m_progress = new TaskProgress;
@@ -126,10 +135,8 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   m_table->setAccessibleName(tr("Samples"));
   m_table->setWhatsThis(tr("The evaluated samples; the chosen one is shown beside."));
   m_table->horizontalHeader()->setSectionResizeMode(1, QHeaderView::Stretch);
-  m_table->setColumnWidth(0, 120);
-  m_table->setColumnWidth(2, 90);
-  m_table->setColumnWidth(3, 120);
-  m_table->setColumnWidth(4, 120);
+  elideHeads(m_table);
+  for (const auto& [each, width] : {std::pair{0, 120}, {2, 90}, {3, 120}, {4, 120}}) setColumn(m_table, each, width);
   auto* foot = new Strip(22, Strip::Ground::Window);
   m_verdict = new ElidedLabel;
   m_verdict->setPixelSize(11);
@@ -139,6 +146,11 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   m_scores->setAccessibleName(tr("Totals by kind"));
   m_scores->setWhatsThis(tr("Totals of the evaluations by kind of question."));
   m_scores->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
+  elideHeads(m_scores);
+  for (const auto& [each, width] : {std::pair{1, 64}, {2, 64}, {3, 104}, {4, 64}, {5, 104}}) {
+    m_scores->horizontalHeaderItem(each)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);  // over its numbers
+    setColumn(m_scores, each, width);
+  }
   m_scores->setFixedHeight(138);
   sampleColumn->addWidget(choose);
   sampleColumn->addWidget(filterBar);

@@ -13,12 +13,11 @@
 namespace cuescope {
 namespace {
 
-constexpr int kBins = 64;
 constexpr double kSparkLimit = 4;  // nats: the range of the gap colours
 
 void paintGround(QPainter* painter, const QStyleOptionViewItem& option) {
   const Colors& c = colors();
-  if (option.state & QStyle::State_Selected) painter->fillRect(option.rect, c.selection);
+  if (option.state & QStyle::State_Selected) painter->fillRect(option.rect, option.state & QStyle::State_Active ? c.selection : c.hover);  // as the style sheet has it
   else if (option.state & QStyle::State_MouseOver) painter->fillRect(option.rect, c.hover);
   painter->fillRect(QRect(option.rect.left(), option.rect.bottom(), option.rect.width(), 1), c.line);
 }
@@ -85,8 +84,10 @@ void GapHistogram::setValues(const std::vector<float>& values) {
   for (const float v : values) m_high = std::max(m_high, double(v));
   const double step = std::pow(10, std::floor(std::log10(m_high)));
   m_high = std::ceil(m_high / step * 4) / 4 * step;
-  m_counts.assign(values.empty() ? 0 : kBins, 0);
-  for (const float v : values) ++m_counts[std::size_t(std::min(kBins - 1, int(double(v) / m_high * kBins)))];
+  // Few samples in many bins are a comb: about four bins a root of n.
+  m_bins = std::clamp(int(4 * std::sqrt(double(values.size()))), 16, 64);
+  m_counts.assign(values.empty() ? 0 : std::size_t(m_bins), 0);
+  for (const float v : values) ++m_counts[std::size_t(std::min(m_bins - 1, int(double(v) / m_high * m_bins)))];
   update();
 }
 
@@ -103,11 +104,11 @@ void GapHistogram::choose(double value) {
 }
 
 QString GapHistogram::cellName(int index) const {
-  return tr("%1 to %2 nats, %3 samples").arg(number(index * m_high / kBins, 2), number((index + 1) * m_high / kBins, 2)).arg(m_counts[std::size_t(index)]);
+  return tr("%1 to %2 nats, %3 samples").arg(number(index * m_high / m_bins, 2), number((index + 1) * m_high / m_bins, 2)).arg(m_counts[std::size_t(index)]);
 }
 QRect GapHistogram::cellRect(int index) const {
   const QRectF r = plot();
-  return QRectF(r.left() + r.width() * index / kBins, r.top(), r.width() / kBins, r.height()).toAlignedRect();
+  return QRectF(r.left() + r.width() * index / m_bins, r.top(), r.width() / m_bins, r.height()).toAlignedRect();
 }
 
 void GapHistogram::paintEvent(QPaintEvent*) {
@@ -132,10 +133,10 @@ void GapHistogram::paintEvent(QPaintEvent*) {
     return;
   }
   const int most = *std::max_element(m_counts.begin(), m_counts.end());
-  for (int i = 0; i < kBins; ++i) {
+  for (int i = 0; i < m_bins; ++i) {
     const double height = most ? std::max(m_counts[std::size_t(i)] ? 1.0 : 0.0, r.height() * m_counts[std::size_t(i)] / most) : 0;
-    const bool kept = !limited || (i + 1) * m_high / kBins > m_threshold;
-    p.fillRect(QRectF(r.left() + r.width() * i / kBins, r.bottom() - height, r.width() / kBins - 1, height), kept ? c.control : c.lineStrong);
+    const bool kept = !limited || (i + 1) * m_high / m_bins > m_threshold;
+    p.fillRect(QRectF(r.left() + r.width() * i / m_bins, r.bottom() - height, r.width() / m_bins - 1, height), kept ? c.control : c.lineStrong);
   }
   p.fillRect(QRectF(r.left(), r.bottom(), r.width(), 1), c.lineStrong);
   p.setPen(c.text3);

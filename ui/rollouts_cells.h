@@ -58,6 +58,7 @@ class GapHistogram : public QWidget, public CellSource {
   QRectF plot() const;
   std::vector<float> m_values;
   std::vector<int> m_counts;
+  int m_bins = 64;
   double m_high = 1, m_threshold;
 };
 

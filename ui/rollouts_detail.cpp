@@ -23,6 +23,7 @@
 #include "ui/panels/fact_table.h"
 #include "ui/panels/panel.h"
 #include "ui/rollouts_cells.h"
+#include "ui/table_columns.h"
 #include "widgets/distribution_bars.h"
 #include "widgets/icons.h"
 #include "widgets/image_canvas.h"
@@ -50,6 +51,7 @@ class GapRange : public QWidget {
   explicit GapRange(QWidget* parent = nullptr) : QWidget(parent) { setFixedHeight(20); }
   void set(const TokenColoring& coloring) {
     m_coloring = coloring;
+    setToolTip(coloring.kind == TokenColoring::Kind::None ? QString() : ends().first + QStringLiteral(" … ") + ends().second);
     update();
   }
   QSize sizeHint() const override { return {290, 20}; }
@@ -63,8 +65,7 @@ class GapRange : public QWidget {
     p.setFont(monoFont(11));
     p.setPen(c.text3);
     const bool gap = m_coloring.kind == TokenColoring::Kind::Gap;
-    const QString left = gap ? tr("student −%1").arg(number(m_coloring.limit, 0)) : number(m_coloring.low, 0);
-    const QString right = gap ? tr("+%1 teacher, nats").arg(number(m_coloring.limit, 0)) : tr("%1 nats").arg(number(m_coloring.high, 0));
+    const auto [left, right] = ends();
     const int lw = p.fontMetrics().horizontalAdvance(left) + 6, rw = p.fontMetrics().horizontalAdvance(right) + 6;
     const int bar = std::clamp(width() - lw - rw, 16, 96);
     p.drawText(QRect(0, 0, lw, height()), Qt::AlignVCenter, left);
@@ -77,6 +78,10 @@ class GapRange : public QWidget {
   }
 
  private:
+  std::pair<QString, QString> ends() const {
+    if (m_coloring.kind == TokenColoring::Kind::Gap) return {tr("student −%1").arg(number(m_coloring.limit, 0)), tr("+%1 teacher, nats").arg(number(m_coloring.limit, 0))};
+    return {number(m_coloring.low, 0), tr("%1 nats").arg(number(m_coloring.high, 0))};
+  }
   TokenColoring m_coloring;
 };
 
@@ -206,10 +211,8 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   m_same->horizontalHeader()->setHighlightSections(false);
   m_same->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   m_same->horizontalHeader()->setSectionResizeMode(1, QHeaderView::Stretch);
-  m_same->setColumnWidth(0, 56);
-  m_same->setColumnWidth(2, 64);
-  m_same->setColumnWidth(3, 84);
-  m_same->setColumnWidth(4, 170);
+  elideHeads(m_same);
+  for (const auto& [number, width] : {std::pair{0, 56}, {2, 64}, {3, 84}, {4, 150}}) setColumn(m_same, number, width);
   m_same->setItemDelegateForColumn(4, new SparkDelegate(m_same));
   m_same->setAccessibleName(tr("The same prompt over the steps"));
   m_samePanel = new Panel(QStringLiteral("rollouts.same"), tr("Same prompt over steps"), m_same);
@@ -462,7 +465,7 @@ void RolloutsDetail::setSame(const std::vector<RolloutFacts>& rows) {
     m_same->setItem(i, 4, cell);
     if (m_has && f.step == m_facts.step && f.offset == m_facts.offset) current = i;
   }
-  m_samePanel->setNote(rows.empty() ? QString() : tr("%1 saved responses").arg(rows.size()));
+  m_samePanel->setNote(rows.empty() ? QString() : rows.size() == 1 ? tr("1 saved response") : tr("%1 saved responses").arg(rows.size()));
   if (current >= 0) {
     m_same->setCurrentCell(current, 0);
     m_same->scrollToItem(m_same->item(current, 0), QAbstractItemView::PositionAtCenter);

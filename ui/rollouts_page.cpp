@@ -21,6 +21,7 @@
 #include "ui/panels/panel.h"
 #include "ui/rollouts_cells.h"
 #include "ui/rollouts_detail.h"
+#include "ui/table_columns.h"
 #include "widgets/elided_label.h"
 #include "widgets/empty_panel.h"
 #include "widgets/error_panel.h"
@@ -46,6 +47,7 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
   auto* noneColumn = new QVBoxLayout(none);
   noneColumn->setContentsMargins(24, 24, 24, 24);
   m_empty = new EmptyPanel;
+  m_empty->setMaximumWidth(640);
   noneColumn->addWidget(m_empty);
   noneColumn->addStretch(1);
   connect(m_empty, &EmptyPanel::actionChosen, this, &RolloutsPage::trainRequested);
@@ -61,7 +63,7 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
   auto* bar = new Strip(32);
   m_query = new QLineEdit;
   m_query->setPlaceholderText(tr("Search, or gap > 0.5 and not text:\"theorem\""));
-  m_query->setToolTip(tr("Words, or conditions joined by and, or, not: gap, max, reward, tokens, step with < > =; text:, prompt:, answer:, kind:, id:, ends:length"));
+  m_query->setToolTip(m_query->placeholderText() + QLatin1Char('\n') + tr("Words, or conditions joined by and, or, not: gap, max, reward, tokens, step with < > =; text:, prompt:, answer:, kind:, id:, ends:length"));
   m_query->setAccessibleName(tr("Search rollouts"));
   m_query->setClearButtonEnabled(true);
   m_query->setAcceptDrops(false);
@@ -114,13 +116,9 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
   header->setSortIndicatorShown(true);
   header->setSectionsClickable(true);
   header->setSortIndicator(m_model->sortColumn(), m_model->sortOrder());
-  m_table->setColumnWidth(RolloutTable::Sample, 148);
-  m_table->setColumnWidth(RolloutTable::Step, 52);
-  m_table->setColumnWidth(RolloutTable::Tokens, 58);
-  m_table->setColumnWidth(RolloutTable::Reward, 66);
-  m_table->setColumnWidth(RolloutTable::MeanGap, 92);
-  m_table->setColumnWidth(RolloutTable::MaxGap, 50);
-  m_table->setColumnWidth(RolloutTable::Spark, 120);
+  elideHeads(m_table);
+  setColumn(m_table, RolloutTable::Sample, 162);
+  for (const auto& [number, width] : {std::pair{RolloutTable::Step, 52}, {RolloutTable::Tokens, 54}, {RolloutTable::Reward, 60}, {RolloutTable::MeanGap, 90}, {RolloutTable::MaxGap, 46}, {RolloutTable::Spark, 98}}) setColumn(m_table, number, width);
   m_table->setAccessibleName(tr("Rollouts"));
   m_emptyStep = new EmptyPanel;
   auto* stepHolder = new QWidget;
@@ -208,6 +206,14 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
     if (isVisible() && QString::fromStdString(step->run) == m_run) m_grown.start();
   });
   refreshEmpty();
+}
+
+// Narrow: the table drops the largest gap and the gaps by token; both stand beside it for the chosen row.
+void RolloutsPage::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  const bool narrow = width() < 1300;
+  m_table->setColumnHidden(RolloutTable::MaxGap, narrow);
+  m_table->setColumnHidden(RolloutTable::Spark, narrow);
 }
 
 void RolloutsPage::showEvent(QShowEvent* event) {
