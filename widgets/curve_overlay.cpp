@@ -153,7 +153,11 @@ void paintPanelFrame(QPainter& p, const CurveGrid& grid, int index, const std::v
       p.drawLine(QPointF(item.axes.left(), y), QPointF(item.axes.right(), y));
       p.setFont(uiFont(10));
       p.setPen(c.text3);
-      p.drawText(QRectF(item.axes.left() + 4, y < item.axes.top() + 16 ? y + 1 : y - 15, item.axes.width() - 8, 14), Qt::AlignLeft | Qt::AlignVCenter, panel.referenceName);
+      const QRectF place(item.axes.left() + 4, y < item.axes.top() + 16 ? y + 1 : y - 15, QFontMetricsF(p.font()).horizontalAdvance(panel.referenceName) + 2, 14);
+      QColor ground = c.well;  // curves often begin where a uniform map would be
+      ground.setAlphaF(0.8f);
+      p.fillRect(place.adjusted(-2, 1, 2, -1), ground);
+      p.drawText(place, Qt::AlignLeft | Qt::AlignVCenter, panel.referenceName);
     }
   }
   double wordsBottom = item.axes.top();
