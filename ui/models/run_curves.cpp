@@ -225,7 +225,7 @@ void explainCurves(CurveSet& set, const RunConfig& config, const std::vector<Ste
     } else if (panel.id == QLatin1String("cue/sink_entropy/L")) {
       refer(alike && patches > 1 ? std::log(patches) : std::nan(""), tr("uniform"));
     } else if (panel.id == QLatin1String("training/rollout_logprob_diff_mean")) {
-      refer(0.02, tr("alarm 0.02"));
+      refer(config.rollout.gapAlarm, tr("alarm %1").arg(QString::number(config.rollout.gapAlarm)));
     }
   }
 }
