@@ -18,7 +18,7 @@ std::string Shelf::path(const std::string& folder) {
   return std::filesystem::canonical(resolved, error).string();
 }
 
-Qwen3VL& Shelf::model(const std::string& folder, const EventSink& sink) {
+std::shared_ptr<Qwen3VL> Shelf::share(const std::string& folder, const EventSink& sink) {
   const std::string key = path(folder);
   auto& model = m_models[key];
   if (!model) {
@@ -30,14 +30,14 @@ Qwen3VL& Shelf::model(const std::string& folder, const EventSink& sink) {
     }
     model->eval();
   }
-  return *model;
+  return model;
 }
 
-const Processor& Shelf::processor(const std::string& folder) {
+std::shared_ptr<const Processor> Shelf::shareProcessor(const std::string& folder) {
   const std::string key = path(folder);
   auto found = m_processors.find(key);
-  if (found == m_processors.end()) found = m_processors.emplace(key, std::make_unique<Processor>(key)).first;
-  return *found->second;
+  if (found == m_processors.end()) found = m_processors.emplace(key, std::make_shared<const Processor>(key)).first;
+  return found->second;
 }
 
 const Tokenizer& Shelf::tokenizer(const std::string& folder) {

@@ -21,8 +21,10 @@ class Shelf {
   Shelf(std::string device, std::string dtype) : m_device(std::move(device)), m_dtype(std::move(dtype)) {}
 
   /// Loads it at the first call. Throws Error.
-  Qwen3VL& model(const std::string& folder, const EventSink& sink = {});
-  const Processor& processor(const std::string& folder);
+  std::shared_ptr<Qwen3VL> share(const std::string& folder, const EventSink& sink = {});
+  Qwen3VL& model(const std::string& folder, const EventSink& sink = {}) { return *share(folder, sink); }
+  std::shared_ptr<const Processor> shareProcessor(const std::string& folder);
+  const Processor& processor(const std::string& folder) { return *shareProcessor(folder); }
   /// Of any folder with a tokenizer.json, with or without weights.
   const Tokenizer& tokenizer(const std::string& folder);
   bool hasTokenizer(const std::string& folder) const;
@@ -33,7 +35,7 @@ class Shelf {
  private:
   std::string m_device, m_dtype;
   std::map<std::string, std::shared_ptr<Qwen3VL>> m_models;
-  std::map<std::string, std::unique_ptr<Processor>> m_processors;
+  std::map<std::string, std::shared_ptr<const Processor>> m_processors;
   std::map<std::string, std::unique_ptr<Tokenizer>> m_tokenizers;
 };
 

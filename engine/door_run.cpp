@@ -57,6 +57,8 @@ const Processor& RunSlot::teacherProcessor() const {
   return *loaded().teacherProcessor();
 }
 
+std::shared_ptr<const Processor> RunSlot::shareStudentProcessor() const { return loaded().studentProcessor(); }
+
 int RunSlot::step() const { return loaded().status().step; }
 
 std::unique_ptr<TrainingRun> openDoorRun(RunSlot& slot, const RunConfig& config, const EngineOptions& options, const EventSink& sink, std::stop_token stop) {

@@ -21,6 +21,7 @@ class RunSlot {
   Qwen3VL& teacher() const;
   const Processor& studentProcessor() const;
   const Processor& teacherProcessor() const;
+  std::shared_ptr<const Processor> shareStudentProcessor() const;
   int step() const;
 
  private:

@@ -114,7 +114,7 @@ class DoorEngine : public Engine {
 
   DataRows readRows(const std::string& file, std::int64_t first, int count) override { return cuescope::readRows(file, first, count); }
 
-  EvaluationPtr evaluate(const EvaluateRequest& request, const EventSink& sink, std::stop_token stop) override;
+  std::unique_ptr<OpenEvaluation> openEvaluation(const EvaluateRequest& request, const EventSink& sink, std::stop_token stop) override;
   DataVerdict checkData(const std::vector<std::string>& files, const RunConfig& config, const EventSink& sink, std::stop_token stop) override {
     return checkRows(files, config, sink, stop);
   }
@@ -171,17 +171,14 @@ class DoorEngine : public Engine {
   RunSlot m_run;
 };
 
-EvaluationPtr DoorEngine::evaluate(const EvaluateRequest& request, const EventSink& sink, std::stop_token stop) {
-  EvaluateRequest asked = request;
+std::unique_ptr<OpenEvaluation> DoorEngine::openEvaluation(const EvaluateRequest& request, const EventSink& sink, std::stop_token stop) {
+  if (stop.stop_requested()) throw Cancelled();
+  // The run may go on between two blocks, and its student with it: what is judged is the student of this step.
+  if (request.model == kRunStudent) return openEvaluationOf(m_run.student().copy(), m_run.shareStudentProcessor(), request, m_run.step(), sink);
   int step = -1;
-  if (request.model == kRunStudent) {
-    step = m_run.step();
-  } else {
-    asked.model = modelFolderOf(request.model, &step);
-  }
-  const Qwen3VL& model = modelNamed(asked.model, sink);
-  const std::shared_ptr<const Processor> processor(std::shared_ptr<void>(), &processorNamed(asked.model));  // the shelf or the run owns it
-  return evaluateModel(model, processor, asked, step, sink, stop);
+  EvaluateRequest asked = request;
+  asked.model = modelFolderOf(request.model, &step);
+  return openEvaluationOf(m_shelf.share(asked.model, sink), m_shelf.shareProcessor(asked.model), asked, step, sink);
 }
 
 RenderedPrompt DoorEngine::chat(const std::string& folder, const std::vector<ChatMessage>& messages, bool addGenerationPrompt) {

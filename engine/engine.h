@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "engine/core/config.h"
+#include "engine/core/cue_edits.h"
 #include "engine/core/evaluation.h"
 #include "engine/core/events.h"
 #include "engine/core/run_plan.h"
@@ -217,6 +219,30 @@ struct DataExport {
   std::int64_t teacherPrompts = 0;               // rows with a teacher_prompt
 };
 
+/// Rows of a data file as a run of this configuration would read them.
+struct CheckRowsRequest {
+  std::string file;
+  std::int64_t first = 0;
+  int count = 1;
+  RunConfig config;     // its models' folders, limits and privilege
+  CueEdits edits;       // that are not on the disk yet
+  bool batch = false;   // also the decoded batch
+};
+
+/// An evaluation that has begun. advance() answers one block of rows, so that whoever drives it can train or inspect between two.
+/// The model is held as it was when the evaluation was opened: of a run's student its own copy of the weights. The split into
+/// units changes no answer. Engine thread.
+class OpenEvaluation {
+ public:
+  virtual ~OpenEvaluation() = default;
+  /// One block; true while more is left. A block that is cancelled has changed nothing and is asked again by the next call.
+  virtual bool advance(std::stop_token stop) = 0;
+  virtual std::int64_t rowsDone() const = 0;
+  virtual std::int64_t rowsInAll() const = 0;
+  /// Once nothing is left. Throws Error when no row could be asked.
+  virtual EvaluationPtr result() = 0;
+};
+
 struct DemoTrainRequest {
   std::string outputFolder;
   std::uint64_t seed = 1;
@@ -269,11 +295,21 @@ class Engine {
   virtual DataRows readRows(const std::string& file, std::int64_t first, int count) = 0;
 
   /// Answers held-out rows and judges them. Rows that cannot be asked carry their problem. Progress goes to the sink.
-  virtual EvaluationPtr evaluate(const EvaluateRequest& /*request*/, const EventSink& /*sink*/, std::stop_token /*stop*/) { refuse("evaluate"); }
+  virtual std::unique_ptr<OpenEvaluation> openEvaluation(const EvaluateRequest& /*request*/, const EventSink& /*sink*/, std::stop_token /*stop*/) { refuse("evaluate"); }
+  /// All of it at once.
+  EvaluationPtr evaluate(const EvaluateRequest& request, const EventSink& sink, std::stop_token stop) {
+    const auto open = openEvaluation(request, sink, stop);
+    while (open->advance(stop)) {
+    }
+    return open->result();
+  }
   /// What a run of this configuration would make of these rows (files empty: the configuration's training files).
   virtual DataVerdict checkData(const std::vector<std::string>& /*files*/, const RunConfig& /*config*/, const EventSink& /*sink*/, std::stop_token /*stop*/) { refuse("check data"); }
   /// A data file with the edits beside it applied, as another file (engine/data/data_export.h).
   virtual DataExport exportData(const std::string& /*file*/, const std::string& /*output*/, bool /*teacherPrompt*/, const EventSink& /*sink*/, std::stop_token /*stop*/) { refuse("export data"); }
+  /// The same for single rows, fewer at the end. A row that a run leaves out is a verdict with its reason. Throws Error for a bad
+  /// file and for models that are not there, Cancelled.
+  virtual std::vector<RowVerdict> checkRows(const CheckRowsRequest& /*request*/, std::stop_token /*stop*/) { refuse("check rows"); }
   /// Writes the model of a checkpoint, or of RUN or RUN@STEP, as a Hugging Face folder without the trainer's state; returns the folder.
   virtual std::string exportModel(const std::string& /*runOrCheckpoint*/, const std::string& /*outputFolder*/) { refuse("export"); }
 

@@ -228,6 +228,76 @@ class TestDoor : public QObject {
     QVERIFY(early.inspection->distributions[0].sampled[0] != late.inspection->distributions[0].sampled[0]);  // it is not one capture twice
   }
 
+  /// Answers of an evaluation as lines.
+  static std::string linesOf(const Evaluation& evaluation) {
+    std::string lines;
+    for (const EvaluatedSample& sample : evaluation.samples) lines += sampleLine(sample);
+    return lines;
+  }
+
+  void anEvaluationInUnitsGivesTheAnswersOfOneInOneGo() {
+    const std::string rows = m_folder.filePath("held-out.jsonl").toStdString();
+    {
+      std::ofstream out(rows);
+      for (int i = 0; i < 70; ++i) {  // three blocks, one row that cannot be asked
+        nlohmann::json row = {{"prompt", "<image>What is number " + std::to_string(i) + "?"}, {"images", {{{"path", golden("images/small.png")}}}}, {"reward_model", {{"ground_truth", "3"}}}};
+        if (i == 40) row["images"][0]["path"] = "/nowhere.png";
+        out << row.dump() << "\n";
+      }
+    }
+    EvaluateRequest ask;
+    ask.model = golden("tiny-student-vicur");
+    ask.files = {rows};
+    ask.sampling.greedy = false;
+    ask.sampling.seed = 5;
+    ask.sampling.maxNew = 4;
+    ask.sinkMaps = true;
+    const EvaluationPtr whole = m_engine->evaluate(ask, {}, {});
+    QCOMPARE(whole->samples.size(), std::size_t(70));
+    QCOMPARE(whole->skipped, std::int64_t(1));
+
+    const auto run = m_engine->openRun(config("beside-an-evaluation"), {}, {});
+    const auto open = m_engine->openEvaluation(ask, {}, {});
+    QCOMPARE(open->rowsInAll(), std::int64_t(70));
+    std::stop_source stopped;
+    stopped.request_stop();
+    int units = 0;
+    for (bool more = true; more; ++units) {
+      try {
+        open->advance(stopped.get_token());
+        QFAIL("a cancelled unit ended");
+      } catch (const Cancelled&) {  // changes nothing
+      }
+      more = open->advance({});
+      run->advance({});
+      InspectRequest look = request();
+      look.student = golden("tiny-student-vicur");
+      m_engine->inspect(look, {}, {});
+      if (units == 0) m_engine->closeModel(golden("tiny-student-vicur"));  // the evaluation holds its model
+    }
+    QCOMPARE(units, 3);
+    QCOMPARE(linesOf(*open->result()), linesOf(*whole));
+  }
+
+  void aRunsStudentIsJudgedAsItWasWhenTheEvaluationBegan() {
+    const auto run = m_engine->openRun(config("judged"), {}, {});
+    EvaluateRequest ask;
+    ask.model = kRunStudent;
+    ask.files = {m_folder.filePath("rows.jsonl").toStdString()};
+    ask.sampling.maxNew = 6;
+    const EvaluationPtr before = m_engine->evaluate(ask, {}, {});
+    QCOMPARE(before->step, 0);
+    const auto open = m_engine->openEvaluation(ask, {}, {});
+    while (run->advance({})) {
+    }
+    while (open->advance({})) {
+    }
+    QCOMPARE(linesOf(*open->result()), linesOf(*before));
+    const EvaluationPtr after = m_engine->evaluate(ask, {}, {});
+    QCOMPARE(after->step, 2);
+    QVERIFY(linesOf(*after) != linesOf(*before));  // it has learned something
+  }
+
   void whatIfWorksThroughTheDoor() {
     WhatIfRequest ask;
     ask.base = request();

@@ -14,6 +14,7 @@
 #include "ui/evaluate_page.h"
 #include "ui/workspace.h"
 #include "widgets/segmented_button.h"
+#include "widgets/error_panel.h"
 #include "widgets/theme.h"
 
 using namespace cuescope;
@@ -145,6 +146,60 @@ class EvaluatePageTest : public QObject {
     QCOMPARE(page.boardView()->currentCell(), 3);
     QTest::keyClick(page.boardView(), Qt::Key_Down);
     QCOMPARE(page.boardView()->currentCell(), 5);
+  }
+
+  void anEvaluationIsPausedContinuedAndCancelledByClicks() {
+    auto control = std::make_shared<FakeControl>();
+    Session session([control] { return makeFakeEngine(control); });
+    Workspace workspace;
+    workspace.addModel(QStringLiteral("/models/weak"));
+    workspace.addData(QStringLiteral("/data/held-out.jsonl"));
+    EvaluatePage page(session, workspace);
+    page.resize(1384, 820);
+    page.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&page));
+    page.modelChooser()->setCurrentIndex(page.modelChooser()->findData(QStringLiteral("/models/weak")));
+    page.dataChooser()->setCurrentIndex(page.dataChooser()->findData(QStringLiteral("/data/held-out.jsonl")));
+    QVERIFY(!page.pauseButton()->isVisible());
+    control->setHoldEvaluation(true);
+    QTest::mouseClick(page.evaluateButton(), Qt::LeftButton);
+    QVERIFY(page.busy());
+    QTRY_COMPARE(session.evaluationState(), EvaluationState::Running);
+    QTest::mouseClick(page.pauseButton(), Qt::LeftButton);
+    QCOMPARE(page.pauseButton()->text(), QStringLiteral("Go on"));
+    control->setHoldEvaluation(false);
+    QTRY_COMPARE(session.evaluationProgress().done, 4.0);
+    keep(page, "evaluate-paused");
+    QTest::mouseClick(page.pauseButton(), Qt::LeftButton);
+    QTRY_VERIFY(!page.busy());
+    QCOMPARE(page.evaluations(), 1);
+    QCOMPARE(page.table()->rowCount(), 19);  // one row could not be asked
+    QVERIFY(page.verdict().contains(QStringLiteral("1 rows could not be asked")));
+    control->setHoldEvaluation(true);
+    QTest::mouseClick(page.evaluateButton(), Qt::LeftButton);
+    QTRY_COMPARE(session.evaluationState(), EvaluationState::Running);
+    QTest::mouseClick(page.evaluateButton(), Qt::LeftButton);  // says Cancel now
+    QVERIFY(!page.busy());
+    QTRY_COMPARE(control->openEvaluations, 0);
+    QCOMPARE(page.evaluations(), 1);
+    control->setHoldEvaluation(false);
+  }
+
+  void anEvaluationThatFailsSaysWhyInThePage() {
+    auto control = std::make_shared<FakeControl>();
+    Session session([control] { return makeFakeEngine(control); });
+    Workspace workspace;
+    workspace.addModel(QStringLiteral("/models/gone"));
+    workspace.addData(QStringLiteral("/data/held-out.jsonl"));
+    EvaluatePage page(session, workspace);
+    page.resize(1384, 820);
+    page.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&page));
+    page.modelChooser()->setCurrentIndex(page.modelChooser()->findData(QStringLiteral("/models/gone")));
+    QTest::mouseClick(page.evaluateButton(), Qt::LeftButton);
+    QTRY_VERIFY(page.errorPanel()->isVisible());
+    QVERIFY(!page.busy());
+    keep(page, "evaluate-failed");
   }
 };
 

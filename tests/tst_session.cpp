@@ -22,6 +22,10 @@ class TestSession : public QObject {
   void aPausedRunIsInspectedAndResumes();
   void stoppingReleasesTheRun();
   void aFailingRunSaysWhyAndAnotherMayStart();
+  void anEvaluationTakesTurnsWithARunAndAnInspectionComesBetween();
+  void anEvaluationIsPausedAndGoesOnWithTheSameRows();
+  void aCancelledEvaluationIsGoneAndAnotherMayBegin();
+  void anEvaluationThatFailsSaysWhyOnce();
   void refusalsHaveReasons();
   void selectionRemembersItsWay();
 
@@ -197,6 +201,117 @@ void TestSession::aFailingRunSaysWhyAndAnotherMayStart() {
   QVERIFY(session->allowed(RunAction::Start));
   session->startRun(config("again"));
   QTRY_VERIFY(session->run("again") && session->run("again")->status.state == RunState::Completed);
+}
+
+void TestSession::anEvaluationTakesTurnsWithARunAndAnInspectionComesBetween() {
+  auto session = open();
+  m_control->runSteps = 1'000'000;
+  m_control->evaluationRows = 400;
+  QSignalSpy judged(session.get(), &Session::evaluationArrived), looked(session.get(), &Session::inspectionArrived);
+  session->startRun(config("demo"));
+  QTRY_VERIFY(session->ownRun() && !session->ownRun()->steps.empty());
+  m_control->setHoldEvaluation(true);
+  EvaluateRequest request;
+  request.model = "/models/weak";
+  request.files = {"held-out.jsonl"};
+  const auto id = session->evaluate(request);
+  QVERIFY(id > 0);
+  QCOMPARE(session->evaluate(request), std::int64_t(0));  // one at a time
+  QTRY_COMPARE(session->evaluationState(), EvaluationState::Running);
+  session->inspect({});  // waits for one unit, not for the evaluation
+  {
+    std::lock_guard lock(m_control->mutex);
+    m_control->history.clear();
+  }
+  m_control->setHoldEvaluation(false);
+  QTRY_COMPARE(judged.size(), 1);
+  QCOMPARE(judged[0][0].toLongLong(), id);
+  QCOMPARE(looked.size(), 1);
+  std::string history;
+  {
+    std::lock_guard lock(m_control->mutex);
+    history = m_control->history;
+  }
+  const auto answered = std::count(history.begin(), history.begin() + std::ptrdiff_t(history.find('i')), 'e');
+  QVERIFY2(answered <= 2, history.c_str());  // the unit that was held, and none or one behind it
+  QCOMPARE(std::count(history.begin(), history.end(), 'e'), std::ptrdiff_t(100));
+  std::string turns = history.substr(0, history.rfind('e') + 1);
+  std::erase(turns, 'i');
+  QVERIFY2(turns.find("ee") == std::string::npos, turns.c_str());  // a unit of the run between two of the evaluation
+  QVERIFY2(turns.find("rr") == std::string::npos, turns.c_str());
+  QCOMPARE(session->ownRun()->status.state, RunState::Running);
+  QCOMPARE(session->evaluationState(), EvaluationState::None);
+  QTRY_COMPARE(m_control->openEvaluations, 0);
+  session->stopRun(false);
+  QTRY_COMPARE(session->ownRun()->status.state, RunState::Stopped);
+}
+
+void TestSession::anEvaluationIsPausedAndGoesOnWithTheSameRows() {
+  auto session = open();
+  m_control->setHoldEvaluation(true);
+  QSignalSpy judged(session.get(), &Session::evaluationArrived);
+  EvaluateRequest request;
+  request.model = "/models/weak";
+  request.files = {"held-out.jsonl"};
+  session->evaluate(request);
+  QTRY_COMPARE(session->evaluationState(), EvaluationState::Running);
+  session->pauseEvaluation();
+  QCOMPARE(session->evaluationState(), EvaluationState::Paused);
+  m_control->setHoldEvaluation(false);  // the unit that had begun ends, and no other follows
+  QTRY_COMPARE(session->evaluationProgress().done, 4.0);
+  QSignalSpy looked(session.get(), &Session::inspectionArrived);
+  session->inspect({});
+  QTRY_COMPARE(looked.size(), 1);
+  QCOMPARE(session->evaluationProgress().done, 4.0);
+  QCOMPARE(session->evaluationProgress().total, 20.0);
+  session->resumeEvaluation();
+  QTRY_COMPARE(judged.size(), 1);
+  const auto evaluation = judged[0][1].value<EvaluationPtr>();
+  QCOMPARE(evaluation->samples.size(), std::size_t(20));
+  for (std::size_t i = 0; i < 20; ++i) QCOMPARE(evaluation->samples[i].index, std::int64_t(i));
+}
+
+void TestSession::aCancelledEvaluationIsGoneAndAnotherMayBegin() {
+  auto session = open();
+  m_control->setHoldEvaluation(true);
+  QSignalSpy judged(session.get(), &Session::evaluationArrived), cancelled(session.get(), &Session::evaluationCancelled);
+  EvaluateRequest request;
+  request.model = "/models/weak";
+  request.files = {"held-out.jsonl"};
+  const auto first = session->evaluate(request);
+  QTRY_COMPARE(session->evaluationState(), EvaluationState::Running);
+  session->cancelEvaluation();  // the unit is stopped where it is
+  QCOMPARE(session->evaluationState(), EvaluationState::None);
+  QCOMPARE(cancelled.size(), 1);
+  QCOMPARE(cancelled[0][0].toLongLong(), first);
+  QTRY_COMPARE(m_control->openEvaluations, 0);
+  m_control->setHoldEvaluation(false);
+  const auto second = session->evaluate(request);
+  QTRY_COMPARE(judged.size(), 1);
+  QCOMPARE(judged[0][0].toLongLong(), second);
+  m_control->setHoldEvaluation(true);
+  session->evaluate(request);
+  QTRY_COMPARE(session->evaluationState(), EvaluationState::Running);
+  session.reset();  // closing while one is under way
+  QCOMPARE(m_control->openEvaluations, 0);
+}
+
+void TestSession::anEvaluationThatFailsSaysWhyOnce() {
+  auto session = open();
+  QSignalSpy failed(session.get(), &Session::evaluationFailed);
+  EvaluateRequest request;
+  request.model = "/models/gone";
+  request.files = {"held-out.jsonl"};
+  session->evaluate(request);
+  QTRY_COMPARE(failed.size(), 1);
+  QCOMPARE(failed[0][1].value<Failure>().what, std::string("The model's folder does not exist"));
+  m_control->failEvaluationWith = "The device has no memory left";
+  request.model = "/models/weak";
+  session->evaluate(request);
+  QTRY_COMPARE(failed.size(), 2);
+  QCOMPARE(failed[1][1].value<Failure>().what, std::string("The device has no memory left"));
+  QCOMPARE(session->evaluationState(), EvaluationState::None);
+  QTRY_COMPARE(m_control->openEvaluations, 0);
 }
 
 void TestSession::refusalsHaveReasons() {

@@ -19,6 +19,8 @@ class WorkerTest : public QObject {
   void aNewerRequestStopsTheRunningOne();
   void cancelLeavesOtherTagsAlone();
   void idleWorkYieldsToJobsAndEndsByItself();
+  void idleWorksTakeTurnsAndOneMayEnd();
+  void anInterruptedUnitLeavesTheOtherWorkAlone();
   void whatEscapesAJobIsReportedOnceAndTheThreadGoesOn();
   void anEngineThatCannotOpenIsReportedForEveryJob();
   void theDestructorStopsARunningJob();
@@ -115,7 +117,7 @@ void WorkerTest::idleWorkYieldsToJobsAndEndsByItself() {
   std::atomic<int> units = 0;
   std::promise<void> finished;
   bool jobRan = false;
-  worker.setIdle([&](Engine&, std::stop_token) {
+  worker.setIdle("run", [&](Engine&, std::stop_token) {
     if (++units == 10) {
       // posted while idle work still has something left: it must run before unit 11
       worker.post("job", [&](Engine&, std::stop_token) { jobRan = units == 10; });
@@ -128,6 +130,56 @@ void WorkerTest::idleWorkYieldsToJobsAndEndsByItself() {
   drain(worker);
   QCOMPARE(units.load(), 20);
   QVERIFY(jobRan);
+}
+
+void WorkerTest::idleWorksTakeTurnsAndOneMayEnd() {
+  Worker worker(openNull(), ignoreFailures());
+  Gate gate;
+  worker.post("gate", gate.job());
+  gate.entered.get_future().wait();
+  std::string order;
+  std::promise<void> finished;
+  worker.setIdle("run", [&](Engine&, std::stop_token) {
+    order += 'r';
+    if (order.size() < 12) return true;
+    finished.set_value();
+    return false;
+  });
+  worker.setIdle("evaluate", [&](Engine&, std::stop_token) {
+    order += 'e';
+    if (order.size() == 4) worker.post("job", [&](Engine&, std::stop_token) { order += 'j'; });
+    return order.size() < 7;
+  });
+  gate.open.set_value();
+  finished.get_future().wait();
+  drain(worker);
+  QCOMPARE(order, std::string("rerejrerrrrr"));
+}
+
+void WorkerTest::anInterruptedUnitLeavesTheOtherWorkAlone() {
+  Worker worker(openNull(), ignoreFailures());
+  std::promise<void> entered, other;
+  int interrupted = 0;
+  worker.setIdle("evaluate", [&](Engine&, std::stop_token stop) -> bool {
+    entered.set_value();
+    std::promise<void> stopped;
+    std::stop_callback callback(stop, [&] { stopped.set_value(); });
+    stopped.get_future().wait();
+    ++interrupted;
+    throw Cancelled();
+  });
+  entered.get_future().wait();
+  worker.cancel();            // of jobs: the unit goes on
+  worker.cancel("evaluate");  // the same
+  QCOMPARE(worker.runningTag(), std::string("evaluate"));
+  worker.setIdle("run", [&](Engine&, std::stop_token) {
+    other.set_value();
+    return false;
+  });
+  worker.setIdle("evaluate", {}, true);
+  other.get_future().wait();
+  drain(worker);
+  QCOMPARE(interrupted, 1);
 }
 
 void WorkerTest::whatEscapesAJobIsReportedOnceAndTheThreadGoesOn() {

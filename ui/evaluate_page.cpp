@@ -87,6 +87,8 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   connect(&Theme::instance(), &Theme::changed, this, drawIcon);
   m_evaluate->setProperty("primary", true);
   m_evaluate->setToolTip(tr("Asks the model every row, greedily, and judges the answers"));
+  m_pause = new QPushButton(tr("Pause"));
+  m_pause->hide();
   m_progress = new TaskProgress;
   m_progress->setIdle(tr("95 % intervals; greedy answers"));
   bar->row()->addWidget(title);
@@ -94,6 +96,7 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   bar->row()->addWidget(m_model);
   bar->row()->addWidget(m_data);
   bar->row()->addWidget(m_rows);
+  bar->row()->addWidget(m_pause);
   bar->row()->addWidget(m_evaluate);
   m_error = new ErrorPanel;
   m_error->hide();
@@ -200,7 +203,24 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   vertical->setSizes({250, 560});
 
   connect(m_evaluate, &QPushButton::clicked, this, &EvaluatePage::evaluate);
+  connect(m_pause, &QPushButton::clicked, this, &EvaluatePage::pause);
   connect(m_progress, &TaskProgress::cancelRequested, this, &EvaluatePage::cancel);
+  connect(&session, &Session::evaluationChanged, this, &EvaluatePage::showProgress);
+  connect(&session, &Session::evaluationArrived, this, [this](qint64 id, const EvaluationPtr& evaluation) {
+    if (id == m_id) finished(evaluation);
+  });
+  connect(&session, &Session::evaluationCancelled, this, [this](qint64 id) {
+    if (id != m_id) return;
+    m_id = 0;
+    showProgress();
+    Q_EMIT said(tr("The evaluation was cancelled"));
+  });
+  connect(&session, &Session::evaluationFailed, this, [this](qint64 id, const Failure& failure) {
+    if (id != m_id) return;
+    m_id = 0;
+    showProgress();
+    showFailure(failure);
+  });
   connect(m_a, &QComboBox::currentIndexChanged, this, &EvaluatePage::fillSamples);
   connect(m_b, &QComboBox::currentIndexChanged, this, &EvaluatePage::fillSamples);
   connect(m_filter, &SegmentedButton::currentChanged, this, &EvaluatePage::fillSamples);
@@ -209,9 +229,6 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   connect(&workspace, &Workspace::changed, this, &EvaluatePage::fillChoosers);
   connect(&session, &Session::checkpointWritten, this, &EvaluatePage::fillChoosers);
   connect(&session, &Session::runAdded, this, &EvaluatePage::fillChoosers);
-  connect(&session, &Session::progressChanged, this, [this](const Progress& progress) {
-    if (m_busy) m_progress->setTask(QString::fromStdString(progress.what), progress.done, progress.total, progress.secondsLeft);
-  });
   connect(&session, &Session::runStatusChanged, this, [this](const RunStatus& status) {
     if (isVisible() && (status.state == RunState::Completed || status.state == RunState::Stopped)) refreshBoard();
   });
@@ -220,7 +237,7 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
     if (at < 0 || at >= int(m_shown.size()) || m_a->currentIndex() < 0) return;
     const EvaluatedSample& sample = *m_pairs.rows[std::size_t(m_shown[std::size_t(at)])].a;
     const DataRow* row = m_samples->row(QString::fromStdString(sample.id));
-    if (!row) return;
+    if (!row || !inspectRefusal().isEmpty()) return;
     InspectRequest request = requestOf(*row);
     request.student = m_done[std::size_t(m_a->currentIndex())].model.toStdString();
     request.responseIds = sample.answers.front().ids;
@@ -250,61 +267,67 @@ void EvaluatePage::fillChoosers() {
   if (const int at = m_model->findData(model); at >= 0) m_model->setCurrentIndex(at);
   const QString test = m_workspace.demoData(QStringLiteral("test"));
   if (const int at = m_data->findData(data.isEmpty() ? test : data); at >= 0) m_data->setCurrentIndex(at);
-  setBusy(m_busy);
+  showProgress();
 }
 
-void EvaluatePage::setBusy(bool busy) {
-  m_busy = busy;
-  const bool possible = m_model->count() > 0 && m_data->count() > 0;
-  m_evaluate->setText(busy ? tr("Cancel") : tr("Evaluate"));
-  m_evaluate->setEnabled(busy || possible);
-  m_evaluate->setToolTip(busy ? tr("Stop after this row; nothing is kept") : possible ? tr("Asks the model every row, greedily, and judges the answers") : tr("Open a model and a data file first."));
-  if (!busy) m_progress->setIdle(tr("95 % intervals; greedy answers"));
+void EvaluatePage::showProgress() {
+  const EvaluationState state = m_session.evaluationState();
+  const bool possible = m_model->count() > 0 && m_data->count() > 0, paused = state == EvaluationState::Paused;
+  m_evaluate->setText(busy() ? tr("Cancel") : tr("Evaluate"));
+  m_evaluate->setEnabled(busy() || possible);
+  m_evaluate->setToolTip(busy() ? tr("Ends it here; the answers so far are not kept") : possible ? tr("Asks the model every row, greedily, and judges the answers. A run that trains goes on in between.") : tr("Open a model and a data file first."));
+  m_pause->setVisible(busy());
+  m_pause->setText(paused ? tr("Go on") : tr("Pause"));
+  m_pause->setToolTip(paused ? tr("Goes on with the rows that are left") : tr("Stops after the rows that are answered now, and keeps the answers"));
+  if (!busy()) return m_progress->setIdle(tr("95 % intervals; greedy answers"));
+  const Progress& progress = m_session.evaluationProgress();
+  const QString rows = progress.total > 0 ? tr(", %1 of %2 rows").arg(progress.done).arg(progress.total) : QString();
+  const QString words = state == EvaluationState::Opening ? tr("Opening %1") : paused ? tr("Paused: %1") : tr("Evaluating %1");
+  m_progress->setTask(words.arg(m_name) + rows, progress.done, progress.total, paused ? -1 : progress.secondsLeft);
+}
+
+void EvaluatePage::showFailure(const Failure& failure) {
+  m_error->setFailure(QString::fromStdString(failure.what), QString::fromStdString(failure.where), QString::fromStdString(failure.why), QString::fromStdString(failure.nextStep));
+  m_error->show();
+}
+
+void EvaluatePage::pause() {
+  m_session.evaluationState() == EvaluationState::Paused ? m_session.resumeEvaluation() : m_session.pauseEvaluation();
 }
 
 void EvaluatePage::cancel() {
-  if (!m_busy) return;
-  ++m_number;  // an answer that is on its way is not wanted any more
-  m_session.cancelJobs("evaluate");
-  setBusy(false);
-  Q_EMIT said(tr("The evaluation was cancelled"));
+  if (busy()) m_session.cancelEvaluation();
 }
 
 void EvaluatePage::evaluate() {
-  if (m_busy) return cancel();
+  if (busy()) return cancel();
   m_error->hide();
   EvaluateRequest request;
-  request.model = m_model->currentData().toString().toStdString();
+  m_asked = m_model->currentData().toString();
+  request.model = m_asked.toStdString();
   request.files = {m_data->currentData().toString().toStdString()};
   request.maxSamples = m_rows->value();
-  const QString name = tr("%1 on %2").arg(m_model->currentText(), QFileInfo(m_data->currentText()).completeBaseName());
-  setBusy(true);
-  m_progress->setTask(tr("Evaluating %1").arg(m_model->currentText()), 0, 0, -1);
-  const QPointer<EvaluatePage> self(this);
-  m_session.submit("evaluate", [self, request, name, run = ++m_number](Engine& engine, const EventSink& sink, std::stop_token stop) {
-    try {
-      const EvaluationPtr done = engine.evaluate(request, sink, stop);
-      Session::reply(QPointer<QObject>(self.data()), [self, done, name, run] {
-        if (!self || run != self->m_number) return;
-        self->setBusy(false);
-        self->addEvaluation(done, name);
-      });
-    } catch (const Cancelled&) {
-      Session::reply(QPointer<QObject>(self.data()), [self, run] { if (self && run == self->m_number) self->setBusy(false); });
-    } catch (...) {
-      Session::reply(QPointer<QObject>(self.data()), [self, run, failure = currentFailure("evaluating")] {
-        if (!self || run != self->m_number) return;
-        self->setBusy(false);
-        self->m_error->setFailure(QString::fromStdString(failure.what), QString::fromStdString(failure.where), QString::fromStdString(failure.why), QString::fromStdString(failure.nextStep));
-        self->m_error->show();
-      });
-    }
-  });
+  m_allRows = request.maxSamples == 0;
+  m_name = tr("%1 on %2").arg(m_model->currentText(), QFileInfo(m_data->currentText()).completeBaseName());
+  m_id = m_session.evaluate(request);
+  if (m_id == 0) Q_EMIT said(tr("Another evaluation is under way"));
+  showProgress();
 }
 
-void EvaluatePage::addEvaluation(const EvaluationPtr& evaluation, const QString& name) {
+void EvaluatePage::finished(const EvaluationPtr& evaluation) {
+  m_id = 0;
+  showProgress();
+  addEvaluation(evaluation, evaluation->step >= 0 && m_asked == QLatin1String(kRunStudent) ? tr("%1, step %2").arg(m_name).arg(evaluation->step) : m_name, m_asked);
+  try {
+    if (m_asked != QLatin1String(kRunStudent) && !keepInRun(*evaluation, m_allRows).empty()) refreshBoard();
+  } catch (...) {
+    showFailure(currentFailure("keeping an evaluation"));
+  }
+}
+
+void EvaluatePage::addEvaluation(const EvaluationPtr& evaluation, const QString& name, const QString& model) {
   if (!evaluation) return;
-  m_done.push_back({evaluation, name, QString::fromStdString(evaluation->model.folder)});
+  m_done.push_back({evaluation, name, model.isEmpty() ? QString::fromStdString(evaluation->model.folder) : model});
   {
     const QSignalBlocker quietA(m_a), quietB(m_b);
     if (m_b->count() == 0) m_b->addItem(tr("nothing"));
@@ -422,8 +445,21 @@ void EvaluatePage::showSample() {
   m_picture->setScene(rowScene(row));
   m_picture->fit();
   m_facts->setRows(facts);
-  m_inspect->setEnabled(row != nullptr);
-  m_inspect->setToolTip(row ? tr("This sample with A's own answer ids, read by A") : tr("Choose a sample whose picture is here."));
+  const QString refusal = row ? inspectRefusal() : tr("Choose a sample whose picture is here.");
+  m_inspect->setEnabled(refusal.isEmpty());
+  m_inspect->setToolTip(refusal.isEmpty() ? tr("This sample with A's own answer ids, read by A") : refusal);
+}
+
+// The student of a run moves on: what it answered at an earlier step is not read by its weights of now.
+QString EvaluatePage::inspectRefusal() const {
+  const int at = m_a->currentIndex();
+  if (at < 0 || at >= int(m_done.size())) return tr("Choose an evaluation A.");
+  const Done& done = m_done[std::size_t(at)];
+  if (done.model != QLatin1String(kRunStudent)) return {};
+  const QString refusal = m_session.refusal(RunAction::InspectStudent);
+  if (!refusal.isEmpty()) return refusal;
+  const int step = m_session.ownRun()->status.step;
+  return step == done.evaluation->step ? QString() : tr("The student has moved on from step %1 to %2. Evaluate a checkpoint to open its answers.").arg(done.evaluation->step).arg(step);
 }
 
 // Runs' folders are read on the engine's thread: their metrics may be long.

@@ -30,25 +30,30 @@ class EvaluatePage : public QWidget {
  public:
   EvaluatePage(Session& session, Workspace& workspace, QWidget* parent = nullptr);
 
-  /// Asks the chosen model the chosen rows; a second call cancels.
+  /// Asks the chosen model the chosen rows, in turn with a run that trains; a second call cancels.
   void evaluate();
+  void pause();  // or go on
   void cancel();
   /// Finished here, or read from a file of results.
-  void addEvaluation(const EvaluationPtr& evaluation, const QString& name);
+  void addEvaluation(const EvaluationPtr& evaluation, const QString& name, const QString& model = {});
   void refreshBoard();
   /// .csv: samples side by side, or the board when there are none; .svg: the board; .png: the page. Throws Error.
   void exportTo(const QString& file);
 
   QComboBox* modelChooser() const { return m_model; }
   QSpinBox* rowsField() const { return m_rows; }
+  QComboBox* dataChooser() const { return m_data; }
   QPushButton* evaluateButton() const { return m_evaluate; }
+  QPushButton* pauseButton() const { return m_pause; }
+  QPushButton* inspectButton() const { return m_inspect; }
+  ErrorPanel* errorPanel() const { return m_error; }
   SegmentedButton* filter() const { return m_filter; }
   QTableWidget* table() const { return m_table; }
   BoardView* boardView() const { return m_board; }
   QComboBox* chooserA() const { return m_a; }
   QComboBox* chooserB() const { return m_b; }
   int evaluations() const { return int(m_done.size()); }
-  bool busy() const { return m_busy; }
+  bool busy() const { return m_id != 0; }
   QString verdict() const;
 
  Q_SIGNALS:
@@ -61,12 +66,15 @@ class EvaluatePage : public QWidget {
  private:
   struct Done {
     EvaluationPtr evaluation;
-    QString name, model;
+    QString name, model;  // model: as it was asked for, a folder or kRunStudent
   };
   void fillChoosers();
   void fillSamples();
   void showSample();
-  void setBusy(bool busy);
+  void showProgress();
+  void finished(const EvaluationPtr& evaluation);
+  void showFailure(const Failure& failure);
+  QString inspectRefusal() const;  // why the chosen sample cannot be opened in Inspect; empty when it can
   const Evaluation* chosen(const QComboBox* box) const;
 
   Session& m_session;
@@ -75,14 +83,16 @@ class EvaluatePage : public QWidget {
   std::vector<Done> m_done;
   EvaluationPairs m_pairs;
   std::vector<int> m_shown;  // of m_pairs.rows
-  bool m_busy = false;
-  int m_number = 0;
+  qint64 m_id = 0;           // of the evaluation that is under way, 0: none
+  QString m_name, m_asked;   // its name, and the model that it was asked of
+  bool m_allRows = false;
 
   BoardView* m_board = nullptr;
   QComboBox* m_model = nullptr;
   QComboBox* m_data = nullptr;
   QSpinBox* m_rows = nullptr;
   QPushButton* m_evaluate = nullptr;
+  QPushButton* m_pause = nullptr;
   TaskProgress* m_progress = nullptr;
   ErrorPanel* m_error = nullptr;
   QComboBox* m_a = nullptr;

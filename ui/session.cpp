@@ -17,6 +17,7 @@ constexpr const char* kWhatIfTag = "what-if";
 constexpr const char* kOpenTag = "open-model";
 constexpr const char* kRowsTag = "rows";
 constexpr const char* kRunTag = "run";
+constexpr const char* kUnitsTag = "units";  // of the run
 constexpr const char* kDoctorTag = "doctor";
 
 }  // namespace
@@ -73,9 +74,10 @@ QString runRefusal(RunAction action, bool hasRun, RunState state, EngineState en
 }
 
 Session::Session(Worker::Open open, QObject* parent)
-    : QObject(parent), m_open(std::move(open)), m_slot(std::make_shared<RunSlot>()), m_mail(std::make_shared<Mailbox>()) {
+    : QObject(parent), m_open(std::move(open)), m_slot(std::make_shared<RunSlot>()), m_evaluation(std::make_shared<EvaluationSlot>()), m_mail(std::make_shared<Mailbox>()) {
   qRegisterMetaType<InspectionPtr>();
   qRegisterMetaType<WhatIfPtr>();
+  qRegisterMetaType<EvaluationPtr>();
   qRegisterMetaType<StepPtr>();
   qRegisterMetaType<DataRows>();
   qRegisterMetaType<ModelInfo>();
@@ -90,12 +92,14 @@ Session::~Session() {
   // The loaded run must end before the engine does, on the engine's thread. A live one is saved: closing the window loses
   // at most the step that was being computed.
   m_worker->cancel();
-  m_worker->setIdle({}, true);
+  m_worker->setIdle(kUnitsTag, {}, true);
+  m_worker->setIdle(kEvaluateTag, {}, true);
   const RunRecord* own = ownRun();
   const bool save = own && !ended(own->status.state) && own->status.step > 0;
   auto done = std::make_shared<std::promise<void>>();
   auto wait = done->get_future();
-  m_worker->post(kRunTag, [slot = m_slot, save, done = std::move(done)](Engine&, std::stop_token) {
+  m_worker->post(kRunTag, [slot = m_slot, evaluation = m_evaluation, save, done = std::move(done)](Engine&, std::stop_token) {
+    evaluation->open.reset();
     if (slot->run && !ended(slot->run->status().state)) slot->run->stop(save);
     slot->run.reset();
   });
@@ -203,9 +207,13 @@ void Session::workerFailed(const Failure& failure, const std::string& tag) {
     const auto id = m_pendingWhatIf;
     m_pendingWhatIf = 0;
     Q_EMIT whatIfFailed(id, told);
+  } else if (tag == kEvaluateTag && m_evaluationState != EvaluationState::None) {
+    const auto id = m_evaluationId;
+    endEvaluation();
+    Q_EMIT evaluationFailed(id, told);
   } else if (tag == kOpenTag) {
     Q_EMIT modelFailed(m_openingModel, told);
-  } else if (tag == kRunTag || tag == "idle") {
+  } else if (tag == kRunTag || tag == kUnitsTag) {
     m_loadingRun = false;
     if (!m_ownRun.isEmpty()) {
       setRunState(RunState::Failed);
@@ -442,7 +450,7 @@ void Session::startRun(const RunConfig& config) {
 }
 
 void Session::advanceRun() {
-  m_worker->setIdle([this, slot = m_slot](Engine&, std::stop_token stop) {
+  m_worker->setIdle(kUnitsTag, [this, slot = m_slot](Engine&, std::stop_token stop) {
     if (!slot->run) return false;
     const bool more = slot->run->advance(stop);
     if (!more) {
@@ -457,7 +465,7 @@ void Session::advanceRun() {
 
 void Session::pauseRun() {
   if (!allowed(RunAction::Pause)) return;
-  m_worker->setIdle({});  // the unit that is being computed ends first
+  m_worker->setIdle(kUnitsTag, {});  // the unit that is being computed ends first
   m_worker->post(kRunTag, [this, slot = m_slot, out = sink()](Engine&, std::stop_token) {
     if (!slot->run || ended(slot->run->status().state)) return;
     slot->run->setPaused(true);
@@ -493,7 +501,7 @@ void Session::checkpointNow() {
 
 void Session::stopRun(bool save) {
   if (!allowed(RunAction::Stop)) return;
-  m_worker->setIdle({}, true);
+  m_worker->setIdle(kUnitsTag, {}, true);
   setRunState(RunState::Stopping);
   m_worker->post(kRunTag, [this, slot = m_slot, save](Engine&, std::stop_token) {
     if (!slot->run) return;

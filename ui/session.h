@@ -2,9 +2,11 @@
 // turns the engine's events into signals, and holds what has arrived. Owned by main(); UI thread only. Nothing here waits,
 // except the destructor, for the join.
 // Rules: an inspection is dropped unless it answers the newest request; steps all arrive, in order; progress and run status
-// arrive newest first and may skip. A run is driven as the Worker's idle work, so inspections go in between two units.
+// arrive newest first and may skip. A run and an evaluation are driven as the Worker's idle works: they take turns, a unit each,
+// and inspections go in between two units.
 #pragma once
 
+#include <QElapsedTimer>
 #include <QHash>
 #include <QObject>
 #include <QPointer>
@@ -27,6 +29,11 @@ namespace cuescope {
 
 enum class EngineState { NotStarted, Loading, Ready, Failed };
 enum class RunAction { Start, Pause, Resume, Checkpoint, StopAndSave, Stop, InspectStudent };
+
+inline constexpr const char* kEvaluateTag = "evaluate";  // of its job and its units on the engine thread
+
+/// Of the one evaluation that may be under way.
+enum class EvaluationState { None, Opening, Running, Paused };
 
 /// The run makes no more steps.
 inline bool ended(RunState state) { return state == RunState::Completed || state == RunState::Stopped || state == RunState::Failed; }
@@ -85,6 +92,16 @@ class Session : public QObject {
 
   /// Rows of a data file; answered by rowsArrived or rowsFailed.
   void readRows(const QString& file, qint64 first, int count);
+
+  // Evaluations (ui/session_evaluation.cpp): rows are answered a block at a time, in turn with the run's units; one at a time.
+  /// Returns its id, or 0 while another is under way. Answered by evaluationArrived or evaluationFailed, unless it is cancelled.
+  std::int64_t evaluate(const EvaluateRequest& request);
+  void pauseEvaluation();  // the block that is being answered ends first
+  void resumeEvaluation();
+  void cancelEvaluation();
+  EvaluationState evaluationState() const { return m_evaluationState; }
+  /// What it is about, how far it is; secondsLeft counts on the run taking its turns as before.
+  const Progress& evaluationProgress() const { return m_evaluationProgress; }
 
   // Runs
   void startRun(const RunConfig& config);
@@ -152,6 +169,10 @@ class Session : public QObject {
   void inspectionCancelled(qint64 id);
   void whatIfArrived(const cuescope::WhatIfPtr& whatIf);
   void whatIfFailed(qint64 id, const cuescope::Failure& failure);
+  void evaluationChanged();  // its state or progress
+  void evaluationArrived(qint64 id, const cuescope::EvaluationPtr& evaluation);
+  void evaluationCancelled(qint64 id);
+  void evaluationFailed(qint64 id, const cuescope::Failure& failure);
   void runAdded(const QString& name);
   void runStatusChanged(const cuescope::RunStatus& status);
   void stepArrived(const cuescope::StepPtr& step);
@@ -167,6 +188,9 @@ class Session : public QObject {
 
  private:
   struct RunSlot;  // the loaded run; touched on the engine thread alone
+  struct EvaluationSlot {  // the open evaluation; the same
+    std::unique_ptr<OpenEvaluation> open;
+  };
   struct Mailbox;  // newest progress and status on their way to this thread
 
   EventSink sink();
@@ -184,6 +208,9 @@ class Session : public QObject {
   void launch(const QStringList& arguments, const QString& scratch);
   void processGone(const QString& run, const QString& directory);
   void endInspection();
+  void advanceEvaluation(std::int64_t id);
+  void endEvaluation();
+  void evaluationProgressed(std::int64_t id, std::int64_t done, std::int64_t total);
 
   Worker::Open m_open;
   EngineState m_engineState = EngineState::NotStarted;
@@ -195,6 +222,11 @@ class Session : public QObject {
   std::int64_t m_pendingInspection = 0;
   std::int64_t m_pendingWhatIf = 0;
   QString m_openingModel;
+  EvaluationState m_evaluationState = EvaluationState::None;
+  std::int64_t m_evaluationId = 0;
+  Progress m_evaluationProgress;
+  QElapsedTimer m_evaluationClock;      // since it last began to run
+  double m_evaluationSeconds = 0;       // before that
   Progress m_progress;
   QHash<QString, RunRecord> m_records;
   QStringList m_runOrder;
@@ -207,6 +239,7 @@ class Session : public QObject {
   QString m_commandLine;
   int m_launching = 0;
   std::shared_ptr<RunSlot> m_slot;
+  std::shared_ptr<EvaluationSlot> m_evaluation;
   std::shared_ptr<Mailbox> m_mail;
   std::unique_ptr<Worker> m_worker;  // last: joined before anything above goes
 };
@@ -215,6 +248,7 @@ class Session : public QObject {
 
 Q_DECLARE_METATYPE(cuescope::InspectionPtr)
 Q_DECLARE_METATYPE(cuescope::WhatIfPtr)
+Q_DECLARE_METATYPE(cuescope::EvaluationPtr)
 Q_DECLARE_METATYPE(cuescope::StepPtr)
 Q_DECLARE_METATYPE(cuescope::DataRows)
 Q_DECLARE_METATYPE(cuescope::ModelInfo)

@@ -90,7 +90,8 @@ StatusStrip::StatusStrip(Session& session, QWidget* parent) : QWidget(parent), m
   memory->start();
   connect(&session, &Session::busyChanged, this, &StatusStrip::refreshMemory);
   connect(&session, &Session::doctorArrived, this, &StatusStrip::refreshMemory);
-  connect(m_task, &TaskProgress::cancelRequested, &session, &Session::cancel);
+  connect(m_task, &TaskProgress::cancelRequested, &session, [&session] { session.inspecting() || session.asking() ? session.cancel() : session.cancelEvaluation(); });
+  connect(&session, &Session::evaluationChanged, this, &StatusStrip::refresh);
   connect(&session, &Session::engineStateChanged, this, &StatusStrip::refresh);
   connect(&session, &Session::busyChanged, this, &StatusStrip::refresh);
   connect(&session, &Session::progressChanged, this, &StatusStrip::refresh);
@@ -119,7 +120,8 @@ void StatusStrip::refresh() {
   const Progress& progress = m_session.progress();
   const RunRecord* own = m_session.ownRun();
   const bool asked = m_session.inspecting() || m_session.asking();
-  m_task->setCancellable(asked, tr("Nothing that can be cancelled; the run has its own Stop"));
+  const bool evaluates = m_session.evaluationState() != EvaluationState::None, trains = own && (own->status.state == RunState::Running || own->status.state == RunState::Stopping);
+  m_task->setCancellable(asked || (evaluates && !trains), tr("Nothing that can be cancelled; the run has its own Stop"));
   if (m_session.engineState() == EngineState::Loading || m_session.engineState() == EngineState::NotStarted) {
     m_words = tr("Loading the engine");
     m_task->setTask(m_words, 0, 0, -1);
@@ -129,13 +131,17 @@ void StatusStrip::refresh() {
   } else if (asked) {
     m_words = progress.what.empty() ? tr("Computing") : QString::fromStdString(progress.what);
     m_task->setTask(m_words, progress.done, progress.total, progress.secondsLeft);
-  } else if (own && (own->status.state == RunState::Running || own->status.state == RunState::Stopping)) {
+  } else if (trains) {
     const RunStatus& status = own->status;
     m_words = own->status.state == RunState::Stopping
                   ? tr("Stopping %1").arg(QString::fromStdString(status.run))
                   : status.phaseTotal > 0 ? tr("Training, step %1: %2 %3 of %4").arg(status.step + 1).arg(QString::fromStdString(status.phase)).arg(status.phaseDone).arg(status.phaseTotal)
                                         : tr("Training, step %1").arg(status.step + 1);
     m_task->setTask(m_words, status.step, status.totalSteps, status.secondsLeft);
+  } else if (evaluates) {
+    const Progress& judged = m_session.evaluationProgress();
+    m_words = m_session.evaluationState() == EvaluationState::Paused ? tr("The evaluation is paused") : judged.total > 0 ? tr("Evaluating, %1 of %2 rows").arg(judged.done).arg(judged.total) : tr("Opening an evaluation");
+    m_task->setTask(m_words, judged.done, judged.total, m_session.evaluationState() == EvaluationState::Paused ? -1 : judged.secondsLeft);
   } else if (!m_said.isEmpty()) {
     m_words = m_said;
     m_task->setIdle(m_words);

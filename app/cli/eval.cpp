@@ -1,13 +1,10 @@
 // eval: a model's answers to held-out rows, judged; with intervals, by data source, kind and layout; one line of JSON a sample.
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 
 #include "app/cli/command.h"
 #include "engine/core/failure.h"
 #include "engine/core/run_directory.h"
-
-namespace fs = std::filesystem;
 
 namespace cuescope::cli {
 
@@ -17,12 +14,6 @@ void writeSamples(const std::string& file, const Evaluation& evaluation) {
   std::string lines;
   for (const auto& sample : evaluation.samples) lines += sampleLine(sample);
   writeFileDurably(file, lines);
-}
-
-/// The run whose checkpoint the folder is, empty for another folder.
-std::string runOf(const std::string& folder) {
-  const fs::path run = fs::path(folder).lexically_normal().parent_path().parent_path();
-  return fs::path(folder).lexically_normal().parent_path().filename() == "checkpoints" && RunReader::isRunDirectory(run.string()) ? run.string() : std::string();
 }
 
 void printScores(const Evaluation& e) {
@@ -61,13 +52,7 @@ void addEval(CLI::App& app, Context& context) {
       const EvaluationPtr evaluation = context.engine().evaluate(*request, context.progress(), context.stop);
       clearProgress();
       if (!output->empty()) writeSamples(*output, *evaluation);
-      // A checkpoint's evaluation belongs to its run: the board reads it there.
-      const std::string run = runOf(evaluation->model.folder);
-      if (!run.empty() && evaluation->privilege == "none" && request->maxSamples == 0) {
-        fs::create_directories(fs::path(run) / "evaluations");
-        const std::string name = evaluation->dataName + (evaluation->decoding == "greedy" ? "" : "-sampled") + "-step-" + std::to_string(evaluation->step) + ".json";
-        writeFileDurably((fs::path(run) / "evaluations" / name).string(), scoresJson(*evaluation));
-      }
+      keepInRun(*evaluation, request->maxSamples == 0);
       if (context.json) printJson(nlohmann::ordered_json::parse(scoresJson(*evaluation)));
       else printScores(*evaluation);
       return kOk;

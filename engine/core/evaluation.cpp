@@ -9,6 +9,7 @@
 
 #include "engine/core/failure.h"
 #include "engine/core/json_values.h"
+#include "engine/core/run_directory.h"
 
 namespace cuescope {
 namespace {
@@ -219,6 +220,19 @@ std::string scoresJson(const Evaluation& e) {
                      {"seconds", e.seconds},
                      {"scores", scores}};
   return utf8Safe(json, 1) + "\n";
+}
+
+std::string keepInRun(const Evaluation& evaluation, bool allRows) {
+  namespace fs = std::filesystem;
+  const fs::path checkpoints = fs::path(evaluation.model.folder).lexically_normal().parent_path(), run = checkpoints.parent_path();
+  if (!allRows || evaluation.privilege != "none" || checkpoints.filename() != "checkpoints" || !RunReader::isRunDirectory(run.string())) return {};
+  const fs::path folder = run / "evaluations";
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw Error("The scores could not be kept in their run", folder.string(), error.message(), "Check the folder's rights and the disk's space.");
+  const std::string file = (folder / (evaluation.dataName + (evaluation.decoding == "greedy" ? "" : "-sampled") + "-step-" + std::to_string(evaluation.step) + ".json")).string();
+  writeFileDurably(file, scoresJson(evaluation));
+  return file;
 }
 
 Evaluation readScores(const std::string& file) {

@@ -94,6 +94,9 @@ std::string sampleLine(const EvaluatedSample& sample);
 /// Scores, model and data as JSON, without the samples; readScores reads it back (samples stay empty). Throws Error.
 std::string scoresJson(const Evaluation& evaluation);
 Evaluation readScores(const std::string& file);
+/// A checkpoint's scores belong to its run, where the board reads them: RUN/evaluations/DATA-step-N.json. Returns that file; nothing
+/// is written, and "" returned, for another model, with a privilege, or of some rows only. Throws Error when the disk refuses.
+std::string keepInRun(const Evaluation& evaluation, bool allRows);
 
 /// What a run would make of its data files.
 struct DataVerdict {
@@ -127,6 +130,37 @@ struct DataVerdict {
   std::int64_t batches = 0;                     // whole batches of an epoch
   double seconds = 0;
   bool usable() const { return kept > 0 && stops.empty(); }
+};
+
+/// A token of a batch as the trainer gets it; a run of picture places is one entry.
+struct BatchToken {
+  std::int64_t id = -1;
+  std::string text;       // exact bytes
+  int count = 1;          // how many places of a picture
+  bool visual = false;
+  bool trained = false;   // the loss counts it
+};
+
+/// What a run would make of one row, in tokens of its own processors.
+struct RowVerdict {
+  std::int64_t row = -1;          // of the file
+  std::string id, kind, layout, dataSource;
+  std::string category, reason;   // as DataVerdict::Problem has them; empty: the row is kept
+  std::int64_t student = -1, teacher = -1;  // tokens of the prompts, placeholders expanded; -1: not read, or there is no teacher
+  std::int64_t answer = -1;       // of the reference answer with its end token; -1: the row has none
+  std::int64_t studentLimit = 0;  // data.max_prompt_length
+  std::int64_t answerLimit = 0;   // data.max_response_length
+  std::int64_t teacherLimit = 0;  // what the teacher reads less the longest answer; 0: no teacher
+  std::int64_t places[2] = {};    // picture places in the ids of both prompts: student, teacher
+  std::int64_t visual[2] = {};    // t * h * w / merge^2 over their pictures, which those must equal
+  std::vector<std::vector<std::int64_t>> grids;  // t, h, w in patches, of the student's pictures
+  bool privileged = false;        // the teacher's prompt says what the privilege asks for
+  std::string privilegeKind;      // none, hint, cue, column
+  std::string privilege;          // the text behind [Hint], when it came as one
+  std::string studentText, teacherText;  // as rendered, placeholders not expanded
+  /// The student's prompt and behind it the reference answer, cut where a run cuts it, with the loss mask; only when asked for. A
+  /// distillation run puts the student's own response there.
+  std::vector<BatchToken> batch;
 };
 
 /// The verdict as a table of plain text.

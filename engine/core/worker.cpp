@@ -18,7 +18,7 @@ Worker::~Worker() {
   {
     std::lock_guard lock(m_mutex);
     m_tasks.clear();
-    m_idle = nullptr;
+    m_idle.clear();
     if (m_runningStop) m_runningStop->request_stop();
   }
   m_wake.notify_all();
@@ -36,7 +36,7 @@ void Worker::postLatest(std::string tag, Job job) {
   {
     std::lock_guard lock(m_mutex);
     std::erase_if(m_tasks, [&](const Task& task) { return task.tag == tag; });
-    stopRunning(tag);
+    stopRunning(tag, false);
     m_tasks.push_back({std::move(tag), std::move(job)});
   }
   m_wake.notify_all();
@@ -46,18 +46,18 @@ void Worker::cancel(const std::string& tag) {
   std::lock_guard lock(m_mutex);
   std::erase_if(m_tasks, [&](const Task& task) { return tag.empty() || task.tag == tag; });
   if (tag.empty()) {
-    if (m_runningStop && m_running != "idle") m_runningStop->request_stop();
+    if (m_runningStop && !m_runningIdle) m_runningStop->request_stop();
   } else {
-    stopRunning(tag);
+    stopRunning(tag, false);
   }
 }
 
-void Worker::setIdle(IdleWork work, bool interrupt) {
+void Worker::setIdle(const std::string& tag, IdleWork work, bool interrupt) {
   {
     std::lock_guard lock(m_mutex);
-    m_idle = std::move(work);
-    ++m_idleVersion;
-    if (interrupt) stopRunning("idle");
+    std::erase_if(m_idle, [&](const Idle& idle) { return idle.tag == tag; });
+    if (work) m_idle.push_back({tag, std::move(work), ++m_idleVersion});
+    if (interrupt) stopRunning(tag, true);
   }
   m_wake.notify_all();
 }
@@ -72,8 +72,8 @@ std::string Worker::runningTag() const {
   return m_running;
 }
 
-void Worker::stopRunning(const std::string& tag) {
-  if (m_runningStop && m_running == tag) m_runningStop->request_stop();
+void Worker::stopRunning(const std::string& tag, bool idle) {
+  if (m_runningStop && m_running == tag && m_runningIdle == idle) m_runningStop->request_stop();
 }
 
 void Worker::loop(std::stop_token stop) {
@@ -94,18 +94,20 @@ void Worker::loop(std::stop_token stop) {
     std::stop_source source;
     {
       std::unique_lock lock(m_mutex);
-      m_wake.wait(lock, stop, [&] { return !m_tasks.empty() || (engine && m_idle); });
+      m_wake.wait(lock, stop, [&] { return !m_tasks.empty() || (engine && !m_idle.empty()); });
       if (stop.stop_requested()) return;
       if (!m_tasks.empty()) {
         tag = std::move(m_tasks.front().tag);
         job = std::move(m_tasks.front().job);
         m_tasks.pop_front();
       } else {
-        tag = "idle";
-        idle = m_idle;
-        idleVersion = m_idleVersion;
+        tag = m_idle.front().tag;
+        idle = m_idle.front().work;
+        idleVersion = m_idle.front().version;
+        std::rotate(m_idle.begin(), m_idle.begin() + 1, m_idle.end());  // the others come first the next time
       }
       m_running = tag;
+      m_runningIdle = !job;
       m_runningStop = source;
     }
     bool more = true;
@@ -125,7 +127,7 @@ void Worker::loop(std::stop_token stop) {
     std::lock_guard lock(m_mutex);
     m_running.clear();
     m_runningStop.reset();
-    if (!job && !more && idleVersion == m_idleVersion) m_idle = nullptr;
+    if (!job && !more) std::erase_if(m_idle, [&](const Idle& done) { return done.version == idleVersion; });
   }
 }
 

@@ -1,5 +1,6 @@
 // Worker: the engine's thread. It opens the engine on its own thread, runs jobs in order, and gives what time is left to
-// idle work (a training run's units). Nothing but this class holds the engine, so no other thread can touch it.
+// idle works (the units of a training run, of an evaluation), which take turns. Nothing but this class holds the engine, so no
+// other thread can touch it.
 // Threads: every public function may be called from the UI thread and returns at once; only the destructor waits.
 #pragma once
 
@@ -40,28 +41,35 @@ class Worker {
   void postLatest(std::string tag, Job job);
   /// Drops waiting jobs of the tag and asks a running one to stop; an empty tag means all of them.
   void cancel(const std::string& tag = {});
-  /// Replaces the idle work; an empty function ends it. A unit that is running is asked to stop only if `interrupt`.
-  void setIdle(IdleWork work, bool interrupt = false);
+  /// Replaces the idle work of this tag; an empty function ends it. Works of several tags take turns, a unit each. A unit that is
+  /// running is asked to stop only if `interrupt`; what it throws as Cancelled leaves the work as it is.
+  void setIdle(const std::string& tag, IdleWork work, bool interrupt = false);
 
   std::size_t waiting() const;
-  std::string runningTag() const;  // "" when idle, "idle" during a unit of idle work
+  std::string runningTag() const;  // of the job or the idle work that has a unit now; "" when nothing runs
 
  private:
   struct Task {
     std::string tag;
     Job job;
   };
+  struct Idle {
+    std::string tag;
+    IdleWork work;
+    std::uint64_t version = 0;
+  };
   void loop(std::stop_token stop);
-  void stopRunning(const std::string& tag);
+  void stopRunning(const std::string& tag, bool idle);
 
   Open m_open;
   OnFailure m_onFailure;
   mutable std::mutex m_mutex;
   std::condition_variable_any m_wake;
   std::deque<Task> m_tasks;
-  IdleWork m_idle;
+  std::deque<Idle> m_idle;  // whose turn it is stands in front
   std::uint64_t m_idleVersion = 0;
   std::string m_running;
+  bool m_runningIdle = false;
   std::optional<std::stop_source> m_runningStop;
   std::jthread m_thread;  // last: it uses everything above
 };

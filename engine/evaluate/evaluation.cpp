@@ -74,109 +74,155 @@ void refuseNonsense(const EvaluateRequest& request) {
     throw Error("There is no such privilege", request.privilege, "it is none, cue or hint", "Choose one of these.");
 }
 
+/// Rows first .. first + block - 1 are one unit. They are answered into a list of their own and kept when all are there.
+class ModelEvaluation final : public OpenEvaluation {
+ public:
+  ModelEvaluation(std::shared_ptr<const Qwen3VL> model, std::shared_ptr<const Processor> processor, const EvaluateRequest& request, int step, EventSink sink)
+      : m_model(std::move(model)), m_processor(std::move(processor)), m_request(request), m_sink(std::move(sink)), m_evaluation(std::make_shared<Evaluation>()) {
+    Evaluation& e = *m_evaluation;
+    e.model = m_model->info();
+    e.step = step;
+    for (const auto& file : request.files) e.files.push_back(resolvePath(file));
+    e.dataName = dataNameOf(request.files);
+    m_dataset = Dataset::open(e.files);
+    e.dataDigest = filesDigest(e.files);
+    e.decoding = decodingText(request.sampling);
+    e.privilege = request.privilege;
+    e.answersPerRow = request.answersPerRow;
+    e.passK = request.passK;
+
+    RunConfig config;  // rows are made ready as a run makes them
+    config.data.maxPromptLength = static_cast<int>(std::min<std::int64_t>(m_model->config().text.maxPositions, 1 << 30));
+    config.data.maxResponseLength = request.sampling.maxNew;
+    config.teacher.privilege = request.privilege;
+    m_preparer = std::make_unique<Preparer>(config, m_processor, privileged() ? m_processor : nullptr, privileged() ? m_model->config().text.maxPositions : 0);
+    m_total = request.maxSamples > 0 ? std::min(request.maxSamples, m_dataset.size()) : m_dataset.size();
+    e.samples.reserve(static_cast<std::size_t>(m_total));
+  }
+
+  std::int64_t rowsDone() const override { return static_cast<std::int64_t>(m_evaluation->samples.size()); }
+  std::int64_t rowsInAll() const override { return m_total; }
+
+  bool advance(std::stop_token stop) override {
+    if (stop.stop_requested()) throw Cancelled();
+    if (rowsDone() >= m_total) return false;
+    const auto begin = Clock::now();
+    std::vector<EvaluatedSample> block = answered(rowsDone(), stop);
+    Evaluation& e = *m_evaluation;
+    for (EvaluatedSample& sample : block) {
+      e.skipped += sample.problem.empty() ? 0 : 1;
+      e.samples.push_back(std::move(sample));
+    }
+    e.seconds += since(begin);
+    const auto done = static_cast<double>(rowsDone()), total = static_cast<double>(m_total);
+    if (m_sink) m_sink(Progress{"Evaluating on " + e.dataName, done, total, e.seconds / done * (total - done)});
+    return rowsDone() < m_total;
+  }
+
+  EvaluationPtr result() override {
+    Evaluation& e = *m_evaluation;
+    if (rowsDone() < m_total) throw Error("This evaluation is not finished", e.files.front(), {}, "Let it answer all of its rows.");
+    if (e.skipped == m_total) {
+      throw Error("No row could be asked", e.files.front(), m_total > 0 ? e.samples.front().problem : "the files hold no rows", "Check the data: cuescope-cli data check.");
+    }
+    e.scores = scoresOf(e.samples, m_request.passK);
+    return m_evaluation;
+  }
+
+ private:
+  bool privileged() const { return m_request.privilege != "none"; }
+  std::vector<EvaluatedSample> answered(std::int64_t first, std::stop_token stop) const;
+
+  std::shared_ptr<const Qwen3VL> m_model;
+  std::shared_ptr<const Processor> m_processor;
+  EvaluateRequest m_request;
+  EventSink m_sink;
+  Dataset m_dataset;
+  std::unique_ptr<Preparer> m_preparer;
+  std::int64_t m_total = 0;
+  std::shared_ptr<Evaluation> m_evaluation;
+};
+
+std::vector<EvaluatedSample> ModelEvaluation::answered(std::int64_t first, std::stop_token stop) const {
+  const at::NoGradGuard noGrad;
+  const auto block = static_cast<std::int64_t>(rolloutBlockRows(*m_model)) * 2;
+  std::vector<EvaluatedSample> all(static_cast<std::size_t>(std::min(block, m_total - first)));
+  std::vector<std::unique_ptr<ReadyRow>> rows;
+  std::vector<EvaluatedSample*> samples;  // of the rows
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EvaluatedSample& sample = all[i];
+    sample.index = first + static_cast<std::int64_t>(i);
+    std::tie(sample.file, sample.fileRow) = m_dataset.origin(sample.index);
+    std::unique_ptr<ReadyRow> row;
+    try {
+      Sample read = m_dataset.row(sample.index);
+      sample.id = read.id;
+      sample.dataSource = read.dataSource;
+      sample.kind = read.kind;
+      sample.layout = read.layout;
+      sample.question = read.question;
+      sample.groundTruth = read.groundTruth;
+      RowProblem problem;
+      row = m_preparer->prepare(std::move(read), &problem);
+      sample.problem = problem.reason;
+    } catch (const Error& error) {
+      sample.problem = error.what();
+    }
+    if (!row) continue;
+    sample.prompt = row->studentText;
+    samples.push_back(&sample);
+    rows.push_back(std::move(row));
+  }
+  std::vector<RowInput> inputs;
+  std::vector<std::uint64_t> seeds;
+  for (std::size_t b = 0; b < rows.size(); ++b) {
+    for (int k = 0; k < m_request.answersPerRow; ++k) {
+      inputs.push_back(privileged() ? rows[b]->teacher : rows[b]->student);
+      seeds.push_back(rolloutSeed(m_request.sampling.seed, samples[b]->index, k));
+    }
+  }
+  if (inputs.empty()) return all;
+  const auto answers = generate(*m_model, inputs, m_request.sampling, visionBans(m_model->config()), stop, {}, seeds);
+  for (std::size_t a = 0; a < answers.size(); ++a) {
+    const std::size_t b = a / static_cast<std::size_t>(m_request.answersPerRow);
+    EvaluatedAnswer answer;
+    answer.ids = answers[a].ids;
+    answer.text = m_processor->tokenizer().decode(answer.ids, true);
+    const Reward reward = judge(answer.text, samples[b]->groundTruth, rows[b]->think);
+    answer.boxed = reward.answer;
+    answer.accuracy = reward.accuracy;
+    answer.format = reward.format;
+    answer.logProb = 0;
+    for (const float logProb : answers[a].logProbs) answer.logProb += logProb;
+    answer.finish = answers[a].stopped ? "stop" : "length";
+    samples[b]->answers.push_back(std::move(answer));
+  }
+  if (m_request.sinkMaps) {
+    std::vector<RowInput> once;
+    std::vector<const ReadyRow*> ready;
+    for (const auto& row : rows) {
+      once.push_back(row->student);
+      ready.push_back(row.get());
+    }
+    addSinkMaps(*m_model, once, ready, samples);
+  }
+  return all;
+}
+
 }  // namespace
 
-EvaluationPtr evaluateModel(const Qwen3VL& model, std::shared_ptr<const Processor> processor, const EvaluateRequest& request, int step,
-                            const EventSink& sink, std::stop_token stop) {
+std::unique_ptr<OpenEvaluation> openEvaluationOf(std::shared_ptr<const Qwen3VL> model, std::shared_ptr<const Processor> processor, const EvaluateRequest& request, int step,
+                                                 const EventSink& sink) {
   refuseNonsense(request);
-  const at::NoGradGuard noGrad;
-  const auto begin = Clock::now();
-  auto evaluation = std::make_shared<Evaluation>();
-  evaluation->model = model.info();
-  evaluation->step = step;
-  for (const auto& file : request.files) evaluation->files.push_back(resolvePath(file));
-  evaluation->dataName = dataNameOf(request.files);
-  const Dataset dataset = Dataset::open(evaluation->files);
-  evaluation->dataDigest = filesDigest(evaluation->files);
-  evaluation->decoding = decodingText(request.sampling);
-  evaluation->privilege = request.privilege;
-  evaluation->answersPerRow = request.answersPerRow;
-  evaluation->passK = request.passK;
+  return std::make_unique<ModelEvaluation>(std::move(model), std::move(processor), request, step, sink);
+}
 
-  RunConfig config;  // rows are made ready as a run makes them
-  config.data.maxPromptLength = static_cast<int>(std::min<std::int64_t>(model.config().text.maxPositions, 1 << 30));
-  config.data.maxResponseLength = request.sampling.maxNew;
-  config.teacher.privilege = request.privilege;
-  const bool privileged = request.privilege != "none";
-  const Preparer preparer(config, processor, privileged ? processor : nullptr, privileged ? model.config().text.maxPositions : 0);
-
-  const std::int64_t total = request.maxSamples > 0 ? std::min(request.maxSamples, dataset.size()) : dataset.size();
-  const auto block = static_cast<std::int64_t>(rolloutBlockRows(model)) * 2;
-  const Tokenizer& tokenizer = processor->tokenizer();
-  evaluation->samples.resize(static_cast<std::size_t>(total));
-  for (std::int64_t first = 0; first < total; first += block) {
-    if (stop.stop_requested()) throw Cancelled();
-    std::vector<std::unique_ptr<ReadyRow>> rows;
-    std::vector<EvaluatedSample*> samples;
-    for (std::int64_t i = first; i < std::min(total, first + block); ++i) {
-      EvaluatedSample& sample = evaluation->samples[static_cast<std::size_t>(i)];
-      sample.index = i;
-      std::tie(sample.file, sample.fileRow) = dataset.origin(i);
-      std::unique_ptr<ReadyRow> row;
-      try {
-        Sample read = dataset.row(i);
-        sample.id = read.id;
-        sample.dataSource = read.dataSource;
-        sample.kind = read.kind;
-        sample.layout = read.layout;
-        sample.question = read.question;
-        sample.groundTruth = read.groundTruth;
-        RowProblem problem;
-        row = preparer.prepare(std::move(read), &problem);
-        sample.problem = problem.reason;
-      } catch (const Error& error) {
-        sample.problem = error.what();
-      }
-      if (!row) {
-        ++evaluation->skipped;
-        continue;
-      }
-      sample.prompt = row->studentText;
-      samples.push_back(&sample);
-      rows.push_back(std::move(row));
-    }
-    std::vector<RowInput> inputs;
-    std::vector<std::uint64_t> seeds;
-    for (std::size_t b = 0; b < rows.size(); ++b) {
-      for (int k = 0; k < request.answersPerRow; ++k) {
-        inputs.push_back(privileged ? rows[b]->teacher : rows[b]->student);
-        seeds.push_back(rolloutSeed(request.sampling.seed, samples[b]->index, k));
-      }
-    }
-    if (inputs.empty()) continue;
-    const auto answers = generate(model, inputs, request.sampling, visionBans(model.config()), stop, {}, seeds);
-    for (std::size_t a = 0; a < answers.size(); ++a) {
-      const std::size_t b = a / static_cast<std::size_t>(request.answersPerRow);
-      EvaluatedAnswer answer;
-      answer.ids = answers[a].ids;
-      answer.text = tokenizer.decode(answer.ids, true);
-      const Reward reward = judge(answer.text, samples[b]->groundTruth, rows[b]->think);
-      answer.boxed = reward.answer;
-      answer.accuracy = reward.accuracy;
-      answer.format = reward.format;
-      answer.logProb = 0;
-      for (const float logProb : answers[a].logProbs) answer.logProb += logProb;
-      answer.finish = answers[a].stopped ? "stop" : "length";
-      samples[b]->answers.push_back(std::move(answer));
-    }
-    if (request.sinkMaps) {
-      std::vector<RowInput> once;
-      std::vector<const ReadyRow*> ready;
-      for (const auto& row : rows) {
-        once.push_back(row->student);
-        ready.push_back(row.get());
-      }
-      addSinkMaps(model, once, ready, samples);
-    }
-    const double done = static_cast<double>(std::min(total, first + block));
-    if (sink) sink(Progress{"Evaluating on " + evaluation->dataName, done, static_cast<double>(total), since(begin) / done * (static_cast<double>(total) - done)});
+EvaluationPtr evaluateModel(std::shared_ptr<const Qwen3VL> model, std::shared_ptr<const Processor> processor, const EvaluateRequest& request, int step,
+                            const EventSink& sink, std::stop_token stop) {
+  const auto open = openEvaluationOf(std::move(model), std::move(processor), request, step, sink);
+  while (open->advance(stop)) {
   }
-  if (evaluation->skipped == total) {
-    throw Error("No row could be asked", evaluation->files.front(), total > 0 ? evaluation->samples.front().problem : "the files hold no rows", "Check the data: cuescope-cli data check.");
-  }
-  evaluation->scores = scoresOf(evaluation->samples, request.passK);
-  evaluation->seconds = since(begin);
-  return evaluation;
+  return open->result();
 }
 
 }  // namespace cuescope

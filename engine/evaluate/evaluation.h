@@ -14,8 +14,11 @@ namespace cuescope {
 
 class Processor;
 
-/// request.model is only named in the result. Throws Error for a bad request or no usable row, Cancelled.
-EvaluationPtr evaluateModel(const Qwen3VL& model, std::shared_ptr<const Processor> processor, const EvaluateRequest& request, int step,
+/// request.model is only named in the result. Throws Error for a bad request.
+std::unique_ptr<OpenEvaluation> openEvaluationOf(std::shared_ptr<const Qwen3VL> model, std::shared_ptr<const Processor> processor, const EvaluateRequest& request, int step,
+                                                 const EventSink& sink);
+/// The whole of it. Throws Error also when no row could be asked, Cancelled.
+EvaluationPtr evaluateModel(std::shared_ptr<const Qwen3VL> model, std::shared_ptr<const Processor> processor, const EvaluateRequest& request, int step,
                             const EventSink& sink, std::stop_token stop);
 
 /// Loads the processors of student and teacher, not their weights. Throws Error, Cancelled.

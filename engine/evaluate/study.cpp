@@ -132,7 +132,7 @@ fs::path runDirectory(const StudySetting& setting, const DemoStudyRequest& reque
   return fs::path(request.outputFolder) / (setting.questionFirst ? "question-first" : "runs") / checkpointName(setting.name, seed);
 }
 
-void measure(StudyResult& result, const Qwen3VL& model, std::shared_ptr<const Processor> processor, const DemoStudyRequest& request, const std::string& directory,
+void measure(StudyResult& result, const std::shared_ptr<const Qwen3VL>& model, std::shared_ptr<const Processor> processor, const DemoStudyRequest& request, const std::string& directory,
              int step, const EventSink& sink, std::stop_token stop) {
   for (const std::string split : {"test", "ood"}) {
     EvaluateRequest asked;
@@ -213,7 +213,7 @@ void train(const StudySetting& setting, const DemoStudyRequest& request, std::ui
     result.gapFirst = quarterGaps(directory, {steps.begin(), steps.begin() + n});
     result.gapLast = quarterGaps(directory, {steps.end() - n, steps.end()});
   }
-  measure(result, *run->student(), run->studentProcessor(), request, directory.string(), result.steps, sink, stop);
+  measure(result, run->student(), run->studentProcessor(), request, directory.string(), result.steps, sink, stop);
   writeFileDurably(resultFile.string(), studyResultJson(result));
   run.reset();
   if (seed > 1) fs::remove_all(directory / "checkpoints");  // the first seed's stay, to be looked at
@@ -225,7 +225,7 @@ void measureBase(const std::string& folder, const DemoStudyRequest& request, con
   model->eval();
   StudyResult result;
   result.setting = "base, " + folder;
-  measure(result, *model, std::make_shared<Processor>(path), request, {}, -1, sink, stop);
+  measure(result, model, std::make_shared<Processor>(path), request, {}, -1, sink, stop);
   writeFileDurably(resultFile.string(), studyResultJson(result));
 }
 

@@ -59,6 +59,24 @@ void Qwen3VL::initialize(std::uint64_t seed) {
     fillRandom(item.key(), item.value(), m_config.text.initializerRange, generator);
 }
 
+std::shared_ptr<Qwen3VL> Qwen3VL::copy() const {
+  const at::NoGradGuard noGrad;
+  auto same = std::make_shared<Qwen3VL>(m_config, m_headWeight.options().requires_grad(false));
+  const auto theirs = same->named_parameters();
+  for (const auto& item : named_parameters()) {
+    const at::Tensor* mine = theirs.find(item.key());
+    if (!mine || mine->sizes() != item.value().sizes() || mine->scalar_type() != item.value().scalar_type()) throw Error("A model could not be copied", item.key(), "its copy has no weight of that name, shape and type");
+    at::Tensor(*mine).copy_(item.value());
+  }
+  for (auto& parameter : same->parameters()) parameter.set_requires_grad(false);
+  if (m_config.cue.enabled) same->setActiveCueLayers(m_config.cue.active);
+  if (activationType() != same->activationType()) same->setActivationType(activationType());
+  same->m_folder = m_folder;
+  same->m_digest = m_digest;
+  same->eval();
+  return same;
+}
+
 at::Device Qwen3VL::device() const {
   return m_headWeight.device();
 }

@@ -59,6 +59,9 @@ class Qwen3VL : public torch::nn::Module {
   /// files are copied from `filesFrom`.
   void save(const std::string& folder, const std::string& filesFrom, const std::string& dtype = "float32") const;
 
+  /// The same weights in memory of their own, without gradients: what the original learns later does not reach it.
+  std::shared_ptr<Qwen3VL> copy() const;
+
   const Qwen3VLConfig& config() const { return m_config; }
   ModelInfo info() const;
   at::Device device() const;

@@ -139,6 +139,7 @@ class FakeRun : public TrainingRun {
       step->run = m_status.run;
       step->step = m_status.step;
       step->metrics["actor/distillation_loss"] = 1.0 / m_status.step;
+    m_control->wrote('r');
       step->phaseSeconds["rollout"] = 0.1;
       m_sink(Event(StepPtr(step)));
     }
@@ -168,6 +169,60 @@ void addSites(Inspection& inspection, const InspectRequest& request) {
   std::vector<int> positions;
   for (const int t : tokens) positions.push_back(inspection.predicting(t));
   const auto stack = [&](Site site, std::vector<int> layers, std::vector<int> queries, int heads) {
+// Every third row is wrong; row 3 of every file cannot be asked.
+class FakeEvaluation : public OpenEvaluation {
+ public:
+  FakeEvaluation(EvaluateRequest request, std::shared_ptr<FakeControl> control) : m_request(std::move(request)), m_control(std::move(control)), m_evaluation(std::make_shared<Evaluation>()) {
+    m_evaluation->model = fakeModel(m_request.model);
+    m_evaluation->files = m_request.files;
+    m_evaluation->dataName = "held-out";
+    m_evaluation->decoding = "greedy";
+    m_evaluation->privilege = m_request.privilege;
+    m_total = m_request.maxSamples > 0 ? std::min<std::int64_t>(m_request.maxSamples, m_control->evaluationRows) : m_control->evaluationRows;
+    ++m_control->openEvaluations;
+  }
+  ~FakeEvaluation() override { --m_control->openEvaluations; }
+  bool advance(std::stop_token stop) override {
+    {
+      std::unique_lock lock(m_control->mutex);
+      m_control->changed.wait(lock, stop, [&] { return !m_control->holdEvaluation; });
+      if (stop.stop_requested()) throw Cancelled();
+      m_control->history += 'e';
+      if (!m_control->failEvaluationWith.empty()) throw Error(m_control->failEvaluationWith, m_request.model, "made up", "Choose another model.");
+    }
+    for (int i = 0; i < m_control->evaluationBlock && rowsDone() < m_total; ++i) {
+      EvaluatedSample sample;
+      sample.index = sample.fileRow = rowsDone();
+      sample.file = m_request.files.front();
+      sample.id = "scene-" + std::to_string(sample.index);
+      sample.question = "What digit is on the red circle?";
+      sample.groundTruth = "four";
+      EvaluatedAnswer answer;
+      answer.accuracy = sample.index % 3 ? 1 : 0;
+      answer.boxed = answer.accuracy > 0 ? "four" : "seven";
+      answer.text = "\\boxed{" + answer.boxed + "}";
+      answer.ids = {100, 101};
+      if (sample.index == 3) sample.problem = "the picture is missing";
+      else sample.answers = {answer};
+      m_evaluation->skipped += sample.problem.empty() ? 0 : 1;
+      m_evaluation->samples.push_back(sample);
+    }
+    return rowsDone() < m_total;
+  }
+  std::int64_t rowsDone() const override { return std::int64_t(m_evaluation->samples.size()); }
+  std::int64_t rowsInAll() const override { return m_total; }
+  EvaluationPtr result() override {
+    m_evaluation->scores = scoresOf(m_evaluation->samples, 1);
+    return m_evaluation;
+  }
+
+ private:
+  EvaluateRequest m_request;
+  std::shared_ptr<FakeControl> m_control;
+  std::shared_ptr<Evaluation> m_evaluation;
+  std::int64_t m_total = 0;
+};
+
     AttentionStack made = fakeStack(site, std::move(layers), int(queries.size()));
     made.queries = std::move(queries);
     if (heads == 1) {
@@ -264,6 +319,7 @@ class FakeEngine : public Engine {
       if (!request.sites.count(Site(site))) inspection->stack(Site(site)) = {};
     if (!request.sites.count(Site::LogitLens)) inspection->logitLens = {};
     addSites(*inspection, request);
+      m_control->history += 'i';
     for (const Token& token : inspection->response) sink(Event(TokenArrived{request.id, token, -0.5f}));
     return inspection;
   }
@@ -307,6 +363,15 @@ class FakeEngine : public Engine {
     plan.steps = config.trainer.totalTrainingSteps;
     plan.rows = {{"weights", 40 << 20, true, "10 M parameters, float32"},
                  {"teacher", 80 << 20, true, "20 M parameters, float32"},
+  std::unique_ptr<OpenEvaluation> openEvaluation(const EvaluateRequest& request, const EventSink&, std::stop_token) override {
+    if (request.model.find("gone") != std::string::npos)
+      throw Error("The model's folder does not exist", request.model, "it was moved or removed", "Check the path.");
+    {
+      std::lock_guard lock(m_control->mutex);
+      m_control->lastEvaluation = request;
+    }
+    return std::make_unique<FakeEvaluation>(request, m_control);
+  }
                  {"gradients", 40 << 20, true, "one a trained parameter"},
                  {"optimizer", 80 << 20, true, "two moments"},
                  {"activations", 120 << 20, false, "4096 tokens a micro-batch"},

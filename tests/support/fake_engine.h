@@ -23,6 +23,24 @@ struct FakeControl {
   int openRuns = 0;  // loaded now
   std::string failInspectWith;
   InspectRequest lastRequest;
+  // Evaluations: rows in all, rows a unit; every unit, run's or evaluation's, and every inspection leaves a letter: r, e, i.
+  int evaluationRows = 20, evaluationBlock = 4;
+  int openEvaluations = 0;
+  bool holdEvaluation = false;  // a unit waits until this is false or it is cancelled
+  std::string failEvaluationWith;
+  EvaluateRequest lastEvaluation;
+  std::string history;
+  void wrote(char letter) {
+    std::lock_guard lock(mutex);
+    history += letter;
+  }
+  void setHoldEvaluation(bool hold) {
+    {
+      std::lock_guard lock(mutex);
+      holdEvaluation = hold;
+    }
+    changed.notify_all();
+  }
 
   void set(bool hold) {
     {
