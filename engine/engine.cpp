@@ -21,6 +21,7 @@
 #include "engine/door_tensors.h"
 #include "engine/evaluate/bench.h"
 #include "engine/evaluate/evaluation.h"
+#include "engine/evaluate/row_check.h"
 #include "engine/evaluate/selfcheck.h"
 #include "engine/evaluate/study.h"
 #include "engine/inspect/inspector.h"
@@ -112,15 +113,16 @@ class DoorEngine : public Engine {
     return runBench(request, m_device, m_dtype, onLine);
   }
 
-  DataRows readRows(const std::string& file, std::int64_t first, int count) override { return cuescope::readRows(file, first, count); }
+  DataRows readRows(const std::string& file, std::int64_t first, int count) override { return cuescope::readRows(*m_data.of(file), file, first, count); }
 
   std::unique_ptr<OpenEvaluation> openEvaluation(const EvaluateRequest& request, const EventSink& sink, std::stop_token stop) override;
   DataVerdict checkData(const std::vector<std::string>& files, const RunConfig& config, const EventSink& sink, std::stop_token stop) override {
-    return checkRows(files, config, sink, stop);
+    return cuescope::checkRows(files, config, sink, stop);
   }
   DataExport exportData(const std::string& file, const std::string& output, bool teacherPrompt, const EventSink& sink, std::stop_token stop) override {
     return exportRows(resolvePath(file), output, teacherPrompt, sink, stop);
   }
+  std::vector<RowVerdict> checkRows(const CheckRowsRequest& request, std::stop_token stop) override;
   std::string exportModel(const std::string& runOrCheckpoint, const std::string& outputFolder) override {
     return exportCheckpoint(runOrCheckpoint, outputFolder);
   }
@@ -169,7 +171,20 @@ class DoorEngine : public Engine {
   std::string m_device, m_dtype;
   Shelf m_shelf;
   RunSlot m_run;
+  OpenData m_data;
 };
+
+std::vector<RowVerdict> DoorEngine::checkRows(const CheckRowsRequest& request, std::stop_token stop) {
+  const std::shared_ptr<const Dataset> dataset = m_data.of(request.file);
+  const RowChecker checker(request.config, [this](const std::string& folder) { return m_shelf.shareProcessor(folder); });
+  std::vector<RowVerdict> verdicts;
+  for (std::int64_t i = std::max<std::int64_t>(0, request.first); i < std::min(dataset->size(), request.first + request.count); ++i) {
+    if (stop.stop_requested()) throw Cancelled();
+    const auto edit = request.edits.find(i);
+    verdicts.push_back(checker.check(dataset, i, edit == request.edits.end() ? nullptr : &edit->second, request.batch));
+  }
+  return verdicts;
+}
 
 std::unique_ptr<OpenEvaluation> DoorEngine::openEvaluation(const EvaluateRequest& request, const EventSink& sink, std::stop_token stop) {
   if (stop.stop_requested()) throw Cancelled();

@@ -1,6 +1,7 @@
 // The Data page with real clicks and keys: cues and marks are drawn, typed, undone and kept beside the data; lint names what is wrong
 // and jumps to it; the answer column shows what the box holds. CUESCOPE_GALLERY=folder keeps pictures of it.
 #include <QFile>
+#include <QJsonArray>
 #include <QListWidget>
 #include <QLineEdit>
 #include <QPlainTextEdit>
@@ -17,7 +18,9 @@
 #include "support/gallery.h"
 #include "ui/data_cue_canvas.h"
 #include "ui/data_page.h"
+#include "ui/panels/panel.h"
 #include "ui/workspace.h"
+#include "widgets/segmented_button.h"
 #include "widgets/theme.h"
 
 using namespace cuescope;
@@ -74,7 +77,23 @@ class DataPageTest : public QObject {
     DataRow two = row("The circle.");
     two.pictures = 2;
     QCOMPARE(verdictOf(of(two), Check::Placeholders), Verdict::Wrong);
-    QCOMPARE(verdictOf(lintRow(two, cueOf(two), 0, 0, 900, 1100, 1024), Check::Length), Verdict::Wrong);
+    RowVerdict tokens;
+    tokens.student = 900, tokens.teacher = 1100, tokens.studentLimit = 1024, tokens.teacherLimit = 1024, tokens.answerLimit = 40;
+    QCOMPARE(verdictOf(lintRow(two, cueOf(two), 0, 0, &tokens), Check::Length), Verdict::Wrong);
+    tokens.teacher = 1000;
+    QCOMPARE(verdictOf(lintRow(two, cueOf(two), 0, 0, &tokens), Check::Length), Verdict::Fine);
+    tokens.answer = 41;
+    QCOMPARE(verdictOf(lintRow(two, cueOf(two), 0, 0, &tokens), Check::Length), Verdict::Look);  // it is cut
+    tokens.student = 1025;
+    QCOMPARE(verdictOf(lintRow(two, cueOf(two), 0, 0, &tokens), Check::Length), Verdict::Wrong);
+    DataRow one = row("The circle.");
+    tokens.places[0] = tokens.visual[0] = tokens.places[1] = tokens.visual[1] = 36;
+    tokens.grids = {{1, 12, 12}};
+    QCOMPARE(verdictOf(lintRow(one, cueOf(one), 0, 0, &tokens), Check::Placeholders), Verdict::Fine);
+    tokens.places[1] = 35;
+    QCOMPARE(verdictOf(lintRow(one, cueOf(one), 0, 0, &tokens), Check::Placeholders), Verdict::Wrong);
+    tokens.category = "unreadable", tokens.reason = "the picture is missing";
+    QCOMPARE(verdictOf(lintRow(one, cueOf(one), 0, 0, &tokens), Check::Readable), Verdict::Wrong);
     two.problem = "row 3 is broken";
     QCOMPARE(of(two).size(), std::size_t(1));
   }
@@ -96,6 +115,22 @@ class DataPageTest : public QObject {
     writeCueEdits(cueEditsFile(file), {{7, edit}});  // nothing left to keep
     QVERIFY(readCueEdits(cueEditsFile(file)).empty());
     QVERIFY(!QFile::exists(QString::fromStdString(cueEditsFile(file))));
+  }
+
+  void whereACueComesFromIsKeptWithIt() {
+    DataRow made = row("The circle.");
+    made.provenance = R"({"how": "generated", "model": "qwen3-vl-32b", "prompt": "visible only", "seed": 7, "saw_answer": false})";
+    const CueEdit own = cueOf(made);
+    QCOMPARE(own.origin.model, std::string("qwen3-vl-32b"));
+    QCOMPARE(own.origin.seed, std::int64_t(7));
+    QCOMPARE(own.origin.sawAnswer, 0);
+    CueEdit edit = own;
+    edit.cue = "The red circle.", edit.changes = 1;
+    edit.origin = {"suggested", "teacher-strong", "Say what is visible", -1, 0};
+    const CueEdit back = parseCueEdit(cueEditLine(edit));
+    QVERIFY(back.origin == edit.origin);
+    QVERIFY(QString::fromStdString(editedLine(R"({"id": "a", "extra": [1, 2]})", edit)).contains(QStringLiteral(R"("extra":[1,2])")));
+    QCOMPARE(cueOriginOf("no json").model, std::string());
   }
 
   void aNewFileHasTheEditsAndTheSourceIsNeverWrittenOver() {
@@ -185,6 +220,139 @@ class DataPageTest : public QObject {
     QTRY_COMPARE(again.page->currentCue().cue, before + " At the left.");
     QVERIFY(!again.page->currentCue().by.empty() && !again.page->currentCue().at.empty());
     keep(*again.page, "data");
+  }
+
+  void lengthsPlacesAndTheBatchComeFromTheEngine() {
+    auto o = open(m_folder.filePath("lengths.jsonl"));
+    QTRY_VERIFY(o.page->side()->lint()->findings().size() > 0 && !o.page->side()->lint()->findings().front().open);
+    const std::vector<Finding>& findings = o.page->side()->lint()->findings();
+    QCOMPARE(findings.front().check, Check::Length);
+    QVERIFY2(findings.front().detail.contains(QStringLiteral("student 60 of 1,024")), qPrintable(findings.front().detail));
+    QCOMPARE(verdictOf(findings, Check::Length), Verdict::Fine);
+    QCOMPARE(verdictOf(findings, Check::Placeholders), Verdict::Fine);
+    QVERIFY(o.page->side()->studentText()->toPlainText().contains(QStringLiteral("[image, 36 tokens]")));
+    QVERIFY(o.page->side()->batchText()->toPlainText().contains(QStringLiteral("[36 × <|image_pad|>]")));
+    QVERIFY(o.page->side()->batchText()->toPlainText().endsWith(QStringLiteral("four<|im_end|>")));
+    QVERIFY(o.page->side()->batchNote().contains(QStringLiteral("2 trained")));
+    o.page->side()->promptPanel()->setCurrentTab(1);
+    keep(*o.page, "data-batch");
+    o.page->side()->promptPanel()->setCurrentTab(0);
+    o.page->cueField()->setPlainText(QString(200, u'x'));  // over what the teacher reads
+    QTRY_COMPARE(verdictOf(o.page->side()->lint()->findings(), Check::Length), Verdict::Wrong);
+    QTest::mouseClick(o.page->lintButton(), Qt::LeftButton);
+    QTRY_COMPARE(o.page->lintButton()->text(), QStringLiteral("Run lint"));
+    bool long1 = false;
+    for (int i = 0; i < o.page->complaints()->count(); ++i) long1 |= o.page->complaints()->item(i)->text().contains(QStringLiteral("teacher prompt too long"));
+    QVERIFY(long1);
+  }
+
+  void theTeachersPromptFollowsAnEditAtOnce() {
+    auto o = open(m_folder.filePath("follows.jsonl"));
+    QTRY_VERIFY(o.page->side()->teacherText()->toPlainText().contains(QStringLiteral("<|im_start|>assistant")));
+    const QString before = o.page->side()->teacherText()->toPlainText();
+    o.page->cueField()->setFocus();
+    o.page->cueField()->moveCursor(QTextCursor::End);
+    QTest::keyClicks(o.page->cueField(), " At the left.");
+    const QString now = o.page->side()->teacherText()->toPlainText();  // no event was served in between
+    QVERIFY2(now.contains(QStringLiteral("northwest. At the left.<|im_end|>")), qPrintable(now));
+    QCOMPARE(QString(now).remove(QStringLiteral(" At the left.")), before);
+    QTRY_COMPARE(o.page->side()->teacherText()->toPlainText(), now);  // and the engine's rendering says the same
+    o.page->cueField()->setPlainText(QString());
+    QVERIFY(!o.page->side()->teacherText()->toPlainText().contains(QStringLiteral("[Hint]")));
+  }
+
+  void eachMarkIsDrawnWithTheMouseUndoneAndRedone() {
+    auto o = open(m_folder.filePath("marks.jsonl"));
+    QTRY_VERIFY(!o.page->canvas()->picture().isNull());
+    auto* undo = o.page->findChild<QUndoStack*>();
+    CueCanvas* canvas = o.page->canvas();
+    const auto at = [&](double x, double y) { return canvas->toWidget({x, y}).toPoint(); };
+    const std::size_t begun = o.page->currentCue().marks.size();
+    const char* kinds[] = {"box", "point", "crop"};
+    for (int tool = 1; tool <= 3; ++tool) {
+      o.page->tools()->setCurrent(tool);
+      Q_EMIT o.page->tools()->currentChanged(tool);
+      const QPoint from = at(20 + 40 * tool, 30), to = at(50 + 40 * tool, 90);
+      QTest::mousePress(canvas, Qt::LeftButton, {}, from);
+      QTest::mouseMove(canvas, (from + to) / 2);
+      QTest::mouseMove(canvas, to);
+      QTest::mouseRelease(canvas, Qt::LeftButton, {}, to);
+      QCOMPARE(o.page->currentCue().marks.size(), begun + std::size_t(tool));
+      QCOMPARE(o.page->currentCue().marks.back().kind, std::string(kinds[tool - 1]));
+      undo->undo();
+      QCOMPARE(o.page->currentCue().marks.size(), begun + std::size_t(tool) - 1);
+      undo->redo();
+      QCOMPARE(o.page->currentCue().marks.back().kind, std::string(kinds[tool - 1]));
+    }
+    QVERIFY(o.page->save());
+    auto again = open(m_folder.filePath("marks.jsonl"));
+    QTRY_COMPARE(again.page->currentCue().marks.size(), begun + 3);
+    QVERIFY(again.page->currentCue().marks == o.page->currentCue().marks);
+    keep(*again.page, "data-marks");
+  }
+
+  void editsThatAreNotSavedComeBackWithTheirFileAndWithTheSession() {
+    const QString file = m_folder.filePath("unsaved.jsonl"), other = m_folder.filePath("other.jsonl");
+    for (const QString& path : {file, other}) {
+      QFile made(path);  // the session asks whether it is still there
+      QVERIFY(made.open(QIODevice::WriteOnly));
+      made.write("{}\n");
+    }
+    auto o = open(file);
+    QTRY_VERIFY(o.page->model()->rowCount() > 1);
+    o.page->table()->selectRow(1);
+    o.page->cueField()->setPlainText(QStringLiteral("Only here."));
+    o.page->openFile(other);
+    QTRY_VERIFY(o.page->model()->rowCount() > 1);
+    QCOMPARE(o.page->unsaved(), 0);
+    o.page->cueField()->setPlainText(QStringLiteral("There too."));
+    const QJsonObject state = o.page->sessionState();  // what is written every few seconds
+    o.page->openFile(file);
+    QTRY_VERIFY(o.page->model()->rowCount() > 1);
+    QCOMPARE(o.page->unsaved(), 1);
+    QCOMPARE(o.page->model()->cueAt(1).cue, std::string("Only here."));
+    QVERIFY(!QFile::exists(QString::fromStdString(cueEditsFile(file.toStdString()))));
+    o.page.reset();  // killed
+
+    auto control = std::make_shared<FakeControl>();
+    Session session([control] { return makeFakeEngine(control); });
+    Workspace workspace;
+    DataPage page(session, workspace);
+    page.show();
+    page.restoreSessionState(state);
+    QCOMPARE(page.file(), other);
+    QTRY_VERIFY(page.model()->rowCount() > 1);
+    QCOMPARE(page.currentCue().cue, std::string("There too."));
+    QCOMPARE(page.unsaved(), 1);
+    QVERIFY(page.saveButton()->isEnabled());
+    page.openFile(file);
+    QTRY_VERIFY(page.model()->rowCount() > 1);
+    QCOMPARE(page.model()->cueAt(1).cue, std::string("Only here."));
+    page.restoreSessionState({{"file", 3}, {"unsaved", QJsonObject{{other, QJsonArray{"no edit"}}}}});  // damaged: survived
+  }
+
+  void aTeacherSuggestsACueThatCanBeTakenBack() {
+    auto o = open(m_folder.filePath("suggested.jsonl"));
+    QTRY_VERIFY(o.page->model()->rowCount() > 0);
+    QTRY_VERIFY2(o.page->suggestButton()->isEnabled(), qPrintable(o.page->suggestButton()->toolTip()));
+    const CueEdit before = o.page->currentCue();
+    QTest::mouseClick(o.page->suggestButton(), Qt::LeftButton);
+    QTRY_VERIFY(o.page->currentCue().cue != before.cue);
+    const CueEdit now = o.page->currentCue();
+    QCOMPARE(now.cue, std::string("the red circle four."));
+    QCOMPARE(now.origin.how, std::string("suggested"));
+    QVERIFY(!now.origin.model.empty() && now.origin.prompt.find("What digit is on the red circle?") != std::string::npos);
+    QCOMPARE(now.origin.sawAnswer, 0);
+    QVERIFY(now.origin.prompt.find("four") == std::string::npos);  // the answer was not told
+    QCOMPARE(verdictOf(o.page->side()->lint()->findings(), Check::Leak), Verdict::Wrong);  // but it was said
+    o.page->cueField()->moveCursor(QTextCursor::End);
+    QTest::keyClicks(o.page->cueField(), "!");
+    QCOMPARE(o.page->currentCue().origin.how, std::string("suggested, edited"));
+    QCOMPARE(o.page->currentCue().origin.sawAnswer, 1);  // whoever types has it on the page
+    auto* undo = o.page->findChild<QUndoStack*>();
+    while (undo->canUndo()) undo->undo();
+    QCOMPARE(o.page->currentCue().cue, before.cue);
+    QVERIFY(o.page->currentCue().origin == before.origin);
   }
 
   void lintOfTheWholeSetJumpsToItsRows() {

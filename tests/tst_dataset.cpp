@@ -5,6 +5,7 @@
 #include <QTemporaryDir>
 #include <QtTest>
 
+#include "engine/core/cue_edits.h"
 #include "engine/core/failure.h"
 #include "engine/data/dataset.h"
 #include "engine/data/demo_folder.h"
@@ -102,6 +103,25 @@ class TestDataset : public QObject {
     writeJsonl(pathIn(folder, "rows.jsonl"), {sample});
     const Sample back = Dataset::open({pathIn(folder, "rows.jsonl")}).row(0);
     QCOMPARE(decodePictures(back)[0].width, kDemoSize);
+  }
+
+  void picturesMayBeNamedAsVerlNamesThem() {
+    const QTemporaryDir folder;
+    QFile file(QStringLiteral(CUESCOPE_RESOURCES "/demo/data/example-1.png"));
+    QVERIFY(file.open(QIODevice::ReadOnly));
+    const QByteArray png = file.readAll();
+    write(pathIn(folder, "a.png"), png);
+    const QByteArray row = R"({"prompt":"<image>What?","cue":"Here.","cue_provenance":{"model":"m","seed":3,"saw_answer":false},"images":[{"image":"%1"}]})";
+    write(pathIn(folder, "verl.jsonl"), QByteArray(row).replace("%1", "data:image/png;base64," + png.toBase64()) + "\n" + QByteArray(row).replace("%1", ("file://" + folder.filePath("a.png")).toUtf8()) + "\n" + QByteArray(row).replace("%1", "a.png") + "\n" + QByteArray(row).replace("%1", "data:image/png,no") + "\n");
+    const Dataset data = Dataset::open({pathIn(folder, "verl.jsonl")});
+    const Sample inside = data.row(0);
+    QCOMPARE(QByteArray(reinterpret_cast<const char*>(inside.imageBytes[0].data()), qsizetype(inside.imageBytes[0].size())), png);
+    for (const std::int64_t i : {1, 2}) QVERIFY(decodePictures(data.row(i))[0].rgb == decodePictures(inside)[0].rgb);
+    QVERIFY(failureOf(pathIn(folder, "verl.jsonl"), 3).find("not base64") != std::string::npos);
+    const CueOrigin origin = cueOriginOf(inside.texts.at("cue_provenance"));
+    QCOMPARE(origin.model, std::string("m"));
+    QCOMPARE(origin.seed, std::int64_t(3));
+    QCOMPARE(origin.sawAnswer, 0);
   }
 
   void badRowsAreNamedAndTheOthersStayReadable() {

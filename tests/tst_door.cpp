@@ -298,6 +298,78 @@ class TestDoor : public QObject {
     QVERIFY(linesOf(*after) != linesOf(*before));  // it has learned something
   }
 
+  void aRowsVerdictIsThatOfTheWholeCheck() {
+    RunConfig run = config("checked");
+    const std::string rows = m_folder.filePath("checked.jsonl").toStdString();
+    {
+      std::ofstream out(rows);
+      for (int i = 0; i < 6; ++i) {
+        nlohmann::json row = {{"id", "c" + std::to_string(i)},
+                              {"prompt", "<image>" + std::string(static_cast<std::size_t>(20 * i), 'x') + " What is it?"},
+                              {"images", {{{"path", golden("images/photo.jpg")}}}},
+                              {"reward_model", {{"ground_truth", "3"}}},
+                              {"cue", "A red square, left."},
+                              {"extra_info", {{"answer", "It is \\boxed{3}."}}}};
+        if (i == 2) row["images"][0]["path"] = "/nowhere.png";
+        out << row.dump() << "\n";
+      }
+    }
+    run.data.trainFiles = {rows};
+    CheckRowsRequest ask;
+    ask.file = rows;
+    ask.count = 100;
+    ask.config = run;
+    ask.batch = true;
+    std::vector<RowVerdict> verdicts = m_engine->checkRows(ask, {});
+    QCOMPARE(verdicts.size(), std::size_t(6));
+    run.data.maxPromptLength = ask.config.data.maxPromptLength = static_cast<int>(verdicts[4].student);  // the longest is one too many
+    verdicts = m_engine->checkRows(ask, {});
+    const DataVerdict whole = m_engine->checkData({rows}, run, {}, {});
+    std::map<std::string, std::int64_t> dropped;
+    std::int64_t most = 0, least = 1 << 30, teacherMost = 0;
+    for (const RowVerdict& v : verdicts) {
+      if (!v.category.empty()) ++dropped[v.category];
+      if (v.student < 0) continue;
+      most = std::max(most, v.student), least = std::min(least, v.student), teacherMost = std::max(teacherMost, v.teacher);
+      QCOMPARE(v.places[0], v.visual[0]);
+      QCOMPARE(v.places[1], v.visual[1]);
+      QVERIFY(v.places[0] > 0);
+      QCOMPARE(v.grids.size(), std::size_t(1));
+      QCOMPARE(v.grids[0][0] * v.grids[0][1] * v.grids[0][2] / 4, v.visual[0]);
+      std::int64_t tokens = 0, trained = 0;
+      std::vector<std::int64_t> answer;
+      for (const BatchToken& token : v.batch) {
+        (token.trained ? trained : tokens) += token.count;
+        if (token.trained) answer.push_back(token.id);
+      }
+      QCOMPARE(tokens, v.student);
+      QCOMPARE(trained, std::min<std::int64_t>(v.answer, v.answerLimit));
+      QVERIFY(QString::fromStdString(m_engine->detokenize(run.student.path, answer)).startsWith(QStringLiteral("It is")));
+    }
+    QCOMPARE(dropped, whole.dropped);
+    QCOMPARE(dropped.size(), std::size_t(2));
+    QCOMPARE(verdicts[2].category, std::string("unreadable"));
+    QVERIFY(verdicts[2].reason.find("/nowhere.png") != std::string::npos || verdicts[2].reason.find("nowhere") != std::string::npos);
+    QCOMPARE(verdicts[5].category, std::string("prompt too long"));
+    QCOMPARE(whole.student.most, most);
+    QCOMPARE(whole.student.least, least);
+    QCOMPARE(whole.teacher.most, teacherMost);
+    QCOMPARE(whole.studentLimit, verdicts[0].studentLimit);
+    QCOMPARE(whole.teacherLimit, verdicts[0].teacherLimit);
+
+    CueEdit edit;  // what is typed counts before it is saved
+    edit.row = 1, edit.cue = "A red square, left. A blue one, right.", edit.originalCue = "A red square, left.", edit.id = "c1";
+    ask.first = 1;
+    ask.count = 1;
+    ask.edits = {{1, edit}};
+    const std::vector<RowVerdict> edited = m_engine->checkRows(ask, {});
+    QCOMPARE(edited.size(), std::size_t(1));
+    QVERIFY(edited[0].teacher > verdicts[1].teacher);
+    QCOMPARE(edited[0].student, verdicts[1].student);
+    QCOMPARE(edited[0].privilege, edit.cue);
+    QVERIFY(edited[0].teacherText.find("[Hint]: A red square, left. A blue one, right.") != std::string::npos);
+  }
+
   void whatIfWorksThroughTheDoor() {
     WhatIfRequest ask;
     ask.base = request();

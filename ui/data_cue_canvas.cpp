@@ -33,6 +33,11 @@ void CueCanvas::setMarks(const std::vector<CueMark>& marks) {
   if (m_selected >= int(m_marks.size())) m_selected = -1;
   update();
 }
+void CueCanvas::setEmptyText(const QString& title, const QString& detail) {
+  m_emptyTitle = title;
+  m_emptyDetail = detail;
+  update();
+}
 void CueCanvas::setTool(Tool tool) {
   m_tool = tool;
   setCursor(tool == Tool::Move ? Qt::ArrowCursor : Qt::CrossCursor);
@@ -218,7 +223,7 @@ void CueCanvas::paintEvent(QPaintEvent*) {
   const Colors& c = colors();
   QPainter p(this);
   p.fillRect(rect(), c.well);
-  if (m_picture.isNull()) return paintEmpty(p, QRectF(rect()).adjusted(16, 16, -16, -16), tr("No picture in this row"), {}, c);
+  if (m_picture.isNull()) return paintEmpty(p, QRectF(rect()).adjusted(16, 16, -16, -16), m_emptyTitle, m_emptyDetail, c);
   const QRectF r = pictureRect();
   p.setRenderHint(QPainter::SmoothPixmapTransform, r.width() < m_picture.width());
   p.drawImage(r, m_picture);

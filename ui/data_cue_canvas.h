@@ -26,6 +26,8 @@ class CueCanvas : public QWidget, public CellSource {
   void setGrid(bool shown, int patch);  // lines every `patch` pixels
   void setSnap(bool snap) { m_snap = snap; }
   void setSelected(int mark);
+  /// What stands in the place of a picture that is not there.
+  void setEmptyText(const QString& title, const QString& detail);
   int selected() const { return m_selected; }
   void removeSelected();
 
@@ -61,6 +63,7 @@ class CueCanvas : public QWidget, public CellSource {
   void emitEdit(const QString& verb);
 
   QImage m_picture;
+  QString m_emptyTitle, m_emptyDetail;
   std::vector<CueMark> m_marks;
   Tool m_tool = Tool::Box;
   bool m_grid = true, m_snap = false;

@@ -87,7 +87,7 @@ DataPage::DataPage(Session& session, Workspace& workspace, QWidget* parent) : QW
   noneColumn->addStretch(1);
   const QString demo = workspace.demoData(QStringLiteral("test"));
   m_empty->setText(tr("No data set is open."), tr("Drop a verl parquet or JSONL file anywhere, or choose one in the navigator."), demo.isEmpty() ? tr("Open a file") : tr("Open the demo's data"));
-  connect(m_empty, &EmptyPanel::actionChosen, this, [this, demo] { demo.isEmpty() ? Q_EMIT openRequested() : openFile(demo); });
+  connect(m_empty, &EmptyPanel::actionChosen, this, [this, demo] { demo.isEmpty() || m_error->isVisible() ? Q_EMIT openRequested() : openFile(demo); });
   m_stack->addWidget(none);
 
   auto* split = new QSplitter(Qt::Horizontal);
@@ -154,8 +154,13 @@ QWidget* DataPage::buildRows() {
   m_lintHead->setText(tr("Lint, whole set"), tr("not run"));
   m_lintHead->setPixelSize(12, QFont::DemiBold);
   m_lintAll = new QPushButton(tr("Run lint"));
-  m_lintAll->setToolTip(tr("Looks at every row: placeholders, empty cues, answers and theorem words in cues, boxes outside the picture"));
+  m_lintAll->setToolTip(tr("Looks at every row: lengths, placeholders, empty cues, answers and theorem words in cues, boxes outside the picture"));
+  m_judge = new QComboBox;
+  m_judge->setAccessibleName(tr("Run whose limits count"));
+  m_judge->setToolTip(tr("The models, limits and privilege that prompts and lint go by, as a run of this configuration reads the rows"));
+  m_judge->setMaximumWidth(170);
   lint->row()->addWidget(m_lintHead, 1);
+  lint->row()->addWidget(m_judge);
   lint->row()->addWidget(m_lintAll);
   m_complaints = new QListWidget;
   m_complaints->setWhatsThis(tr("What lint found wrong or doubtful; choosing one goes to its row."));
@@ -211,7 +216,9 @@ QWidget* DataPage::buildEditor() {
   m_cueHead = new ElidedLabel;
   m_cueHead->setText(tr("Cue text"), tr("Say what is visible; not the theorem, the plan or the answer."));
   m_cueHead->setPixelSize(12, QFont::DemiBold);
+  m_suggest = new QPushButton(tr("Suggest cue"));
   cueHead->row()->addWidget(m_cueHead, 1);
+  cueHead->row()->addWidget(m_suggest);
   m_cue = new QPlainTextEdit;
   m_cue->setWhatsThis(tr("The cue text that only the teacher reads."));
   m_cue->setFixedHeight(66);
@@ -271,7 +278,9 @@ void DataPage::connectRows() {
     else if (!m_search->text().isEmpty() || m_show->currentIndex() > 0) m_model->fetchMore({});  // a search looks at all rows
   });
   connect(&m_session, &Session::rowsFailed, this, [this](const QString& file, const Failure& failure) {
-    if (file == m_model->file()) fail(failure);
+    if (file != m_model->file()) return;
+    if (m_stack->currentIndex() == 0) m_empty->setText(tr("No data set is open."), tr("Drop a verl parquet or JSONL file anywhere, or choose one in the navigator."), tr("Open a file"));
+    fail(failure);
   });
   connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this] { showRow(); });
   const auto choose = [this] {
@@ -293,6 +302,17 @@ void DataPage::connectRows() {
   connect(m_complaints, &QListWidget::itemClicked, this, jump);
   connect(m_complaints, &QListWidget::itemActivated, this, jump);
   connect(m_save, &QPushButton::clicked, this, &DataPage::save);
+  connect(m_suggest, &QPushButton::clicked, this, &DataPage::suggestCue);
+  connect(m_judge, &QComboBox::currentIndexChanged, this, [this] {
+    if (!m_filling) m_promptTimer.start();
+    refreshState();
+  });
+  connect(&m_workspace, &Workspace::changed, this, &DataPage::fillJudges);
+  connect(&m_session, &Session::runAdded, this, &DataPage::fillJudges);
+  connect(&m_session, &Session::modelOpened, this, [this] {
+    m_promptTimer.start();
+    refreshState();
+  });
   connect(findChild<QPushButton*>(QStringLiteral("data.saveAs")), &QPushButton::clicked, this, [this] {
     auto* dialog = new QFileDialog(this, tr("New data file"));
     dialog->setAttribute(Qt::WA_DeleteOnClose);
@@ -302,7 +322,7 @@ void DataPage::connectRows() {
     connect(dialog, &QFileDialog::fileSelected, this, &DataPage::saveAs);
     dialog->open();
   });
-  connect(&m_promptTimer, &QTimer::timeout, this, &DataPage::renderPrompts);
+  connect(&m_promptTimer, &QTimer::timeout, this, &DataPage::checkRow);
   connect(m_canvas, &CueCanvas::marksEdited, this, [this](const std::vector<CueMark>& marks, const QString& words, const QString& key) {
     CueEdit next = currentCue();
     next.marks = marks;
@@ -318,6 +338,10 @@ void DataPage::connectRows() {
     if (m_filling) return;
     CueEdit next = currentCue();
     next.cue = m_cue->toPlainText().toStdString();
+    // Who types here has the reference answer on the page.
+    next.origin.how = next.origin.how.rfind("suggested", 0) == 0 ? "suggested, edited" : "edited";
+    if (next.origin.how == "edited") next.origin = {"edited", {}, {}, -1, 1};
+    next.origin.sawAnswer = 1;
     edit(next, tr("Type cue"), QStringLiteral("cue-%1").arg(next.row));
   });
   connect(m_marks, &QTableWidget::currentCellChanged, this, [this](int row) {
@@ -334,6 +358,7 @@ void DataPage::connectRows() {
   });
   m_marks->installEventFilter(this);
   m_canvas->installEventFilter(this);
+  fillJudges();
   refreshState();
 }
 
@@ -364,8 +389,17 @@ void DataPage::resizeEvent(QResizeEvent* event) {
 void DataPage::openFile(const QString& file) {
   m_error->hide();
   m_rowError->hide();
+  if (!m_dirty.isEmpty()) {  // they are here again when that file is
+    m_kept[m_model->file()] = unsavedEdits();
+    Q_EMIT said(tr("%1 unsaved edits of %2 are kept").arg(m_dirty.size()).arg(QFileInfo(m_model->file()).fileName()));
+  }
   m_undo->clear();
   m_edits.clear();
+  m_verdict.reset();
+  m_notComputed.clear();
+  if (m_suggesting) suggestCue();  // the row is another one now
+  m_stack->setCurrentIndex(0);
+  m_empty->setText(tr("Reading %1").arg(QFileInfo(file).fileName()), tr("Its rows come in pages of %1.").arg(kPage), {});
   m_dirty.clear();
   m_found.clear();
   m_complaints->clear();
@@ -379,6 +413,11 @@ void DataPage::openFile(const QString& file) {
   } catch (...) {
     fail(currentFailure("reading saved cue edits"));
   }
+  for (const auto& [row, edit] : m_kept.take(file)) {
+    m_edits[row] = edit;
+    m_dirty.insert(row);
+  }
+  fillJudges();
   m_session.readRows(file, 0, kPage);
   refreshState();
 }

@@ -1,6 +1,7 @@
 // DataPage: the rows of a data file; the chosen row's picture with its evidence marks and its cue, to edit; both prompts side by
-// side; lint of the row and of the whole set. Rows come from the engine in pages. Edits can be undone and are kept beside the data
-// (engine/core/cue_edits.h), never in it. UI thread; owned by the main window.
+// side; lint of the row and of the whole set, in the tokens of a run's own processors. Rows come from the engine in pages. Edits can be
+// undone and are kept beside the data (engine/core/cue_edits.h), never in it; those that are not on the disk yet come back with the
+// session. UI thread; owned by the main window.
 #pragma once
 
 #include <QAbstractTableModel>
@@ -14,6 +15,7 @@
 
 #include "ui/data_side.h"
 #include "ui/session.h"
+#include "ui/session_file.h"
 
 class QCheckBox;
 class QComboBox;
@@ -32,6 +34,7 @@ class CueCanvas;
 class ElidedLabel;
 class EmptyPanel;
 class ErrorPanel;
+class SegmentedButton;
 class Workspace;
 
 /// Rows that have arrived; more are asked for when the view reaches the end (fetchMore).
@@ -78,7 +81,7 @@ class DataRowsModel : public QAbstractTableModel {
   mutable std::unordered_map<int, std::optional<Finding>> m_worst;  // of rows that were looked at
 };
 
-class DataPage : public QWidget {
+class DataPage : public QWidget, public SessionPart {
   Q_OBJECT
  public:
   DataPage(Session& session, Workspace& workspace, QWidget* parent = nullptr);
@@ -91,6 +94,14 @@ class DataPage : public QWidget {
   QListWidget* complaints() const { return m_complaints; }
   QPushButton* saveButton() const { return m_save; }
   QPushButton* lintButton() const { return m_lintAll; }
+  QPushButton* suggestButton() const { return m_suggest; }
+  QComboBox* judgeChooser() const { return m_judge; }
+  SegmentedButton* tools() const { return m_tools; }
+  ErrorPanel* errorPanel() const { return m_error; }
+  ErrorPanel* rowErrorPanel() const { return m_rowError; }
+  QString file() const { return m_model->file(); }
+  /// The run whose models, limits and privilege lint and prompts go by.
+  RunConfig judge() const;
   DataSide* side() const { return m_side; }
   /// The chosen row's cue as it is now.
   CueEdit currentCue() const;
@@ -100,10 +111,16 @@ class DataPage : public QWidget {
   bool save();
   /// Source with its edits as a new file; never the source itself. The answer comes in the page.
   void saveAs(const QString& file);
+  /// Asks the teacher for a cue of the chosen row, without its answer; a second call cancels.
+  void suggestCue();
   void lintAll();
   void jumpTo(qint64 row);
   /// Complaints as CSV, or the page as PNG. Throws Error.
   void exportTo(const QString& file);
+
+  QString sessionKey() const override { return QStringLiteral("data"); }
+  QJsonObject sessionState() const override;
+  void restoreSessionState(const QJsonObject& state) override;
 
  Q_SIGNALS:
   /// A row is sent to Inspect (double click, Enter or the button).
@@ -124,7 +141,12 @@ class DataPage : public QWidget {
   void showCue();          // marks, text, lint and provenance of the chosen row
   void edit(const CueEdit& next, const QString& words, const QString& mergeKey);
   void put(const CueEdit& cue);
-  void renderPrompts();
+  void checkRow();
+  void showVerdict();
+  void previewCue(const CueEdit& before);
+  void fillJudges();
+  QString teacherModel(QString* refusal) const;
+  CueEdits unsavedEdits() const;
   void refreshState();
   void fail(const Failure& failure);
   void endLint(int run, const QString& note);
@@ -136,6 +158,13 @@ class DataPage : public QWidget {
   QSortFilterProxyModel* m_filter = nullptr;
   CueEdits m_edits;
   QSet<qint64> m_dirty;
+  QHash<QString, CueEdits> m_kept;  // of files that were left with edits that are not on the disk
+  mutable std::optional<RunConfig> m_judged;  // what judge() read last, of
+  mutable QString m_judgedFor;
+  std::optional<RowVerdict> m_verdict;
+  QString m_verdictFile, m_notComputed;  // why the row could not be checked
+  bool m_suggesting = false;
+  int m_suggested = 0;
   QUndoStack* m_undo = nullptr;
   qint64 m_wantedRow = -1, m_askedRow = -1;  // to jump to; whose picture was asked for again
   int m_prompted = 0;
@@ -156,7 +185,9 @@ class DataPage : public QWidget {
   ElidedLabel* m_lintHead = nullptr;
   QPushButton* m_lintAll = nullptr;
   QListWidget* m_complaints = nullptr;
-  class SegmentedButton* m_tools = nullptr;
+  SegmentedButton* m_tools = nullptr;
+  QComboBox* m_judge = nullptr;
+  QPushButton* m_suggest = nullptr;
   QPushButton* m_save = nullptr;
   CueCanvas* m_canvas = nullptr;
   ElidedLabel* m_readout = nullptr;

@@ -11,7 +11,6 @@
 #include <QTableView>
 #include <QTableWidget>
 #include <QUndoStack>
-#include <nlohmann/json.hpp>
 
 #include "ui/data_cue_canvas.h"
 #include "ui/data_page.h"
@@ -34,24 +33,10 @@ QString person() {
   return name.isEmpty() ? QStringLiteral("person") : name;
 }
 
-/// Pictures of a rendered prompt as one word.
-QString folded(QString text, int visualTokens) {
-  const QString mark = visualTokens > 0 ? QObject::tr("[image, %1 tokens]").arg(visualTokens) : QObject::tr("[image]");
-  return text.replace(QStringLiteral("<|vision_start|><|image_pad|><|vision_end|>"), mark).replace(QStringLiteral("<image>"), mark);
-}
-
-ChatMessage userMessage(const std::string& prompt, const std::string& hint) {
-  nlohmann::json parts = nlohmann::json::array();
-  std::size_t at = 0;
-  const auto text = [&](const std::string& words) {
-    if (!words.empty()) parts.push_back({{"type", "text"}, {"text", words}});
-  };
-  for (std::size_t mark; (mark = prompt.find("<image>", at)) != std::string::npos; at = mark + 7) {
-    text(prompt.substr(at, mark - at));
-    parts.push_back({{"type", "image"}});
-  }
-  text(prompt.substr(at) + (hint.empty() ? std::string() : "\n[Hint]: " + hint));
-  return {"user", parts.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+const RowVerdict* verdictOf(const std::vector<RowVerdict>& verdicts, qint64 row) {
+  for (const RowVerdict& verdict : verdicts)
+    if (verdict.row == row) return &verdict;
+  return nullptr;
 }
 
 }  // namespace
@@ -71,6 +56,7 @@ void DataPage::showRow() {
   if (!row) return;
   if (row->image.empty() && row->pictures > 0 && row->problem.empty() && m_askedRow != row->index) m_session.readRows(m_model->file(), m_askedRow = row->index, 1);
   m_canvas->setSelected(-1);
+  m_canvas->setEmptyText(row->problem.empty() ? row->pictures > 0 ? tr("Fetching the picture") : tr("No picture in this row") : tr("This row cannot be read"), QString::fromStdString(row->problem).simplified());
   m_canvas->setPicture(QImage::fromData(row->image.data(), int(row->image.size())).convertToFormat(QImage::Format_RGB888));
   m_inspect->setEnabled(row->problem.empty());
   m_inspect->setToolTip(row->problem.empty() ? tr("Ask the student this row's question, with the cue as it is now (Enter)") : QString::fromStdString(row->problem));
@@ -105,7 +91,7 @@ void DataPage::showCue() {
     }
   }
   m_filling = false;
-  m_side->setFindings(lintRow(*row, cue, m_canvas->picture().width(), m_canvas->picture().height()));
+  showVerdict();
   m_side->setProvenance(cue, row);
   const qsizetype sentences = text.count(u'.') + (text.trimmed().isEmpty() || text.trimmed().endsWith(u'.') ? 0 : 1);
   m_cueHead->setText(tr("Cue text"), text.trimmed().isEmpty() ? tr("none. Say what is visible; not the theorem, the plan or the answer.") : tr("%1 sentences. Say what is visible; not the theorem, the plan or the answer.").arg(sentences));
@@ -124,6 +110,15 @@ void DataPage::refreshState() {
   const CueEdit cue = currentCue();
   if (mark >= 0 && mark < int(cue.marks.size())) m_readout->setText(m_canvas->cellName(mark), tr("Arrow keys move by 1 px, Shift by a patch, Del deletes"));
   else m_readout->setText(m_canvas->picture().isNull() ? QString() : tr("%1 × %2 px").arg(m_canvas->picture().width()).arg(m_canvas->picture().height()), tr("Drag to draw; click a mark in its table to take it"));
+  if (m_suggest) {
+    QString refusal;
+    const DataRow* row = m_model->row(currentRow());
+    const QString model = teacherModel(&refusal);
+    if (row && refusal.isEmpty()) refusal = !row->problem.empty() ? tr("This row cannot be read.") : row->pictures != 1 ? tr("Suggest cue reads rows with one picture; this one has %1.").arg(row->pictures) : QString();
+    m_suggest->setEnabled(m_suggesting || (row && refusal.isEmpty()));
+    m_suggest->setText(m_suggesting ? tr("Cancel") : tr("Suggest cue"));
+    m_suggest->setToolTip(m_suggesting ? tr("The teacher is writing") : !refusal.isEmpty() ? refusal : tr("%1 says what is visible, without the answer; its words come as an edit that can be undone").arg(QFileInfo(model).fileName()));
+  }
   m_save->setEnabled(!m_dirty.isEmpty());
   m_save->setText(m_dirty.isEmpty() ? tr("Saved") : tr("Save %1 rows").arg(m_dirty.size()));
   m_save->setToolTip(m_dirty.isEmpty() ? tr("There are no edits that are not on the disk.") : tr("Writes %1 (Ctrl+S); the data file itself is not touched").arg(QFileInfo(QString::fromStdString(cueEditsFile(m_model->file().toStdString()))).fileName()));
@@ -138,15 +133,21 @@ void DataPage::edit(const CueEdit& next, const QString& words, const QString& me
   after.by = person().toStdString();
   after.at = QDateTime::currentDateTimeUtc().toString(Qt::ISODate).toStdString();
   after.changes = before.changes + 1;
+  if (after.cue == after.originalCue) after.origin = cueOf(*m_model->row(int(next.row))).origin;  // the data's own words again
   pushEdit(this, words, [this, after] { put(after); }, [this, before] { put(before); }, mergeKey);
 }
 
 void DataPage::put(const CueEdit& cue) {
+  const CueEdit before = m_model->cueAt(int(cue.row));
   m_edits[cue.row] = cue;
   m_dirty.insert(cue.row);
   m_model->touch(int(cue.row));
-  if (currentRow() == int(cue.row)) showCue();
-  else jumpTo(cue.row);
+  if (currentRow() == int(cue.row)) {
+    showCue();
+    previewCue(before);
+  } else {
+    jumpTo(cue.row);
+  }
   refreshState();
 }
 
@@ -162,6 +163,13 @@ bool DataPage::save() {
     fail(currentFailure("saving cue edits"));
     return false;
   }
+}
+
+CueEdits DataPage::unsavedEdits() const {
+  CueEdits edits;
+  for (const qint64 row : m_dirty)
+    if (const auto edit = m_edits.find(row); edit != m_edits.end()) edits.insert(*edit);
+  return edits;
 }
 
 void DataPage::saveAs(const QString& file) {
@@ -192,53 +200,6 @@ void DataPage::jumpTo(qint64 row) {
   m_table->scrollTo(at);
 }
 
-// The prompts as the demo's or the opened model's template renders them; without a model, as the data has them.
-void DataPage::renderPrompts() {
-  const DataRow* row = m_model->row(currentRow());
-  if (!row) return;
-  const std::string cue = currentCue().cue;
-  const std::string hint = "[Hint]: " + cue;
-  SidePrompt plain[2];
-  plain[0].text = folded(QString::fromStdString(row->prompt), 0);
-  plain[1].text = plain[0].text + (cue.empty() ? QString() : QStringLiteral("\n") + QString::fromStdString(hint));
-  plain[1].cue = cue.empty() ? QString() : QString::fromStdString(hint);
-  QString model;
-  if (!m_session.models().empty()) model = QString::fromStdString(m_session.models().back().folder);
-  if (model.isEmpty() && !m_workspace.models().empty()) model = m_workspace.models().front().path;
-  if (model.isEmpty() || !row->problem.empty()) return m_side->setPrompts(plain[0], plain[1], tr("as the data has them; open a model for its template"));
-  m_side->setPrompts(plain[0], plain[1], tr("rendering"));
-  const int number = ++m_prompted;
-  const QPointer<DataPage> self(this);
-  InspectRequest request;
-  request.student = model.toStdString();
-  request.imageBytes = row->image;
-  request.imageLabel = row->id;
-  request.question = row->prompt;
-  m_session.submit("data-prompts", [self, number, model, request, prompt = row->prompt, cue, plain1 = plain[1].cue](Engine& engine, const EventSink& sink, std::stop_token) {
-    SidePrompt rendered[2];
-    QString note = QObject::tr("template of %1").arg(QFileInfo(model).fileName());
-    try {
-      int visual = -1;
-      if (!request.imageBytes.empty()) visual = int(engine.inspectCost(request, sink).visualTokens);
-      for (int side = 0; side < 2; ++side) {
-        const RenderedPrompt prompted = engine.chat(model.toStdString(), {userMessage(prompt, side ? cue : std::string())}, true);
-        int pads = 0;
-        for (const Token& token : prompted.tokens) pads += token.text == "<|image_pad|>";
-        rendered[side].text = folded(QString::fromStdString(prompted.text), visual);
-        if (pads == 0 || visual >= 0) rendered[side].tokens = int(prompted.tokens.size()) - pads + std::max(0, visual);
-      }
-      rendered[1].cue = plain1;
-    } catch (const Error& error) {
-      const QString why = QString::fromStdString(error.failure().what);
-      Session::reply(QPointer<QObject>(self.data()), [self, number, why] { if (self && number == self->m_prompted) Q_EMIT self->said(why); });
-      return;
-    }
-    Session::reply(QPointer<QObject>(self.data()), [self, number, a = rendered[0], b = rendered[1], note] {
-      if (self && number == self->m_prompted) self->m_side->setPrompts(a, b, note);
-    });
-  });
-}
-
 void DataPage::lintAll() {
   if (m_linting) {
     m_session.cancelJobs("lint");
@@ -250,31 +211,47 @@ void DataPage::lintAll() {
   m_lintAll->setText(tr("Cancel"));
   const QPointer<DataPage> self(this);
   const int run = ++m_lintRun;
-  const auto lint = [self, run, file = m_model->file(), edits = m_edits](Engine& engine, const std::stop_token& stop) {
+  CheckRowsRequest request;
+  request.file = m_model->file().toStdString();
+  request.count = kLintPage;
+  request.config = judge();
+  request.edits = m_edits;
+  auto lint = [self, run, file = m_model->file(), request, edits = m_edits](Engine& engine, const std::stop_token& stop) mutable {
     std::vector<Complaint> found;
+    QString notCounted;  // why there are no lengths
     int counts[kChecks] = {};
     qint64 total = 0;
     for (qint64 first = 0;; first += kLintPage) {
       if (stop.stop_requested()) throw Cancelled();
       const DataRows page = engine.readRows(file.toStdString(), first, kLintPage);
       total = page.total;
+      std::vector<RowVerdict> verdicts;
+      if (notCounted.isEmpty()) {
+        request.first = first;
+        try {
+          verdicts = engine.checkRows(request, stop);
+        } catch (const Error& error) {  // the models that count are not there: everything else is looked at all the same
+          notCounted = QString::fromStdString(error.failure().what + ": " + error.failure().where);
+        }
+      }
       for (const DataRow& row : page.rows) {
         const QSize size = QImage::fromData(row.image.data(), int(row.image.size())).size();
         const auto edit = edits.find(row.index);
-        for (const Finding& finding : lintRow(row, edit != edits.end() ? edit->second : cueOf(row), size.width(), size.height())) {
+        for (const Finding& finding : lintRow(row, edit != edits.end() ? edit->second : cueOf(row), size.width(), size.height(), verdictOf(verdicts, row.index))) {
           if (finding.verdict == Verdict::Fine) continue;
           ++counts[int(finding.check)];
           if (found.size() < kMostComplaints) found.push_back({row.index, QString::fromStdString(row.id), finding});
         }
       }
       const bool last = page.rows.empty() || first + kLintPage >= total;
-      Session::reply(QPointer<QObject>(self.data()), [self, run, found = last ? found : std::vector<Complaint>(), first, total, last, counts = std::vector<int>(counts, counts + kChecks)] {
+      Session::reply(QPointer<QObject>(self.data()), [self, run, notCounted, found = last ? found : std::vector<Complaint>(), first, total, last, counts = std::vector<int>(counts, counts + kChecks)] {
         if (!self || run != self->m_lintRun || !self->m_linting) return;
         if (!last) return self->m_lintHead->setText(tr("Lint, whole set"), tr("%1 of %2 rows").arg(std::min(total, first + kLintPage)).arg(total));
         self->m_found = found;
         QStringList sums;
         for (int check = 0; check < kChecks; ++check)
           if (counts[std::size_t(check)]) sums << tr("%1 %2").arg(checkTitle(Check(check)).toLower()).arg(counts[std::size_t(check)]);
+        if (!notCounted.isEmpty()) sums << tr("lengths not computed (%1)").arg(notCounted);
         self->endLint(run, sums.isEmpty() ? tr("%1 rows, no complaints").arg(total) : tr("%1 rows: %2").arg(total).arg(sums.join(QStringLiteral(", "))));
         for (const Complaint& complaint : found) {
           auto* item = new QListWidgetItem(complaint.finding.verdict == Verdict::Wrong ? icon(Icon::Cross, colors().danger) : icon(Icon::Caution, colors().caution),
@@ -287,7 +264,7 @@ void DataPage::lintAll() {
       if (last) break;
     }
   };
-  m_session.submit("lint", [self, run, lint](Engine& engine, const EventSink&, std::stop_token stop) {
+  m_session.submit("lint", [self, run, lint](Engine& engine, const EventSink&, std::stop_token stop) mutable {
     try {
       lint(engine, stop);
     } catch (const Cancelled&) {  // asked for: whoever cancelled knows

@@ -38,11 +38,11 @@ void LintList::paintEvent(QPaintEvent*) {
   p.fillRect(rect(), c.panel);
   int y = 2;
   for (const Finding& f : m_findings) {
-    paintIcon(p, QRectF(8, y + 6, 16, 16), f.verdict == Verdict::Fine ? Icon::Check : f.verdict == Verdict::Look ? Icon::Caution : Icon::Cross,
+    if (!f.open) paintIcon(p, QRectF(8, y + 6, 16, 16), f.verdict == Verdict::Fine ? Icon::Check : f.verdict == Verdict::Look ? Icon::Caution : Icon::Cross,
               f.verdict == Verdict::Fine ? c.text2 : f.verdict == Verdict::Look ? c.caution : c.danger);
     p.setFont(uiFont(12));
     p.setPen(c.text);
-    p.drawText(QRect(32, y + 1, width() - 40, 17), Qt::AlignVCenter, f.verdict == Verdict::Fine ? checkTitle(f.check) : checkTitle(f.check) + QStringLiteral(": ") + f.words);
+    p.drawText(QRect(32, y + 1, width() - 40, 17), Qt::AlignVCenter, f.verdict == Verdict::Fine && !f.open ? checkTitle(f.check) : checkTitle(f.check) + QStringLiteral(": ") + f.words);
     p.setFont(uiFont(11));
     p.setPen(c.text3);
     p.drawText(QRect(32, y + 16, width() - 40, 16), Qt::AlignVCenter, p.fontMetrics().elidedText(f.detail, Qt::ElideRight, width() - 40));
@@ -82,6 +82,24 @@ DataSide::DataSide(QWidget* parent) : QWidget(parent) {
     prompts->addWidget(half);
   }
   m_promptPanel = new Panel(QStringLiteral("data.prompts"), tr("Prompts as rendered"), prompts);
+  auto* batch = new QWidget;
+  auto* batchColumn = new QVBoxLayout(batch);
+  batchColumn->setContentsMargins(0, 0, 0, 0);
+  batchColumn->setSpacing(0);
+  auto* batchStrip = new Strip(24);
+  m_batchHead = new ElidedLabel;
+  m_batchHead->setPixelSize(12, QFont::DemiBold);
+  batchStrip->row()->addWidget(m_batchHead, 1);
+  m_batch = new QPlainTextEdit;
+  m_batch->setWhatsThis(tr("The row as the trainer gets it: the student's prompt, masked, and behind it the reference answer, which the loss counts. A distillation run puts the student's own response there."));
+  m_batch->setReadOnly(true);
+  m_batch->setFont(monoFont(11));
+  m_batch->setAcceptDrops(false);
+  m_batch->setTabChangesFocus(true);
+  m_batch->setAccessibleName(tr("Decoded batch with its loss mask"));
+  batchColumn->addWidget(batchStrip);
+  batchColumn->addWidget(m_batch, 1);
+  m_promptPanel->addTab(tr("Batch"), batch);
   split->addWidget(m_promptPanel);
   m_lint = new LintList;
   auto* scroll = new QScrollArea;
@@ -110,6 +128,39 @@ void DataSide::setPrompts(const SidePrompt& student, const SidePrompt& teacher, 
   mark();
 }
 
+void DataSide::setTeacherText(const QString& text, const QString& cue) {
+  if (m_text[1]->toPlainText() != text) m_text[1]->setPlainText(text);
+  m_cue = cue;
+  m_promptPanel->setNote(tr("counting"));
+  mark();
+}
+
+void DataSide::setBatch(const std::vector<BatchToken>& batch, const QString& note) {
+  m_trained.clear();
+  QString text;
+  int masked = 0, trained = 0;
+  QByteArray pending;  // a character may lie across tokens
+  const auto flush = [&] {
+    text += QString::fromUtf8(pending);
+    pending.clear();
+  };
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const BatchToken& token = batch[i];
+    (token.trained ? trained : masked) += token.count;
+    if (token.visual || (i > 0 && batch[i - 1].trained != token.trained)) flush();
+    if (token.trained && (m_trained.empty() || !batch[i - 1].trained)) m_trained.emplace_back(int(text.size()), int(text.size()));
+    if (token.visual) text += tr("[%1 × %2]").arg(token.count).arg(QString::fromStdString(token.text));
+    else pending += QByteArray::fromStdString(token.text);
+  }
+  flush();
+  if (!m_trained.empty()) m_trained.back().second = int(text.size());
+  if (m_batch->toPlainText() != text) m_batch->setPlainText(text);
+  m_batchHead->setText(batch.empty() ? tr("No batch") : trained ? tr("%1 masked, %2 trained").arg(masked).arg(trained) : tr("%1 masked, nothing to train on").arg(masked), note);
+  mark();
+}
+
+QString DataSide::batchNote() const { return m_batchHead->text(); }
+
 // The cue's ground is the teacher's orange, as in every panel; ink text on it.
 void DataSide::mark() {
   QList<QTextEdit::ExtraSelection> marks;
@@ -124,13 +175,32 @@ void DataSide::mark() {
     marks << mark;
   }
   m_text[1]->setExtraSelections(marks);
+  QList<QTextEdit::ExtraSelection> trained;
+  for (const auto& [begin, end] : m_trained) {
+    QTextEdit::ExtraSelection span;
+    span.cursor = QTextCursor(m_batch->document());
+    span.cursor.setPosition(begin);
+    span.cursor.setPosition(std::min(end, int(m_batch->document()->characterCount()) - 1), QTextCursor::KeepAnchor);
+    span.format.setBackground(colors().gapLow);  // the student's ground under ink text
+    span.format.setForeground(colors().text);
+    trained << span;
+  }
+  m_batch->setExtraSelections(trained);
 }
 
 void DataSide::setProvenance(const CueEdit& cue, const DataRow* row) {
   std::vector<FactRow> rows;
   const auto put = [&](const QString& name, const QString& value, const QString& tip = {}) { rows.push_back({name, {value}, {}, tip}); };
   if (row) {
-    put(tr("Cue from"), cue.changed() ? tr("edited") : row->cue.empty() ? tr("none") : tr("the data file"));
+    const CueOrigin& o = cue.origin;
+    const bool own = cue.cue != cue.originalCue;  // its text is a person's or a teacher's; else the data's
+    put(tr("Cue from"), own ? (o.how.empty() ? tr("edited") : QString::fromStdString(o.how)) : cue.cue.empty() ? tr("none") : o.how.empty() ? tr("the data file") : tr("the data file, %1").arg(QString::fromStdString(o.how)));
+    if (!cue.cue.empty() && !(own && o.model.empty())) {
+      put(tr("Model"), o.model.empty() ? tr("not recorded") : QString::fromStdString(o.model), QString::fromStdString(o.model));
+      put(tr("Prompt"), o.prompt.empty() ? tr("not recorded") : QString::fromStdString(o.prompt).simplified(), QString::fromStdString(o.prompt));
+      put(tr("Seed"), o.seed >= 0 ? QString::number(o.seed) : !o.model.empty() && own ? tr("greedy") : tr("not recorded"));
+    }
+    if (!cue.cue.empty()) put(tr("Saw the answer"), o.sawAnswer < 0 ? tr("not recorded") : o.sawAnswer ? tr("yes") : tr("no"));
     if (cue.changed()) {
       put(tr("Edited by"), tr("%1, %2 changes").arg(QString::fromStdString(cue.by)).arg(cue.changes));
       put(tr("Edited at"), QString::fromStdString(cue.at));

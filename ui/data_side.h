@@ -1,5 +1,5 @@
-// DataSide: the right side of Data: both prompts as the models read them, side by side with their lengths and the cue on orange,
-// the row's lint, and where its cue comes from. UI thread; owned by the Data page.
+// DataSide: the right side of Data: both prompts as the models read them, side by side with their lengths and the cue on orange, or the
+// decoded batch with its loss mask; the row's lint, and where its cue comes from. UI thread; owned by the Data page.
 #pragma once
 
 #include <QSyntaxHighlighter>
@@ -43,6 +43,13 @@ class DataSide : public QWidget {
   void setPrompts(const SidePrompt& student, const SidePrompt& teacher, const QString& note);
   void setFindings(const std::vector<Finding>& findings) { m_lint->setFindings(findings); }
   void setProvenance(const CueEdit& cue, const DataRow* row);
+  /// The teacher's prompt follows an edit before the engine has rendered it: `text` is the old one with the cue exchanged.
+  void setTeacherText(const QString& text, const QString& cue);
+  /// Prompt and reference answer as tokens; what the loss counts has the student's ground. Empty with a reason.
+  void setBatch(const std::vector<BatchToken>& batch, const QString& note);
+  QPlainTextEdit* batchText() const { return m_batch; }
+  QString batchNote() const;
+  Panel* promptPanel() const { return m_promptPanel; }
   QPlainTextEdit* studentText() const { return m_text[0]; }
   QPlainTextEdit* teacherText() const { return m_text[1]; }
   LintList* lint() const { return m_lint; }
@@ -51,6 +58,9 @@ class DataSide : public QWidget {
   void mark();
   QPlainTextEdit* m_text[2] = {};
   ElidedLabel* m_head[2] = {};
+  QPlainTextEdit* m_batch = nullptr;
+  ElidedLabel* m_batchHead = nullptr;
+  std::vector<std::pair<int, int>> m_trained;  // characters of the batch that the loss counts: begin, end
   QString m_cue;
   Panel* m_promptPanel = nullptr;
   LintList* m_lint = nullptr;

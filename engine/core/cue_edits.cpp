@@ -26,7 +26,65 @@ std::vector<CueMark> marksOf(const Json& list) {
   return marks;
 }
 
+Json provenanceJson(const CueEdit& edit) {
+  const CueOrigin& o = edit.origin;
+  Json json = {{"how", o.how.empty() ? "edited" : o.how}, {"by", edit.by}, {"at", edit.at}, {"changes", edit.changes}};
+  if (!o.model.empty()) json["model"] = o.model;
+  if (!o.prompt.empty()) json["prompt"] = o.prompt;
+  if (o.seed >= 0) json["seed"] = o.seed;
+  if (o.sawAnswer >= 0) json["saw_answer"] = o.sawAnswer == 1;
+  return json;
+}
+
+CueOrigin originFrom(const Json& json) {
+  CueOrigin origin;
+  const auto text = [&](const char* name) {
+    const auto found = json.find(name);
+    return found == json.end() || found->is_null() ? std::string() : found->is_string() ? found->get<std::string>() : found->dump();
+  };
+  origin.how = text("how");
+  origin.model = text("model");
+  origin.prompt = text("prompt");
+  if (const auto seed = json.find("seed"); seed != json.end() && seed->is_number_integer()) origin.seed = seed->get<std::int64_t>();
+  if (const auto saw = json.find("saw_answer"); saw != json.end() && saw->is_boolean()) origin.sawAnswer = saw->get<bool>() ? 1 : 0;
+  return origin;
+}
+
 }  // namespace
+
+CueOrigin cueOriginOf(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, false);
+  return json.is_object() ? originFrom(json) : CueOrigin();
+}
+
+std::string cueEditLine(const CueEdit& edit) {
+  const Json json = {{"row", edit.row},
+                     {"id", edit.id},
+                     {"cue", edit.cue},
+                     {"evidence", marksJson(edit.marks)},
+                     {"provenance", provenanceJson(edit)},
+                     {"original", {{"cue", edit.originalCue}, {"evidence", marksJson(edit.originalMarks)}}}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+CueEdit parseCueEdit(const std::string& line) {
+  const Json json = Json::parse(line);
+  CueEdit edit;
+  edit.row = json.at("row");
+  edit.id = json.value("id", "");
+  edit.cue = json.at("cue");
+  edit.marks = marksOf(json.at("evidence"));
+  const Json& original = json.at("original");
+  edit.originalCue = original.at("cue");
+  edit.originalMarks = marksOf(original.at("evidence"));
+  if (const auto p = json.find("provenance"); p != json.end()) {
+    edit.by = p->value("by", "");
+    edit.at = p->value("at", "");
+    edit.changes = p->value("changes", 1);
+    edit.origin = originFrom(*p);
+  }
+  return edit;
+}
 
 std::string cueEditsFile(const std::string& dataFile) { return dataFile + ".edits.jsonl"; }
 
@@ -37,20 +95,7 @@ CueEdits readCueEdits(const std::string& editsFile) {
   for (int number = 1; in && std::getline(in, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     try {
-      const Json json = Json::parse(line);
-      CueEdit edit;
-      edit.row = json.at("row");
-      edit.id = json.value("id", "");
-      edit.cue = json.at("cue");
-      edit.marks = marksOf(json.at("evidence"));
-      const Json& original = json.at("original");
-      edit.originalCue = original.at("cue");
-      edit.originalMarks = marksOf(original.at("evidence"));
-      if (const auto p = json.find("provenance"); p != json.end()) {
-        edit.by = p->value("by", "");
-        edit.at = p->value("at", "");
-        edit.changes = p->value("changes", 1);
-      }
+      CueEdit edit = parseCueEdit(line);
       edits[edit.row] = std::move(edit);
     } catch (const nlohmann::json::exception& error) {
       throw Error("Saved cue edits could not be read", editsFile + ", line " + std::to_string(number), error.what(),
@@ -64,13 +109,7 @@ void writeCueEdits(const std::string& editsFile, const CueEdits& edits) {
   std::string text;
   for (const auto& [row, edit] : edits) {
     if (!edit.changed()) continue;
-    const Json json = {{"row", row},
-                       {"id", edit.id},
-                       {"cue", edit.cue},
-                       {"evidence", marksJson(edit.marks)},
-                       {"provenance", {{"how", "edited"}, {"by", edit.by}, {"at", edit.at}, {"changes", edit.changes}}},
-                       {"original", {{"cue", edit.originalCue}, {"evidence", marksJson(edit.originalMarks)}}}};
-    text += json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    text += cueEditLine(edit) + "\n";
   }
   if (text.empty()) {
     std::error_code ignored;  // nothing to take away is fine
@@ -81,8 +120,8 @@ void writeCueEdits(const std::string& editsFile, const CueEdits& edits) {
 }
 
 std::string cueProvenance(const CueEdit& edit) {
-  const Json json = {{"how", "edited"}, {"by", edit.by}, {"at", edit.at}, {"changes", edit.changes},
-                     {"original", {{"cue", edit.originalCue}, {"evidence", marksJson(edit.originalMarks)}}}};
+  Json json = provenanceJson(edit);
+  json["original"] = {{"cue", edit.originalCue}, {"evidence", marksJson(edit.originalMarks)}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -1,7 +1,7 @@
 // CueEdits: changes that a person made to cues and evidence, kept beside the data (FILE.edits.jsonl), never in it. One line a row:
 //   {"row": 12, "id": "...", "cue": "...", "evidence": [{"kind": "box", "x", "y", "w", "h", "label", "from"}],
-//    "provenance": {"how": "edited", "by": "ann", "at": "2026-07-01T10:00:00Z", "changes": 3}, "original": {"cue", "evidence"}}
-// Pixels are those of the stored picture. No torch, no Qt; any thread.
+//    "provenance": {"how": "edited", "by": "ann", "at": "2026-07-01T10:00:00Z", "changes": 3, "saw_answer": true}, "original": {"cue", "evidence"}}
+// A suggested cue also says "model", "prompt" and "seed" (spec 5.1). Pixels are those of the stored picture. No torch, no Qt; any thread.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,17 @@ struct CueMark {
   bool operator==(const CueMark&) const = default;
 };
 
+/// How a cue's text came to be (spec 5.1). Empty and -1 stand for what nobody wrote down.
+struct CueOrigin {
+  std::string how;            // edited, suggested, «suggested, edited», or what the data say
+  std::string model, prompt;
+  std::int64_t seed = -1;
+  int sawAnswer = -1;         // whether whoever wrote it had seen the answer: 0 no, 1 yes
+  bool operator==(const CueOrigin&) const = default;
+};
+/// Of the data's column cue_provenance; empty text, and text that is no JSON object, say nothing.
+CueOrigin cueOriginOf(const std::string& json);
+
 /// What a row says where to look, and how it came to that.
 struct CueEdit {
   std::int64_t row = -1;
@@ -29,6 +40,7 @@ struct CueEdit {
   std::vector<CueMark> originalMarks;
   std::string by, at;  // who, and when in UTC
   int changes = 0;     // steps of editing; 0: as the data has it
+  CueOrigin origin;    // of `cue`
   bool changed() const { return cue != originalCue || marks != originalMarks; }
 };
 
@@ -39,8 +51,11 @@ std::string cueEditsFile(const std::string& dataFile);  // FILE.edits.jsonl
 CueEdits readCueEdits(const std::string& editsFile);
 /// Rows that are as the data has them are left out; no rows: the file is taken away. Durable, whole or not at all.
 void writeCueEdits(const std::string& editsFile, const CueEdits& edits);
-/// A JSONL data file with its edits applied, as another file: `cue` and `evidence` are the edited ones, `cue_provenance` keeps who,
-/// when and the original; every other column and row is kept as it is. Error when `output` is the source, or the source no JSONL.
+/// One edit as a line of JSON without its end, and back. Throws nlohmann::json::exception.
+std::string cueEditLine(const CueEdit& edit);
+CueEdit parseCueEdit(const std::string& line);
+/// A JSONL data file with its edits applied (editedLine), as another file; other rows are kept as they are. Error when `output` is the
+/// source, or the source no JSONL.
 void writeEditedJsonl(const std::string& source, const CueEdits& edits, const std::string& output);
 
 /// A line of JSONL with an edit applied, without the newline; throws nlohmann's exception for what is no object of JSON.

@@ -275,6 +275,7 @@ struct DataRow {
   std::vector<std::uint8_t> image;  // first picture, encoded; empty without one
   int pictures = 0;
   std::vector<PixelBox> evidence;   // pixels of the stored picture
+  std::string provenance;           // column cue_provenance, JSON (engine/core/cue_edits.h: CueOrigin); empty without it
   std::string problem;              // why this row cannot be read; empty otherwise
 };
 /// Some rows of a data file, in its order.

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "engine/core/cue_edits.h"
 #include "engine/core/failure.h"
 #include "engine/data/dataset.h"
 
@@ -24,8 +25,24 @@ std::vector<std::uint8_t> firstPicture(const Sample& sample, const std::string& 
 
 }  // namespace
 
-DataRows readRows(const std::string& file, std::int64_t first, int count, bool cueEdits) {
-  const Dataset dataset = Dataset::open({file}, cueEdits);
+std::shared_ptr<const Dataset> OpenData::of(const std::string& file) {
+  std::string stamp;
+  for (const std::string& part : {file, cueEditsFile(file)}) {
+    std::error_code size, time;
+    const auto bytes = std::filesystem::file_size(part, size);
+    const auto written = std::filesystem::last_write_time(part, time);
+    stamp += (size || time ? std::string("none") : std::to_string(bytes) + "@" + std::to_string(written.time_since_epoch().count())) + " ";
+  }
+  if (!m_data || m_file != file || m_stamp != stamp) {
+    m_data.reset();
+    m_data = std::make_shared<const Dataset>(Dataset::open({file}));
+    m_file = file;
+    m_stamp = stamp;
+  }
+  return m_data;
+}
+
+DataRows readRows(const Dataset& dataset, const std::string& file, std::int64_t first, int count) {
   DataRows out;
   out.file = file;
   out.total = dataset.size();
@@ -43,6 +60,7 @@ DataRows readRows(const std::string& file, std::int64_t first, int count, bool c
       row.answer = sample.answer.empty() ? sample.groundTruth : sample.answer;
       row.cue = sample.cue;
       row.hint = sample.hint;
+      if (const auto origin = sample.texts.find("cue_provenance"); origin != sample.texts.end()) row.provenance = origin->second;
       row.kind = sample.kind;
       row.layout = sample.layout;
       row.pictures = static_cast<int>(sample.pictures());
@@ -55,5 +73,7 @@ DataRows readRows(const std::string& file, std::int64_t first, int count, bool c
   }
   return out;
 }
+
+DataRows readRows(const std::string& file, std::int64_t first, int count, bool cueEdits) { return readRows(Dataset::open({file}, cueEdits), file, first, count); }
 
 }  // namespace cuescope

@@ -2,8 +2,10 @@
 // Rows are read when asked for: parquet by row group, JSONL by line offset. Not thread-safe; engine thread.
 //
 // Columns. Required: `prompt`. Known: data_source, teacher_prompt, images [{bytes, path}], reward_model {style, ground_truth},
-// ability, extra_info {index, split, answer, question}. Ours: id, hint, cue, evidence [{image, x, y, w, h, label}] (pixels of the
-// stored picture; kind "crop" of one shows the teacher that part), kind, layout ("image-first" or "question-first"). In JSONL `bytes` is base64 and `path` is relative to the file.
+// ability, extra_info {index, split, answer, question}. Ours: id, hint, cue, cue_provenance, evidence [{image, x, y, w, h, label}]
+// (pixels of the stored picture; kind "crop" of one shows the teacher that part), kind, layout ("image-first" or "question-first").
+// In JSONL `bytes` is base64 and `path` is relative to the file; a picture may also be {"image": path, file:// address or
+// data:image/...;base64,...}, as verl's image reader takes it.
 // Other columns are ignored, but for text, which Sample::texts keeps. A bad row throws Error that names file, row and reason; the caller decides what to do with it.
 #pragma once
 
@@ -41,7 +43,7 @@ struct Sample {
   std::vector<PixelBox> evidence;
   std::vector<PixelBox> crops;     // parts of the pictures that a cue shows besides (evidence of kind "crop"); they count as evidence too
   bool cueEdited = false;          // cue, evidence and crops are those of an edit beside the data
-  std::map<std::string, std::string> texts;  // every text column by name, for privileges of one's own
+  std::map<std::string, std::string> texts;  // every text column by name, for privileges of one's own; cue_provenance as JSON
 
   std::size_t pictures() const { return imageBytes.size(); }
 };

@@ -82,6 +82,17 @@ std::vector<Turn> turns(const Json& object, const char* key) {
   return result;
 }
 
+/// What verl's image reader takes as a picture: a path, a file:// address, or the bytes themselves.
+void splitAddress(const std::string& address, std::string& path, std::string& bytes) {
+  if (address.rfind("data:", 0) == 0) {
+    const auto begin = address.find(";base64,");
+    if (begin == std::string::npos) throw std::invalid_argument("a picture's data: address is not base64");
+    bytes = address.substr(begin + 8);
+  } else {
+    path = address.rfind("file://", 0) == 0 ? address.substr(7) : address;
+  }
+}
+
 Sample toSample(const Json& row, const fs::path& folder) {
   if (!row.is_object()) throw std::invalid_argument("the line is no JSON object");
   Sample sample;
@@ -107,9 +118,10 @@ Sample toSample(const Json& row, const fs::path& folder) {
   if (const Json* images = field(row, "images")) {
     if (!images->is_array()) throw std::invalid_argument("«images» is no list");
     for (const Json& image : *images) {
-      const Json item = image.is_string() ? Json{{"path", image}} : image;
-      sample.imageBytes.push_back(fromBase64(text(item, "bytes")));
-      const std::string path = text(item, "path");
+      const Json item = image.is_string() ? Json{{"image", image}} : image;
+      std::string path = text(item, "path"), bytes = text(item, "bytes");
+      if (bytes.empty() && path.empty()) splitAddress(text(item, "image"), path, bytes);
+      sample.imageBytes.push_back(fromBase64(bytes));
       sample.imagePaths.push_back(path.empty() || fs::path(path).is_absolute() ? path : (folder / path).string());
     }
   }
@@ -129,6 +141,7 @@ Sample toSample(const Json& row, const fs::path& folder) {
   for (const auto& [name, value] : row.items()) {
     if (value.is_string() && name != "prompt" && name != "teacher_prompt") sample.texts[name] = value.get<std::string>();
   }
+  if (const Json* origin = field(row, "cue_provenance"); origin && origin->is_object()) sample.texts["cue_provenance"] = origin->dump();
   return sample;
 }
 

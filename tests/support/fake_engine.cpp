@@ -10,6 +10,14 @@ constexpr int kGrid = 6;
 constexpr int kKeys = kGrid * kGrid;
 constexpr int kPixels = 192;
 
+/// A grey square of kPixels with a darker patch, as PPM.
+std::vector<std::uint8_t> fakePicture() {
+  const std::string head = "P6\n192 192\n255\n";
+  std::vector<std::uint8_t> bytes(head.begin(), head.end());
+  for (int i = 0; i < kPixels * kPixels; ++i) bytes.insert(bytes.end(), 3, std::uint8_t(i % kPixels < 64 && i / kPixels < 64 ? 90 : 200));
+  return bytes;
+}
+
 ModelInfo fakeModel(const std::string& folder) {
   ModelInfo model;
   model.folder = folder;
@@ -131,6 +139,7 @@ class FakeRun : public TrainingRun {
 
   bool advance(std::stop_token stop) override {
     if (stop.stop_requested()) throw Cancelled();
+    m_control->wrote('r');
     m_status.state = RunState::Running;
     if (++m_unit % m_control->unitsPerStep == 0) {
       ++m_status.step;
@@ -139,7 +148,6 @@ class FakeRun : public TrainingRun {
       step->run = m_status.run;
       step->step = m_status.step;
       step->metrics["actor/distillation_loss"] = 1.0 / m_status.step;
-    m_control->wrote('r');
       step->phaseSeconds["rollout"] = 0.1;
       m_sink(Event(StepPtr(step)));
     }
@@ -161,14 +169,6 @@ class FakeRun : public TrainingRun {
   int m_unit = 0;
 };
 
-// The sites of a request beyond the two that every fake inspection has.
-void addSites(Inspection& inspection, const InspectRequest& request) {
-  std::vector<int> tokens = request.responseTokens;
-  if (tokens.empty())
-    for (int t = 0; t < int(inspection.response.size()); ++t) tokens.push_back(t);
-  std::vector<int> positions;
-  for (const int t : tokens) positions.push_back(inspection.predicting(t));
-  const auto stack = [&](Site site, std::vector<int> layers, std::vector<int> queries, int heads) {
 // Every third row is wrong; row 3 of every file cannot be asked.
 class FakeEvaluation : public OpenEvaluation {
  public:
@@ -223,6 +223,14 @@ class FakeEvaluation : public OpenEvaluation {
   std::int64_t m_total = 0;
 };
 
+// The sites of a request beyond the two that every fake inspection has.
+void addSites(Inspection& inspection, const InspectRequest& request) {
+  std::vector<int> tokens = request.responseTokens;
+  if (tokens.empty())
+    for (int t = 0; t < int(inspection.response.size()); ++t) tokens.push_back(t);
+  std::vector<int> positions;
+  for (const int t : tokens) positions.push_back(inspection.predicting(t));
+  const auto stack = [&](Site site, std::vector<int> layers, std::vector<int> queries, int heads) {
     AttentionStack made = fakeStack(site, std::move(layers), int(queries.size()));
     made.queries = std::move(queries);
     if (heads == 1) {
@@ -311,6 +319,7 @@ class FakeEngine : public Engine {
         throw Error(m_control->failInspectWith, request.images.empty() ? "pasted image" : request.images.front(), "made up",
                     "Choose another file.");
       ++m_control->inspections;
+      m_control->history += 'i';
     }
     auto inspection = std::make_shared<Inspection>(*fakeInspection(request.id, request.question));
     if (request.teacher.empty()) inspection->hasTeacher = false;
@@ -319,7 +328,6 @@ class FakeEngine : public Engine {
       if (!request.sites.count(Site(site))) inspection->stack(Site(site)) = {};
     if (!request.sites.count(Site::LogitLens)) inspection->logitLens = {};
     addSites(*inspection, request);
-      m_control->history += 'i';
     for (const Token& token : inspection->response) sink(Event(TokenArrived{request.id, token, -0.5f}));
     return inspection;
   }
@@ -355,14 +363,6 @@ class FakeEngine : public Engine {
     if (m_control->openRuns > 0) throw Error("A run is loaded already", "openRun");
     return std::make_unique<FakeRun>(config, sink, m_control);
   }
-  RunPlan plan(const RunConfig& config) override {
-    RunPlan plan;
-    plan.name = config.trainer.name;
-    plan.device = "cpu";
-    plan.dtype = "float32";
-    plan.steps = config.trainer.totalTrainingSteps;
-    plan.rows = {{"weights", 40 << 20, true, "10 M parameters, float32"},
-                 {"teacher", 80 << 20, true, "20 M parameters, float32"},
   std::unique_ptr<OpenEvaluation> openEvaluation(const EvaluateRequest& request, const EventSink&, std::stop_token) override {
     if (request.model.find("gone") != std::string::npos)
       throw Error("The model's folder does not exist", request.model, "it was moved or removed", "Check the path.");
@@ -372,6 +372,14 @@ class FakeEngine : public Engine {
     }
     return std::make_unique<FakeEvaluation>(request, m_control);
   }
+  RunPlan plan(const RunConfig& config) override {
+    RunPlan plan;
+    plan.name = config.trainer.name;
+    plan.device = "cpu";
+    plan.dtype = "float32";
+    plan.steps = config.trainer.totalTrainingSteps;
+    plan.rows = {{"weights", 40 << 20, true, "10 M parameters, float32"},
+                 {"teacher", 80 << 20, true, "20 M parameters, float32"},
                  {"gradients", 40 << 20, true, "one a trained parameter"},
                  {"optimizer", 80 << 20, true, "two moments"},
                  {"activations", 120 << 20, false, "4096 tokens a micro-batch"},
@@ -391,6 +399,26 @@ class FakeEngine : public Engine {
     plan.assumptions = {"Responses are 20 tokens long on average."};
     return plan;
   }
+  std::vector<RowVerdict> checkRows(const CheckRowsRequest& request, std::stop_token) override {
+    std::vector<RowVerdict> verdicts;
+    for (const DataRow& row : readRows(request.file, request.first, request.count).rows) {
+      RowVerdict v;
+      v.row = row.index, v.id = row.id;
+      const auto edit = request.edits.find(row.index);
+      const std::string cue = edit == request.edits.end() ? row.cue : edit->second.cue;
+      v.student = 60, v.teacher = 62 + std::int64_t(cue.size()) / 4, v.answer = 2;
+      v.studentLimit = 1024, v.teacherLimit = 70, v.answerLimit = 40;
+      v.places[0] = v.places[1] = v.visual[0] = v.visual[1] = kKeys;
+      v.grids = {{1, 12, 12}};
+      v.privilegeKind = "cue", v.privilege = cue, v.privileged = !cue.empty();
+      v.studentText = "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>" + row.question + "<|im_end|>\n<|im_start|>assistant\n";
+      v.teacherText = "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>" + row.question + (cue.empty() ? "" : "\n[Hint]: " + cue) + "<|im_end|>\n<|im_start|>assistant\n";
+      v.batch = {{1, "<|im_start|>", 1, false, false}, {2, "user\n", 1, false, false}, {3, "<|image_pad|>", kKeys, true, false}, {4, row.question, 1, false, false}, {5, "four", 1, false, true}, {6, "<|im_end|>", 1, false, true}};
+      if (v.teacher > v.teacherLimit) v.category = "teacher prompt too long", v.reason = "too long";
+      verdicts.push_back(v);
+    }
+    return verdicts;
+  }
   std::string exportModel(const std::string&, const std::string& outputFolder) override { return outputFolder; }
   std::vector<SelfcheckLine> selfcheck(const std::string&, const std::string&, const EventSink&) override { return {}; }
   std::vector<BenchLine> bench(const BenchRequest&, const std::function<void(const BenchLine&)>&) override { return {}; }
@@ -403,6 +431,9 @@ class FakeEngine : public Engine {
       row.index = i;
       row.id = "scene-" + std::to_string(i);
       row.question = "What digit is on the red circle?";
+      row.prompt = "<image>" + row.question;
+      row.pictures = 1;
+      row.image = fakePicture();
       row.answer = "four";
       row.cue = "The red circle is at northwest.";
       rows.rows.push_back(row);

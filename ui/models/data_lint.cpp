@@ -69,27 +69,63 @@ CueEdit cueOf(const DataRow& row) {
   edit.row = row.index;
   edit.id = row.id;
   edit.cue = edit.originalCue = row.cue;
+  edit.origin = cueOriginOf(row.provenance);
   for (const PixelBox& box : row.evidence)
     if (box.image == 0) edit.marks.push_back({"box", box.x, box.y, box.width, box.height, box.label, "data"});
   edit.originalMarks = edit.marks;
   return edit;
 }
 
-std::vector<Finding> lintRow(const DataRow& row, const CueEdit& cue, int width, int height, int studentTokens, int teacherTokens, int limit) {
+namespace {
+
+QString grouped(std::int64_t value) {
+  QString digits = QString::number(value);
+  for (qsizetype at = digits.size() - 3; at > 0; at -= 3) digits.insert(at, u',');
+  return digits;
+}
+
+Finding lengthFinding(const RowVerdict& t) {
+  QStringList parts{tr("student %1 of %2").arg(grouped(t.student), grouped(t.studentLimit))};
+  if (t.teacher >= 0) parts << tr("teacher %1 of %2").arg(grouped(t.teacher), grouped(t.teacherLimit));
+  if (t.answer >= 0) parts << tr("answer %1 of %2").arg(grouped(t.answer), grouped(t.answerLimit));
+  else parts << tr("room for %1 of response").arg(grouped(t.answerLimit));
+  const QString detail = parts.join(QStringLiteral(", ")) + tr(" tokens");
+  if (t.student > t.studentLimit) return {Check::Length, Verdict::Wrong, tr("prompt too long"), detail};
+  if (t.teacher > t.teacherLimit) return {Check::Length, Verdict::Wrong, tr("teacher prompt too long"), detail};
+  if (t.answer > t.answerLimit) return {Check::Length, Verdict::Look, tr("answer is cut"), detail};
+  return {Check::Length, Verdict::Fine, tr("within the limits"), detail};
+}
+
+Finding placesFinding(qsizetype marks, int pictures, const RowVerdict* t) {
+  QString detail = tr("%1 marks, %2 pictures").arg(marks).arg(pictures);
+  bool right = marks == pictures;
+  if (t && t->student >= 0) {
+    QStringList grids;
+    for (const auto& grid : t->grids) grids << (grid[0] > 1 ? tr("%1 × %2 × %3").arg(grid[0]).arg(grid[1]).arg(grid[2]) : tr("%1 × %2").arg(grid[1]).arg(grid[2]));
+    if (grids.size() > 3) grids = QStringList(grids.mid(0, 3)) << tr("…");
+    const bool teacher = t->teacher >= 0 && t->places[1] != t->places[0];
+    right = right && t->places[0] == t->visual[0] && (t->teacher < 0 || t->places[1] == t->visual[1]);
+    detail += tr("; %1 places for %2 visual tokens (%3 patches)").arg(teacher ? tr("%1 and %2").arg(t->places[0]).arg(t->places[1]) : QString::number(t->places[0])).arg(t->visual[0]).arg(grids.join(QStringLiteral(", ")));
+  }
+  return {Check::Placeholders, right ? Verdict::Fine : Verdict::Wrong, right ? tr("match") : tr("placeholders"), detail};
+}
+
+}  // namespace
+
+Finding lengthNotKnown(const QString& why) {
+  return {Check::Length, Verdict::Fine, why.isEmpty() ? tr("counting") : tr("not computed"), why.isEmpty() ? tr("the engine reads the row as a run would") : why, true};
+}
+
+std::vector<Finding> lintRow(const DataRow& row, const CueEdit& cue, int width, int height, const RowVerdict* tokens) {
   std::vector<Finding> list;
   const auto put = [&](Check check, Verdict verdict, const QString& words, const QString& detail) { list.push_back({check, verdict, words, detail}); };
   if (!row.problem.empty()) {
     put(Check::Readable, Verdict::Wrong, tr("cannot be read"), QString::fromStdString(row.problem));
     return list;
   }
-  if (limit > 0 && studentTokens >= 0) {
-    const bool over = studentTokens > limit || teacherTokens > limit;
-    put(Check::Length, over ? Verdict::Wrong : Verdict::Fine, over ? tr("over the limit") : tr("within the limit"),
-        tr("student %1, teacher %2 of %3 tokens").arg(studentTokens).arg(teacherTokens).arg(limit));
-  }
-  const qsizetype marks = QString::fromStdString(row.prompt).count(QStringLiteral("<image>"));
-  put(Check::Placeholders, marks == row.pictures ? Verdict::Fine : Verdict::Wrong, marks == row.pictures ? tr("match") : tr("placeholders"),
-      tr("%1 marks, %2 pictures").arg(marks).arg(row.pictures));
+  if (tokens && tokens->category == "unreadable") put(Check::Readable, Verdict::Wrong, tr("a run leaves it out"), QString::fromStdString(tokens->reason));
+  if (tokens && tokens->student >= 0) list.push_back(lengthFinding(*tokens));
+  list.push_back(placesFinding(QString::fromStdString(row.prompt).count(QStringLiteral("<image>")), row.pictures, tokens));
   const QString text = QString::fromStdString(cue.cue);
   put(Check::Cue, text.trimmed().isEmpty() ? Verdict::Look : Verdict::Fine, text.trimmed().isEmpty() ? tr("no cue") : tr("has a cue"),
       text.trimmed().isEmpty() ? tr("the teacher reads what the student reads") : tr("%1 characters").arg(text.size()));

@@ -1,6 +1,7 @@
 // Lint of data: what is wrong with a row that a run would not tell before it is too late: an empty cue, the answer in the cue, words
-// of a plan instead of something visible, a box outside the picture, marks and pictures that do not match, prompts over the
-// limit. Pure functions on values; any thread.
+// of a plan instead of something visible, a box outside the picture, marks and pictures that do not match, prompts and answers over
+// the limit, picture places that are not the grid's. Tokens come from the engine (RowVerdict), where `cuescope-cli data check` has
+// them from too. Pure functions on values; any thread.
 #pragma once
 
 #include <QString>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "engine/core/cue_edits.h"
+#include "engine/core/evaluation.h"
 #include "engine/core/snapshots.h"
 
 namespace cuescope {
@@ -22,6 +24,7 @@ struct Finding {
   Verdict verdict = Verdict::Fine;
   QString words;  // «answer in cue»
   QString detail;
+  bool open = false;  // not known yet: neither fine nor wrong
 };
 struct Complaint {
   qint64 row = -1;
@@ -29,8 +32,11 @@ struct Complaint {
   Finding finding;
 };
 
-/// Every check of a row, in their order; Length only when `studentTokens` is known (else it is left out). `limit`: of a prompt.
-std::vector<Finding> lintRow(const DataRow& row, const CueEdit& cue, int pictureWidth, int pictureHeight, int studentTokens = -1, int teacherTokens = -1, int limit = 0);
+/// Every check of a row, in their order. `tokens`: what a run would make of it; without it Length is left out and only marks are
+/// counted against pictures.
+std::vector<Finding> lintRow(const DataRow& row, const CueEdit& cue, int pictureWidth, int pictureHeight, const RowVerdict* tokens = nullptr);
+/// Stands for Length while the engine counts, so that nothing moves when it answers; `why`: it cannot be counted.
+Finding lengthNotKnown(const QString& why = {});
 /// The worst finding, or null when all is fine.
 const Finding* worst(const std::vector<Finding>& findings);
 
