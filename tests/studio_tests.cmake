@@ -30,3 +30,8 @@ cuescope_test(inspect_page LINK cuescope_ui SOURCES support/fake_engine.cpp TIME
 add_test(NAME tour COMMAND cuescope --tour "${CMAKE_CURRENT_BINARY_DIR}/tour")
 set_tests_properties(tour PROPERTIES TIMEOUT 900 RUN_SERIAL ON
   ENVIRONMENT "QT_QPA_PLATFORM=offscreen;OMP_WAIT_POLICY=passive")
+
+# Files as people have them: a video made by OpenCV, damaged and empty data; with the real engine.
+cuescope_test(dropped_files LINK cuescope_ui "${CUESCOPE_OPENCV_videoio}" "${CUESCOPE_OPENCV_imgproc}" "${CUESCOPE_OPENCV_core}")
+target_include_directories(tst_dropped_files SYSTEM PRIVATE "${CUESCOPE_OPENCV_INCLUDE}")
+add_dependencies(tst_dropped_files cuescope_engine)

@@ -348,7 +348,7 @@ void InspectPage::ask(const InspectRequest& request) {
 
 void InspectPage::openPicture(const QString& file) {
   m_ask->setPicture(file);
-  if (m_ask->questionField()->text().trimmed().isEmpty()) m_ask->questionField()->setText(tr("Describe the image."));
+  if (m_ask->questionField()->text().trimmed().isEmpty()) m_ask->questionField()->setText(kindOf(file) == PathKind::Video ? tr("Describe the video.") : tr("Describe the image."));
   m_ask->cueField()->clear();
   if (m_ask->askButton()->isEnabled()) ask();
   else m_ask->focusQuestion();

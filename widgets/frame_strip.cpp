@@ -105,6 +105,8 @@ void FrameStrip::mousePressEvent(QMouseEvent* event) {
 void FrameStrip::keyPressEvent(QKeyEvent* event) {
   if (event->key() == Qt::Key_Left) pick(m_current - 1);
   else if (event->key() == Qt::Key_Right) pick(m_current + 1);
+  else if (event->key() == Qt::Key_Home) pick(0);
+  else if (event->key() == Qt::Key_End) pick(int(m_frames.size()) - 1);
   else QAbstractScrollArea::keyPressEvent(event);
 }
 
