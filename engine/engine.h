@@ -328,5 +328,5 @@ class Engine {
 /// The one symbol of the engine module. `abi` must equal kEngineAbi, else null. The caller owns the result.
 extern "C" cuescope::Engine* cuescopeCreateEngine(int abi, const cuescope::EngineOptions* options);
 namespace cuescope {
-inline constexpr int kEngineAbi = 5;
+inline constexpr int kEngineAbi = 6;
 }

@@ -317,8 +317,9 @@ void DataPage::connectRows() {
     auto* dialog = new QFileDialog(this, tr("New data file"));
     dialog->setAttribute(Qt::WA_DeleteOnClose);
     dialog->setAcceptMode(QFileDialog::AcceptSave);
-    dialog->setNameFilters({tr("JSONL data (*.jsonl)")});
-    dialog->setDefaultSuffix(QStringLiteral("jsonl"));
+    dialog->setNameFilters({tr("Parquet, as verl reads it (*.parquet)"), tr("JSONL (*.jsonl)")});
+    dialog->setDefaultSuffix(QStringLiteral("parquet"));
+    connect(dialog, &QFileDialog::filterSelected, dialog, [dialog](const QString& filter) { dialog->setDefaultSuffix(filter.section(QStringLiteral("*."), 1).chopped(1)); });
     connect(dialog, &QFileDialog::fileSelected, this, &DataPage::saveAs);
     dialog->open();
   });

@@ -100,12 +100,6 @@ void DataPage::showCue() {
 }
 
 void DataPage::refreshState() {
-  if (auto* other = findChild<QPushButton*>(QStringLiteral("data.saveAs"))) {
-    const bool lines = m_model->file().endsWith(QStringLiteral(".jsonl"));
-    other->setEnabled(lines);
-    other->setToolTip(lines ? tr("The rows with their edits as another data file; the source is never written over")
-                            : tr("Only JSONL data is written anew. Edits of a parquet file are kept beside it."));
-  }
   const int mark = m_canvas->selected();
   const CueEdit cue = currentCue();
   if (mark >= 0 && mark < int(cue.marks.size())) m_readout->setText(m_canvas->cellName(mark), tr("Arrow keys move by 1 px, Shift by a patch, Del deletes"));
@@ -172,14 +166,26 @@ CueEdits DataPage::unsavedEdits() const {
   return edits;
 }
 
+// The engine reads the edits where they are kept, so they are saved first.
 void DataPage::saveAs(const QString& file) {
-  try {
-    writeEditedJsonl(m_model->file().toStdString(), m_edits, file.toStdString());
-    m_rowError->hide();
-    Q_EMIT said(tr("Written: %1").arg(file));
-  } catch (...) {
-    fail(currentFailure("writing a data file"));
-  }
+  if (!m_dirty.isEmpty() && !save()) return;
+  Q_EMIT said(tr("Writing %1").arg(QFileInfo(file).fileName()));
+  const QPointer<DataPage> self(this);
+  m_session.submit("data-write", [self, source = m_model->file(), file](Engine& engine, const EventSink& sink, std::stop_token stop) {
+    try {
+      const DataExport done = engine.exportData(source.toStdString(), file.toStdString(), true, sink, stop);
+      Session::reply(QPointer<QObject>(self.data()), [self, file, done] {
+        if (!self) return;
+        self->m_rowError->hide();
+        Q_EMIT self->said(tr("Written: %1, %2 rows, %3 of them edited").arg(file).arg(done.rows).arg(done.edited));
+      });
+    } catch (const Cancelled&) {  // nothing was written
+    } catch (...) {
+      Session::reply(QPointer<QObject>(self.data()), [self, failure = currentFailure("writing a data file")] {
+        if (self) self->fail(failure);
+      });
+    }
+  });
 }
 
 void DataPage::jumpTo(qint64 row) {
