@@ -1,5 +1,6 @@
 // Folders and files: what opens, what comes back after saving, and what is refused with a plain sentence.
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 
 #include "engine/core/failure.h"
 #include "engine/model/qwen3_vl.h"
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 
 #include <QTemporaryDir>
 #include <QTest>
@@ -84,6 +86,49 @@ class TestModelLoad : public QObject {
     QCOMPARE(Qwen3VL::load(golden::path("tiny-teacher"), "cpu", "float32")->info().parameters, 1068592);
     QCOMPARE(info.name, std::string("tiny-student-vicur"));
     QVERIFY(!info.digest.empty());
+  }
+
+  void weightsLieInOneBlockThatTheLastOfThemKeeps() {
+    const Safetensors files = Safetensors::openFolder(golden::path("tiny-student-vicur"));
+    auto model = Qwen3VL::load(golden::path("tiny-student-vicur"), "cpu", "float32");
+    std::map<std::uintptr_t, std::size_t> places;
+    std::size_t total = 0;
+    for (const auto& item : model->named_parameters()) {
+      const auto at = reinterpret_cast<std::uintptr_t>(item.value().data_ptr());
+      QVERIFY2(at % 64 == 0, item.key().c_str());
+      QVERIFY2(item.value().requires_grad() && item.value().is_leaf(), item.key().c_str());
+      places[at] = item.value().nbytes();
+      total += item.value().nbytes();
+    }
+    QCOMPARE(places.size(), model->named_parameters().size());
+    std::uintptr_t end = places.begin()->first;
+    for (const auto& [at, bytes] : places) {
+      QVERIFY(at >= end);
+      end = at + bytes;
+    }
+    QVERIFY(end - places.begin()->first <= total + 64 * places.size());
+    const std::string key = model->named_parameters().keys().back();
+    const at::Tensor kept = model->named_parameters()[key].detach();
+    model.reset();
+    QVERIFY(at::equal(kept, files.read(key)));
+  }
+
+  void largeTensorsAreReadInPiecesThatFitTogether() {
+    // Odd sizes, so that pieces end inside tensors and tensors inside pieces; more than one thread reads.
+    const at::Generator random = at::make_generator<at::CPUGeneratorImpl>(5);
+    NamedTensors tensors;
+    for (const std::int64_t n : {2'500'001, 3, 1'048'576, 77'777, 1})
+      tensors.emplace_back("t" + std::to_string(n), at::empty({n}, at::kFloat).normal_(0, 1, random));
+    tensors.emplace_back("narrow", at::empty({1501, 1999}, at::kFloat).normal_(0, 1, random).to(at::kBFloat16));
+    const std::string path = place("pieces.safetensors");
+    writeSafetensors(path, tensors);
+    const Safetensors files = Safetensors::open(path);
+    std::vector<Safetensors::Target> targets;
+    for (const auto& [name, tensor] : tensors) targets.push_back({files.find(name), at::full(tensor.sizes(), -7, at::kFloat)});
+    double last = 0;
+    files.readInto(targets, [&](double share) { last = share; });
+    for (std::size_t i = 0; i < tensors.size(); ++i) QVERIFY2(at::equal(targets[i].tensor, tensors[i].second.to(at::kFloat)), tensors[i].first.c_str());
+    QVERIFY(last > 0 && last <= 1);
   }
 
   void savedAndLoadedIsTheSameModel() {

@@ -1,7 +1,5 @@
 #include "engine/kernels/decode_cpu.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -189,34 +187,6 @@ void DecodeStep::headShare(const DecodeModel& model, std::span<const DecodeRow> 
     }
   }
   for (std::int64_t b = 0; b < batch; ++b) best[b].mass = static_cast<float>(masses[static_cast<std::size_t>(b)]);
-}
-
-void adviseLargePages(std::vector<MemoryRange> ranges, int threads) {
-#if defined(MADV_HUGEPAGE)
-  constexpr std::uintptr_t kLarge = 2u << 20;
-  constexpr int kCollapse = 25;  // MADV_COLLAPSE, Linux 6.1; older kernels refuse it, which costs only speed
-  std::sort(ranges.begin(), ranges.end(), [](const MemoryRange& a, const MemoryRange& b) { return a.begin < b.begin; });
-  std::vector<std::uintptr_t> touched;
-  std::size_t i = 0;
-  while (i < ranges.size()) {
-    const std::size_t first = i;
-    const auto address = [&](std::size_t k) { return reinterpret_cast<std::uintptr_t>(ranges[k].begin); };
-    const std::uintptr_t begin = address(i) / 4096 * 4096;
-    auto end = address(i) + static_cast<std::uintptr_t>(ranges[i].bytes);
-    for (++i; i < ranges.size() && address(i) <= end + kLarge; ++i) end = std::max(end, address(i) + static_cast<std::uintptr_t>(ranges[i].bytes));
-    if (end - begin < kLarge) continue;
-    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-    // The allocator has touched the page before each block, so the first touch of its surroundings finds small pages there.
-    for (std::size_t k = first; k < i; ++k) {
-      const std::uintptr_t around = (address(k) - 1) / kLarge * kLarge;
-      if ((touched.empty() || touched.back() != around) && around >= begin && around + kLarge <= end) touched.push_back(around);
-    }
-  }
-  parallel(touched.size() > 8 ? threads : 1, [&](int worker, int workers) {  // the kernel clears 2 MiB for each
-    const Share share = shareOf(static_cast<std::int64_t>(touched.size()), worker, workers);
-    for (std::int64_t k = share.begin; k < share.end; ++k) madvise(reinterpret_cast<void*>(touched[static_cast<std::size_t>(k)]), kLarge, kCollapse);
-  });
-#endif
 }
 
 }  // namespace cuescope::kernels

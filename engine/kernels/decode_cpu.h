@@ -76,12 +76,4 @@ class DecodeStep {
   std::vector<Best> m_best;                                                            // [workers, B]
 };
 
-/// Tells the kernel that these ranges are read from end to end, so that it backs them with large pages: with small ones this
-/// processor's prefetch stops every 4 KiB and reading weights is up to twice as slow. Advice only; any memory is fine.
-struct MemoryRange {
-  const void* begin = nullptr;
-  std::int64_t bytes = 0;
-};
-void adviseLargePages(std::vector<MemoryRange> ranges, int threads);
-
 }  // namespace cuescope::kernels

@@ -1,14 +1,12 @@
 #include "engine/model/qwen3_vl.h"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <filesystem>
 
 #include "engine/core/failure.h"
-#include "engine/kernels/decode_cpu.h"
 #include "engine/model/text_decoder.h"
 #include "engine/model/vision_tower.h"
 
@@ -43,12 +41,6 @@ Qwen3VL::Qwen3VL(const Qwen3VLConfig& config, const at::TensorOptions& options) 
     m_headWeight = head->weight;
     m_head = register_module("lm_head", head);
   }
-  if (!device().is_cpu()) return;
-  std::vector<kernels::MemoryRange>
-      weights;  // before they are filled, so that the first touch already gets large pages
-  for (const at::Tensor& parameter : parameters())
-    weights.push_back({parameter.const_data_ptr(), static_cast<std::int64_t>(parameter.nbytes())});
-  kernels::adviseLargePages(std::move(weights), at::get_num_threads());
 }
 
 Qwen3VL::~Qwen3VL() = default;

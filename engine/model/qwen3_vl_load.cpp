@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
+#include <tuple>
 
 #include "engine/core/digest.h"
 #include "engine/core/failure.h"
@@ -16,6 +17,7 @@
 #include "engine/model/safetensors.h"
 #include "engine/model/text_decoder.h"
 #include "engine/model/vision_tower.h"
+#include "engine/model/weight_block.h"
 
 namespace cuescope {
 namespace {
@@ -188,7 +190,7 @@ std::shared_ptr<Qwen3VL> Qwen3VL::load(const std::string& folder, const std::str
           "A weight has the wrong shape", files.files()[entry.file].path,
           entry.name + " is " + shapeText(entry.shape) + ", config.json asks for " + shapeText(item.value().sizes()),
           "Use config.json and weights of one model.");
-    targets.push_back({&entry, item.value().detach()});
+    targets.push_back({&entry, item.value()});
     keys.erase(found);
   }
   if (!missing.empty())
@@ -196,6 +198,16 @@ std::shared_ptr<Qwen3VL> Qwen3VL::load(const std::string& folder, const std::str
                 std::to_string(missing.size()) + " of " + std::to_string(missing.size() + targets.size()) + ": " +
                     first(missing, 3),
                 "Download or save the model again.");
+  // In the order of the files, so that reading goes through files and memory from end to end.
+  std::sort(targets.begin(), targets.end(), [](const Safetensors::Target& a, const Safetensors::Target& b) {
+    return std::tie(a.entry->file, a.entry->begin) < std::tie(b.entry->file, b.entry->begin);
+  });
+  if (model->device().is_cpu()) {
+    std::vector<at::Tensor> weights;
+    for (const Safetensors::Target& target : targets) weights.push_back(target.tensor);
+    placeTogether(weights);
+  }
+  for (Safetensors::Target& target : targets) target.tensor = target.tensor.detach();
   const std::string label = "Loading " + fs::path(folder).filename().string();
   files.readInto(targets, [&](double share) {
     if (sink) sink(Progress{label, share, 1.0, -1});

@@ -32,7 +32,8 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLargestHeader = 100ull << 20;  // the format's own limit
-constexpr std::uint64_t kPiece = 8ull << 20;            // what one thread reads before it takes the next range
+constexpr std::uint64_t kWindow = 4ull << 20;           // of memory, that one thread fills before it takes the next
+constexpr std::uint64_t kScratch = 256ull << 10;        // of another type, read before it is converted
 
 struct TypeName {
   const char* name;
@@ -313,7 +314,7 @@ void Safetensors::readInto(const std::vector<Target>& targets, const std::functi
   struct Piece {
     const TensorEntry* entry;
     char* to;  // where the piece's first element goes
-    std::uint64_t from, bytes;
+    std::uint64_t from, elements;
     Convert convert;
     std::uint64_t toElement;
   };
@@ -335,42 +336,60 @@ void Safetensors::readInto(const std::vector<Target>& targets, const std::functi
     auto* data = static_cast<char*>(target.tensor.data_ptr());
     const std::uint64_t toElement = c10::elementSize(to), fromElement = c10::elementSize(entry.dtype);
     adviseHugePages(data, target.tensor.numel() * toElement);
-    for (std::uint64_t at = 0; at < entry.bytes(); at += kPiece)
-      pieces.push_back({&entry, data + at / fromElement * toElement, entry.begin + at,
-                        std::min(kPiece, entry.bytes() - at), convert, toElement});
+    // Cut where a window of the memory ends: two threads that begin in one large page wait for one another.
+    const auto count = static_cast<std::uint64_t>(target.tensor.numel());
+    for (std::uint64_t at = 0; at < count;) {
+      char* const piece = data + at * toElement;
+      const std::uint64_t room = kWindow - reinterpret_cast<std::uintptr_t>(piece) % kWindow;
+      const std::uint64_t n = std::min(count - at, (room + toElement - 1) / toElement);
+      pieces.push_back({&entry, piece, entry.begin + at * fromElement, n, convert, toElement});
+      at += n;
+    }
     total += entry.bytes();
   }
   std::sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) {
     return std::tie(a.entry->file, a.from) < std::tie(b.entry->file, b.from);
   });
+  const auto window = [](const Piece& piece) { return reinterpret_cast<std::uintptr_t>(piece.to) / kWindow; };
+  std::vector<std::size_t> shares;  // where a share begins: neighbours that fill one window
+  for (std::size_t i = 0; i < pieces.size(); ++i)
+    if (i == 0 || window(pieces[i]) != window(pieces[i - 1])) shares.push_back(i);
+  shares.push_back(pieces.size());
 
   std::atomic<std::size_t> next{0};
   std::atomic<std::uint64_t> done{0};
   std::mutex mutex;
   std::exception_ptr failure;
+  const auto fill = [&](const Piece& piece, std::vector<char>& scratch) {
+    const File& file = m_files[piece.entry->file];
+    const std::uint64_t fromElement = c10::elementSize(piece.entry->dtype);
+    if (!piece.convert) {
+      readExactly(*file.descriptor, piece.to, piece.elements * fromElement, piece.from, file.path);
+    } else {
+      scratch.resize(kScratch);
+      for (std::uint64_t at = 0; at < piece.elements;) {
+        const std::uint64_t n = std::min(piece.elements - at, kScratch / fromElement);
+        readExactly(*file.descriptor, scratch.data(), n * fromElement, piece.from + at * fromElement, file.path);
+        piece.convert(scratch.data(), piece.to + at * piece.toElement, n);
+        at += n;
+      }
+    }
+    done += piece.elements * fromElement;
+  };
   const auto work = [&](bool reports) {
     std::vector<char> scratch;
     try {
-      for (std::size_t i = next++; i < pieces.size(); i = next++) {
-        const Piece& piece = pieces[i];
-        const File& file = m_files[piece.entry->file];
-        if (!piece.convert) {
-          readExactly(*file.descriptor, piece.to, piece.bytes, piece.from, file.path);
-        } else {
-          scratch.resize(piece.bytes);
-          readExactly(*file.descriptor, scratch.data(), piece.bytes, piece.from, file.path);
-          piece.convert(scratch.data(), piece.to, piece.bytes / c10::elementSize(piece.entry->dtype));
-        }
-        done += piece.bytes;
+      for (std::size_t share = next++; share + 1 < shares.size(); share = next++) {
+        for (std::size_t i = shares[share]; i < shares[share + 1]; ++i) fill(pieces[i], scratch);
         if (reports && progress) progress(static_cast<double>(done) / static_cast<double>(total));
       }
     } catch (...) {
       const std::lock_guard lock(mutex);
       if (!failure) failure = std::current_exception();
-      next = pieces.size();
+      next = shares.size();
     }
   };
-  const int helpers = total > (4 * kPiece) ? std::clamp(at::get_num_threads() - 1, 0, 7) : 0;
+  const int helpers = total > 4 * kWindow ? std::clamp(at::get_num_threads() - 1, 0, 7) : 0;
   {
     std::vector<std::jthread> threads;
     for (int i = 0; i < helpers; ++i) threads.emplace_back([&] { work(false); });
