@@ -1,4 +1,8 @@
 // The engine's thread, with an engine that does nothing: order, newest wins, cancelling, idle work, failures.
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <QtTest>
 #include <atomic>
 #include <future>
@@ -24,6 +28,7 @@ class WorkerTest : public QObject {
   void whatEscapesAJobIsReportedOnceAndTheThreadGoesOn();
   void anEngineThatCannotOpenIsReportedForEveryJob();
   void theDestructorStopsARunningJob();
+  void theEngineYieldsToTheThreadThatPaintsAlsoInANiceProgram();
 };
 
 namespace {
@@ -224,6 +229,22 @@ void WorkerTest::theDestructorStopsARunningJob() {
     entered.get_future().wait();
   }
   QVERIFY(stopped);
+}
+
+void WorkerTest::theEngineYieldsToTheThreadThatPaintsAlsoInANiceProgram() {
+  const auto niceness = [] { return getpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid))); };
+  const int before = niceness();
+  if (before > 16) QSKIP("This program is already among the nicest that there can be.");
+  // As a program that was started with nice: whatever the engine's thread does, it is nicer than this one.
+  QCOMPARE(setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), before + 3), 0);
+  const int own = niceness();
+  int engines = own;
+  {
+    Worker worker(openNull(), ignoreFailures());
+    worker.post("look", [&](Engine&, std::stop_token) { engines = niceness(); });
+    drain(worker);
+  }
+  QVERIFY2(engines > own, qPrintable(QStringLiteral("engine %1, window %2").arg(engines).arg(own)));
 }
 
 QTEST_GUILESS_MAIN(WorkerTest)
