@@ -13,6 +13,7 @@
 #include "widgets/elided_label.h"
 #include "widgets/icons.h"
 #include "widgets/theme.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 
@@ -42,10 +43,10 @@ void LintList::paintEvent(QPaintEvent*) {
               f.verdict == Verdict::Fine ? c.text2 : f.verdict == Verdict::Look ? c.caution : c.danger);
     p.setFont(uiFont(12));
     p.setPen(c.text);
-    p.drawText(QRect(32, y + 1, width() - 40, 17), Qt::AlignVCenter, f.verdict == Verdict::Fine && !f.open ? checkTitle(f.check) : checkTitle(f.check) + QStringLiteral(": ") + f.words);
+    paintWords(p, QRect(32, y + 1, width() - 40, 17), Qt::AlignVCenter, f.verdict == Verdict::Fine && !f.open ? checkTitle(f.check) : checkTitle(f.check) + QStringLiteral(": ") + f.words);
     p.setFont(uiFont(11));
     p.setPen(c.text3);
-    p.drawText(QRect(32, y + 16, width() - 40, 16), Qt::AlignVCenter, p.fontMetrics().elidedText(f.detail, Qt::ElideRight, width() - 40));
+    paintWords(p, QRect(32, y + 16, width() - 40, 16), Qt::AlignVCenter, elidedWords(p.font(), f.detail, Qt::ElideRight, width() - 40));
     p.fillRect(QRect(0, y + 33, width(), 1), c.line);
     y += 34;
   }

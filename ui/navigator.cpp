@@ -18,6 +18,7 @@
 #include "widgets/elided_label.h"
 #include "widgets/icons.h"
 #include "widgets/theme.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 namespace {
@@ -44,14 +45,14 @@ class NavigatorDelegate : public QStyledItemDelegate {
     if (hint) {
       painter->setFont(uiFont(11));
       painter->setPen(c.text3);
-      painter->drawText(r.adjusted(0, 2, 0, -4), Qt::TextWordWrap, index.data().toString());
+      paintWords(*painter, r.adjusted(0, 2, 0, -4), Qt::TextWordWrap, index.data().toString());
       return;
     }
     const QString detail = index.data(NavigatorModel::DetailRole).toString();
     painter->setFont(monoFont(11));
     painter->setPen(option.state & QStyle::State_Selected ? c.text2 : c.text3);
-    painter->drawText(r, Qt::AlignVCenter | Qt::AlignRight, detail);
-    const int taken = detail.isEmpty() ? 0 : painter->fontMetrics().horizontalAdvance(detail) + 8;
+    paintWords(*painter, r, Qt::AlignVCenter | Qt::AlignRight, detail);
+    const int taken = detail.isEmpty() ? 0 : qRound(wordsWidth(painter->font(), detail)) + 8;
     const QVariant decoration = index.data(Qt::DecorationRole);
     if (decoration.isValid()) {
       decoration.value<QIcon>().paint(painter, QRect(r.left(), r.center().y() - 7, 16, 16));
@@ -59,8 +60,8 @@ class NavigatorDelegate : public QStyledItemDelegate {
     }
     painter->setFont(index.data(Qt::FontRole).value<QFont>());
     painter->setPen(index.parent().isValid() ? c.text : c.text);
-    painter->drawText(r.adjusted(0, 0, -taken, 0), Qt::AlignVCenter | Qt::AlignLeft,
-                      painter->fontMetrics().elidedText(index.data().toString(), Qt::ElideMiddle, r.width() - taken));
+    paintWords(*painter, r.adjusted(0, 0, -taken, 0), Qt::AlignVCenter | Qt::AlignLeft,
+                      elidedWords(painter->font(), index.data().toString(), Qt::ElideMiddle, r.width() - taken));
     if ((option.state & QStyle::State_HasFocus) && (option.state & QStyle::State_KeyboardFocusChange)) paintFocusRing(*painter, QRectF(option.rect).adjusted(3, 3, -3, -3), c);
   }
 };

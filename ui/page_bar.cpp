@@ -10,6 +10,7 @@
 
 #include "widgets/icons.h"
 #include "widgets/theme.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 namespace {
@@ -24,7 +25,9 @@ SelectionCell::SelectionCell(const QString& caption, QWidget* parent) : QAbstrac
 }
 
 void SelectionCell::setValue(const QString& value) {
-  m_value = value.isEmpty() ? tr("none") : value;
+  const QString next = value.isEmpty() ? tr("none") : value;
+  if (next == m_value) return;
+  m_value = next;
   setToolTip(tr("%1: %2").arg(m_caption, m_value));
   setAccessibleName(tr("%1 %2").arg(m_caption, m_value));
   updateGeometry();
@@ -32,13 +35,14 @@ void SelectionCell::setValue(const QString& value) {
 }
 
 void SelectionCell::setDimmed(bool dimmed) {
+  if (dimmed == m_dimmed) return;
   m_dimmed = dimmed;
   update();
 }
 
 QSize SelectionCell::sizeHint() const {
-  const int value = std::min(kValueWidth, QFontMetrics(monoFont(12, QFont::Medium)).horizontalAdvance(m_value));
-  return {QFontMetrics(uiFont(11)).horizontalAdvance(m_caption) + value + 21, 24};
+  const int value = std::min(kValueWidth, qRound(wordsWidth(monoFont(12, QFont::Medium), m_value)));
+  return {qRound(wordsWidth(uiFont(11), m_caption)) + value + 21, 24};
 }
 
 void SelectionCell::paintEvent(QPaintEvent*) {
@@ -48,13 +52,13 @@ void SelectionCell::paintEvent(QPaintEvent*) {
   painter.setPen(c.lineStrong);
   painter.drawRect(rect().adjusted(0, 0, 0, -1));
   painter.setFont(uiFont(11));
-  const int caption = painter.fontMetrics().horizontalAdvance(m_caption);
+  const int caption = qRound(wordsWidth(painter.font(), m_caption));
   painter.setPen(m_dimmed ? c.text3 : c.text2);
-  painter.drawText(QRect(8, 0, caption, height()), Qt::AlignVCenter, m_caption);
+  paintWords(painter, QRect(8, 0, caption, height()), Qt::AlignVCenter, m_caption);
   painter.setFont(monoFont(12, QFont::Medium));
   painter.setPen(m_dimmed || m_value == tr("none") ? c.text3 : c.text);
   const QRect room(8 + caption + 5, 0, width() - caption - 20, height());
-  painter.drawText(room, Qt::AlignVCenter, painter.fontMetrics().elidedText(m_value, Qt::ElideMiddle, room.width()));
+  paintWords(painter, room, Qt::AlignVCenter, elidedWords(painter.font(), m_value, Qt::ElideMiddle, room.width()));
   if (hasFocus()) paintFocusRing(painter, QRectF(rect()).adjusted(3, 3, -3, -3), c);
 }
 
@@ -99,10 +103,10 @@ void PageBar::setPage(int page) {
 }
 
 QRect PageBar::tab(int index) const {
-  const QFontMetrics metrics(uiFont(12, QFont::DemiBold));
+  const QFont font = uiFont(12, QFont::DemiBold);
   int x = 6;
-  for (int i = 0; i < index; ++i) x += metrics.horizontalAdvance(m_pages[i]) + 26;
-  return {x, 0, metrics.horizontalAdvance(m_pages[index]) + 26, kHeight};
+  for (int i = 0; i < index; ++i) x += qRound(wordsWidth(font, m_pages[i])) + 26;
+  return {x, 0, qRound(wordsWidth(font, m_pages[index])) + 26, kHeight};
 }
 
 void PageBar::paintEvent(QPaintEvent*) {
@@ -119,7 +123,7 @@ void PageBar::paintEvent(QPaintEvent*) {
     QFont font = uiFont(12, on ? QFont::DemiBold : QFont::Normal);
     painter.setFont(font);
     painter.setPen(on ? c.text : c.text2);
-    painter.drawText(tab(i), Qt::AlignCenter, m_pages[i]);
+    paintWords(painter, tab(i), Qt::AlignCenter, m_pages[i]);
   }
   if (hasFocus() && m_keyFocus) paintFocusRing(painter, QRectF(tab(m_page)).adjusted(4, 5, -4, -5), c);
 }

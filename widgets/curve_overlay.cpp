@@ -7,6 +7,7 @@
 
 #include "widgets/color_maps.h"
 #include "widgets/curve_math.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 namespace {
@@ -28,7 +29,7 @@ void drawTicks(QPainter& p, const CurveGrid& grid, const CurvePanel& panel, cons
   for (const double v : ys) {
     const double y = item.yOf(v);
     if (y < item.axes.top() - 1 || y > item.axes.bottom() + 1) continue;
-    p.drawText(QRectF(item.outer.left(), y - 7, item.axes.left() - item.outer.left() - 5, 14), Qt::AlignRight | Qt::AlignVCenter, curves::tickText(v, stepY, decades));
+    paintWords(p, QRectF(item.outer.left(), y - 7, item.axes.left() - item.outer.left() - 5, 14), Qt::AlignRight | Qt::AlignVCenter, curves::tickText(v, stepY, decades));
   }
   const QString unit = grid.x() == CurveX::Step ? QStringLiteral("step ") : grid.x() == CurveX::Tokens ? QStringLiteral("tokens ") : QString();
   for (std::size_t i = 0; i < xs.size(); ++i) {
@@ -37,8 +38,8 @@ void drawTicks(QPainter& p, const CurveGrid& grid, const CurvePanel& panel, cons
     QString text = grid.x() == CurveX::Time ? curves::timeTickText(xs[i], item.xSpan) : curves::tickText(xs[i], stepX, false);
     const bool last = i + 1 == xs.size() || item.xOf(xs[i + 1]) > item.axes.right() + 1;
     if (last) text.prepend(unit);
-    const double width = QFontMetricsF(p.font()).horizontalAdvance(text) + 2;
-    p.drawText(QRectF(std::min(x - width / 2, item.outer.right() - width - 2), item.axes.bottom() + 3, width, 14), Qt::AlignCenter, text);
+    const double width = wordsWidth(p.font(), text) + 2;
+    paintWords(p, QRectF(std::min(x - width / 2, item.outer.right() - width - 2), item.axes.bottom() + 3, width, 14), Qt::AlignCenter, text);
   }
 }
 
@@ -66,7 +67,7 @@ void drawTitle(QPainter& p, const CurveGrid& grid, int index, const CurvePanel& 
     const bool hue = series.kind == CurveSeries::Kind::Condition && c.dark;
     p.setFont(digits);
     p.setPen(series.kind == CurveSeries::Kind::Run ? (series.run == 0 ? c.text : seriesPen(series, c, 1).color()) : hue ? seriesPen(series, c, 1).color() : c.text);
-    p.drawText(QRectF(right - width, top, width + 1, 16), Qt::AlignLeft | Qt::AlignVCenter, text);
+    paintWords(p, QRectF(right - width, top, width + 1, 16), Qt::AlignLeft | Qt::AlignVCenter, text);
     right -= width + 6;
     if (series.kind == CurveSeries::Kind::Run) {
       right -= 2;
@@ -76,7 +77,7 @@ void drawTitle(QPainter& p, const CurveGrid& grid, int index, const CurvePanel& 
     const bool named = right - label >= limit;
     if (named) {
       p.setFont(uiFont(11));
-      p.drawText(QRectF(right - label, top, label + 1, 16), Qt::AlignLeft | Qt::AlignVCenter, series.label);
+      paintWords(p, QRectF(right - label, top, label + 1, 16), Qt::AlignLeft | Qt::AlignVCenter, series.label);
       right -= label + 6;
     }
     // In light text never wears the hue, and without its name a value is known by nothing else: a line sample stands before it.
@@ -90,7 +91,7 @@ void drawTitle(QPainter& p, const CurveGrid& grid, int index, const CurvePanel& 
   const double room = right - left - 8;
   const QString title = bold.elidedText(panel.title, Qt::ElideRight, std::max(20.0, room));
   p.setPen(c.text);
-  p.drawText(QRectF(left, top, bold.horizontalAdvance(title) + 2, 16), Qt::AlignLeft | Qt::AlignVCenter, title);
+  paintWords(p, QRectF(left, top, bold.horizontalAdvance(title) + 2, 16), Qt::AlignLeft | Qt::AlignVCenter, title);
   const double after = left + bold.horizontalAdvance(title) + 8;
   QString unit = panel.unit;
   if (panel.log) unit += unit.isEmpty() ? QStringLiteral("log") : QStringLiteral(", log");
@@ -98,7 +99,7 @@ void drawTitle(QPainter& p, const CurveGrid& grid, int index, const CurvePanel& 
   if (right - after > 24) {
     p.setFont(uiFont(11));
     p.setPen(c.text3);
-    p.drawText(QRectF(after, top, right - after - 4, 16), Qt::AlignLeft | Qt::AlignVCenter, small.elidedText(unit, Qt::ElideRight, right - after - 4));
+    paintWords(p, QRectF(after, top, right - after - 4, 16), Qt::AlignLeft | Qt::AlignVCenter, small.elidedText(unit, Qt::ElideRight, right - after - 4));
   }
 }
 
@@ -127,7 +128,7 @@ void drawEndLabels(QPainter& p, const CurvePanel& panel, const PanelFrame& item,
   for (const Label& label : labels) {
     p.fillRect(QRectF(item.axes.right() + 2, label.y - 1, 4, 2), label.color);
     p.setPen(c.dark && contrastRatio(label.color, c.well) >= 4.5 ? label.color : c.text2);
-    p.drawText(QRectF(item.axes.right() + 8, label.y - 7, 30, 14), Qt::AlignLeft | Qt::AlignVCenter, label.text);
+    paintWords(p, QRectF(item.axes.right() + 8, label.y - 7, 30, 14), Qt::AlignLeft | Qt::AlignVCenter, label.text);
   }
 }
 
@@ -153,11 +154,11 @@ void paintPanelFrame(QPainter& p, const CurveGrid& grid, int index, const std::v
       p.drawLine(QPointF(item.axes.left(), y), QPointF(item.axes.right(), y));
       p.setFont(uiFont(10));
       p.setPen(c.text3);
-      const QRectF place(item.axes.left() + 4, y < item.axes.top() + 16 ? y + 1 : y - 15, QFontMetricsF(p.font()).horizontalAdvance(panel.referenceName) + 2, 14);
+      const QRectF place(item.axes.left() + 4, y < item.axes.top() + 16 ? y + 1 : y - 15, wordsWidth(p.font(), panel.referenceName) + 2, 14);
       QColor ground = c.well;  // curves often begin where a uniform map would be
       ground.setAlphaF(0.8f);
       p.fillRect(place.adjusted(-2, 1, 2, -1), ground);
-      p.drawText(place, Qt::AlignLeft | Qt::AlignVCenter, panel.referenceName);
+      paintWords(p, place, Qt::AlignLeft | Qt::AlignVCenter, panel.referenceName);
     }
   }
   double wordsBottom = item.axes.top();
@@ -171,14 +172,14 @@ void paintPanelFrame(QPainter& p, const CurveGrid& grid, int index, const std::v
     p.drawPolygon(QPolygonF({{x, item.axes.top() + 1}, {x + 4.5, item.axes.top() + 8}, {x - 4.5, item.axes.top() + 8}}));
     p.setBrush(Qt::NoBrush);
     p.setFont(uiFont(11));
-    const double width = QFontMetricsF(p.font()).horizontalAdvance(mark.words);
+    const double width = wordsWidth(p.font(), mark.words);
     const bool left = x - item.axes.left() > width + 10;
     const QRectF place(left ? x - width - 8 : x + 8, wordsBottom, width + 2, 14);
     QColor ground = c.well;
     ground.setAlphaF(0.8f);
     p.fillRect(place.adjusted(-2, 0, 2, 0), ground);
     p.setPen(c.text);
-    p.drawText(place, Qt::AlignLeft | Qt::AlignVCenter, mark.words);
+    paintWords(p, place, Qt::AlignLeft | Qt::AlignVCenter, mark.words);
     wordsBottom += 14;
   }
   drawTitle(p, grid, index, panel, item, c);

@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "widgets/empty_panel.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 namespace {
@@ -24,7 +25,7 @@ int slotOf(const DistributionSet& set, int condition) {
 }
 // As wide as the longest token needs, within a third of the panel: names come before bar length.
 double labelWidth(const QRectF& rect, const DistributionSet& set) {
-  const QFontMetricsF metrics(monoFont(12, QFont::DemiBold));
+  const WordMetrics metrics(monoFont(12, QFont::DemiBold));
   double widest = 0;
   for (const DistributionRow& row : set.rows) widest = std::max(widest, metrics.horizontalAdvance(row.token));
   return std::clamp(std::ceil(widest) + 14, 48.0, std::max(48.0, std::min(rect.width() * 0.34, 130.0)));
@@ -61,8 +62,8 @@ void DistributionBars::paintBars(QPainter& painter, const QRectF& rect, const Di
       if (!set.present[k]) continue;
       paintConditionBar(painter, QRectF(x, y + 4, 12, 9), k, c);
       painter.setPen(c.text);
-      painter.drawText(QRectF(x + 18, y, column - 22, 17), Qt::AlignLeft | Qt::AlignVCenter,
-                       QFontMetricsF(painter.font()).elidedText(QString::fromLatin1(conditionTitle(k)), Qt::ElideRight, column - 22));
+      paintWords(painter, QRectF(x + 18, y, column - 22, 17), Qt::AlignLeft | Qt::AlignVCenter,
+                       elidedWords(painter.font(), QString::fromLatin1(conditionTitle(k)), Qt::ElideRight, column - 22));
       ++n;
       x = rect.left() + 8 + (n % 2) * column;
       if (n % 2 == 0) y += kLegendLine;
@@ -84,15 +85,15 @@ void DistributionBars::paintBars(QPainter& painter, const QRectF& rect, const Di
     painter.setFont(tail ? uiFont(12) : monoFont(12, strong ? QFont::DemiBold : QFont::Normal));
     painter.setPen(tail && row != hover ? c.text3 : c.text);
     const QString name = tail ? QStringLiteral("tail") : set.rows[std::size_t(row)].token;
-    painter.drawText(QRectF(rect.left() + 4, top + row * rowHeight(set), names - 12, rowHeight(set)), Qt::AlignRight | Qt::AlignVCenter,
-                     QFontMetricsF(painter.font()).elidedText(name, Qt::ElideMiddle, names - 12));
+    paintWords(painter, QRectF(rect.left() + 4, top + row * rowHeight(set), names - 12, rowHeight(set)), Qt::AlignRight | Qt::AlignVCenter,
+                     elidedWords(painter.font(), name, Qt::ElideMiddle, names - 12));
     painter.setFont(monoFont(10));
     for (int k = 0; k < 4; ++k) {
       if (!set.present[k]) continue;
       const QRectF bar = barRect(rect, set, legend, row, k);
       paintConditionBar(painter, bar, k, c);
       painter.setPen(strong || row == hover ? c.text2 : c.text3);
-      painter.drawText(QRectF(bar.right() + 4, bar.top() - 3, rect.right() - bar.right(), kBar + 6), Qt::AlignLeft | Qt::AlignVCenter, endText(probabilityOf(set, row, k)));
+      paintWords(painter, QRectF(bar.right() + 4, bar.top() - 3, rect.right() - bar.right(), kBar + 6), Qt::AlignLeft | Qt::AlignVCenter, endText(probabilityOf(set, row, k)));
     }
     if (row == current) {
       painter.setPen(QPen(c.accent, 2));
@@ -103,7 +104,7 @@ void DistributionBars::paintBars(QPainter& painter, const QRectF& rect, const Di
   painter.setFont(monoFont(10));
   painter.setPen(c.text3);
   for (int tick = 0; tick <= 4; ++tick)
-    painter.drawText(QRectF(left + full * tick / 4 - 20, bottom + 2, 40, 14), Qt::AlignCenter, tick % 2 ? QString::number(tick / 4.0, 'f', 2) : tick == 2 ? QStringLiteral("0.5") : QString::number(tick / 4));
+    paintWords(painter, QRectF(left + full * tick / 4 - 20, bottom + 2, 40, 14), Qt::AlignCenter, tick % 2 ? QString::number(tick / 4.0, 'f', 2) : tick == 2 ? QStringLiteral("0.5") : QString::number(tick / 4));
   painter.restore();
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "widgets/theme.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 
@@ -16,11 +17,12 @@ ElidedLabel::ElidedLabel(const QString& text, QWidget* parent) : QWidget(parent)
 
 void ElidedLabel::setText(const QString& text, const QString& dim) {
   if (text == m_text && dim == m_dim) return;
+  const QSize before = sizeHint();
   m_text = text, m_dim = dim;
   setAccessibleName(dim.isEmpty() ? text : text + QLatin1Char(' ') + dim);
   tellWhole();
   // A label that takes the room it is given (policy Ignored) never makes its page lay out anew.
-  if (sizePolicy().horizontalPolicy() != QSizePolicy::Ignored) updateGeometry();
+  if (sizePolicy().horizontalPolicy() != QSizePolicy::Ignored && sizeHint() != before) updateGeometry();
   update();
 }
 void ElidedLabel::setElide(Qt::TextElideMode mode) { m_mode = mode, update(); }
@@ -40,10 +42,10 @@ QFont ElidedLabel::labelFont() const { return m_mono ? monoFont(m_pixels, m_weig
 QFont ElidedLabel::dimFont() const { return m_mono ? monoFont(m_pixels) : uiFont(std::min(m_pixels, 12)); }
 
 QSize ElidedLabel::sizeHint() const {
-  const QFontMetricsF metrics(labelFont());
-  double width = metrics.horizontalAdvance(m_text);
-  if (!m_dim.isEmpty()) width += 8 + QFontMetricsF(dimFont()).horizontalAdvance(m_dim);
-  return {int(std::ceil(width)) + 1, int(std::ceil(metrics.height())) + 2};
+  const QFont font = labelFont();
+  double width = wordsWidth(font, m_text);
+  if (!m_dim.isEmpty()) width += 8 + wordsWidth(dimFont(), m_dim);
+  return {int(std::ceil(width)) + 1, int(std::ceil(QFontMetricsF(font).height())) + 2};
 }
 QSize ElidedLabel::minimumSizeHint() const { return {std::min(24, sizeHint().width()), sizeHint().height()}; }
 bool ElidedLabel::isElided() const { return sizeHint().width() > width() + 1; }
@@ -60,20 +62,20 @@ void ElidedLabel::paintEvent(QPaintEvent*) {
   const Colors& c = colors();
   QPainter painter(this);
   const QFont font = labelFont();
-  const QFontMetricsF metrics(font);
+  const WordMetrics metrics(font);
   const QString shown = metrics.elidedText(m_text, m_mode, width());
   painter.setFont(font);
   painter.setPen(!isEnabled() || m_tone == Tone::Text3 ? c.text3 : m_tone == Tone::Text2 ? c.text2 : c.text);
-  const QFontMetricsF dims(dimFont());
+  const WordMetrics dims(dimFont());
   const double first = metrics.horizontalAdvance(shown), rest = width() - first - 8;
   const QString dim = m_dim.isEmpty() || rest < 12 ? QString() : dims.elidedText(m_dim, Qt::ElideRight, rest);
   const double total = first + (dim.isEmpty() ? 0 : 8 + dims.horizontalAdvance(dim));
   const double x = m_alignment & Qt::AlignRight ? width() - total : m_alignment & Qt::AlignHCenter ? (width() - total) / 2 : 0;
-  painter.drawText(QRectF(x, 0, first + 1, height()), Qt::AlignLeft | Qt::AlignVCenter, shown);
+  paintWords(painter, QRectF(x, 0, first + 1, height()), Qt::AlignLeft | Qt::AlignVCenter, shown);
   if (dim.isEmpty()) return;
   painter.setFont(dimFont());
   painter.setPen(c.text3);
-  painter.drawText(QRectF(x + first + 8, 0, rest + 1, height()), Qt::AlignLeft | Qt::AlignVCenter, dim);
+  paintWords(painter, QRectF(x + first + 8, 0, rest + 1, height()), Qt::AlignLeft | Qt::AlignVCenter, dim);
 }
 
 }  // namespace cuescope

@@ -12,6 +12,7 @@
 
 #include "widgets/empty_panel.h"
 #include "widgets/heatmap_layer.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 namespace {
@@ -164,7 +165,7 @@ void FilmStrip::paintStrip(QPainter& painter, const QRectF& rect, const Colors& 
     const auto after = std::upper_bound(m_steps.begin(), m_steps.end(), m_cursor);
     const int next = int(after - m_steps.begin());
     between = chosen >= 0 ? frame(g, 0, chosen).center().x() : next == 0 ? frame(g, 0, 0).left() - 3 : std::round(frame(g, 0, next - 1).right() + (g.pitch - g.cellWidth) / 2 - 0.5);
-    const double width = QFontMetricsF(painter.font()).horizontalAdvance(cursorText) + 10;
+    const double width = wordsWidth(painter.font(), cursorText) + 10;
     between = std::min(between, along + rect.width() - 2);  // after the newest, at the strip's end
     flag = QRectF(std::clamp(between - along - width / 2, g.label - 2, std::max(g.label - 2, rect.width() - width)), 1, width, kHead - 5);
   }
@@ -176,18 +177,18 @@ void FilmStrip::paintStrip(QPainter& painter, const QRectF& rect, const Colors& 
     if (column == chosen || top.right() < g.label - 4 || top.left() > rect.width()) continue;
     painter.setFont(monoFont(10));
     const QString text = QString::number(m_steps[std::size_t(column)]);
-    const double width = QFontMetricsF(painter.font()).horizontalAdvance(text);
+    const double width = wordsWidth(painter.font(), text);
     const QRectF head(top.center().x() - width / 2, 0, width + 1, kHead - 4);
     if (head.left() < g.label - 3 || head.right() > rect.width()) continue;  // half a number is another number
     if (flag.adjusted(-2, 0, 2, 0).intersects(head)) continue;  // the cursor's number stands there
     painter.setPen(c.text3);
-    painter.drawText(head, Qt::AlignCenter, text);
+    paintWords(painter, head, Qt::AlignCenter, text);
   }
   if (m_cursor >= 0 && between >= along + g.label - 4) {
     painter.setFont(monoFont(10, QFont::Medium));
     painter.fillRect(flag, c.accentFill);
     painter.setPen(c.onAccentFill);
-    painter.drawText(flag, Qt::AlignCenter, cursorText);
+    paintWords(painter, flag, Qt::AlignCenter, cursorText);
   }
   painter.setClipRect(QRectF(g.label - 3, kHead - 3, rect.width() - g.label + 3, rect.height() - kHead + 3));
   painter.translate(-along, -down);
@@ -201,7 +202,7 @@ void FilmStrip::paintStrip(QPainter& painter, const QRectF& rect, const Colors& 
       if (!film.maps.count(m_steps[std::size_t(column)])) {
         painter.setPen(c.text3);
         painter.setFont(uiFont(10));
-        painter.drawText(place, Qt::AlignCenter | Qt::TextWordWrap, tr("not saved"));
+        paintWords(painter, place, Qt::AlignCenter | Qt::TextWordWrap, tr("not saved"));
         continue;
       }
       // Each picture keeps its own shape inside the common frame.
@@ -223,7 +224,7 @@ void FilmStrip::paintStrip(QPainter& painter, const QRectF& rect, const Colors& 
   const double names = g.label - 18;
   for (int row = 0; row < int(m_rows.size()); ++row) {
     const QRectF place = frame(g, row, 0).translated(0, -down);
-    painter.drawText(QRectF(8, place.top(), names + 2, place.height()), Qt::AlignLeft | Qt::AlignVCenter, QFontMetricsF(painter.font()).elidedText(m_rows[std::size_t(row)].label, Qt::ElideMiddle, names + 1));
+    paintWords(painter, QRectF(8, place.top(), names + 2, place.height()), Qt::AlignLeft | Qt::AlignVCenter, elidedWords(painter.font(), m_rows[std::size_t(row)].label, Qt::ElideMiddle, names + 1));
   }
   painter.restore();
   painter.restore();

@@ -1,9 +1,13 @@
 #include "widgets/icons.h"
 
+#include <QCoreApplication>
 #include <QIconEngine>
+#include <QPaintEngine>
 #include <QPainter>
 #include <QPixmap>
+#include <QPixmapCache>
 #include <QSvgRenderer>
+#include <QThread>
 #include <array>
 
 #include "widgets/theme.h"
@@ -74,26 +78,45 @@ const char* body(Icon icon) {
   return "";
 }
 
+void drawIcon(QPainter& painter, const QRectF& rect, Icon icon, const QColor& color) {
+  QSvgRenderer renderer(iconSvg(icon, color));
+  const double side = std::min(rect.width(), rect.height());
+  painter.save();
+  painter.setRenderHint(QPainter::Antialiasing);
+  renderer.render(&painter, QRectF(rect.center().x() - side / 2, rect.center().y() - side / 2, side, side));
+  painter.restore();
+}
+
+// Reading and drawing an SVG takes a hundred times as long as copying the picture that it makes, and a page has thirty of them.
+QPixmap iconPixmap(Icon icon, const QColor& color, const QSize& size) {
+  const QString key = QStringLiteral("cuescope/icon/%1/%2/%3x%4").arg(int(icon)).arg(color.rgba(), 0, 16).arg(size.width()).arg(size.height());
+  QPixmap pixmap;
+  if (QPixmapCache::find(key, &pixmap)) return pixmap;
+  pixmap = QPixmap(size);
+  pixmap.fill(Qt::transparent);
+  QPainter painter(&pixmap);
+  drawIcon(painter, QRect(QPoint(0, 0), size), icon, color);
+  painter.end();
+  QPixmapCache::insert(key, pixmap);
+  return pixmap;
+}
+
 class ThemedEngine : public QIconEngine {
  public:
   ThemedEngine(Icon icon, QColor color) : m_icon(icon), m_color(std::move(color)) {}
   void paint(QPainter* painter, const QRect& rect, QIcon::Mode mode, QIcon::State state) override {
-    const Colors& c = colors();
-    QColor color = m_color.isValid() ? m_color : state == QIcon::On ? c.accent : c.text2;
-    if (mode == QIcon::Disabled) color = c.control;
-    paintIcon(*painter, rect, m_icon, color);
+    paintIcon(*painter, rect, m_icon, colorOf(mode, state));
   }
-  QPixmap pixmap(const QSize& size, QIcon::Mode mode, QIcon::State state) override {
-    QPixmap pixmap(size);
-    pixmap.fill(Qt::transparent);
-    QPainter painter(&pixmap);
-    paint(&painter, QRect(QPoint(0, 0), size), mode, state);
-    return pixmap;
-  }
+  QPixmap pixmap(const QSize& size, QIcon::Mode mode, QIcon::State state) override { return iconPixmap(m_icon, colorOf(mode, state), size); }
   QSize actualSize(const QSize& size, QIcon::Mode, QIcon::State) override { return size; }
   QIconEngine* clone() const override { return new ThemedEngine(m_icon, m_color); }
 
  private:
+  QColor colorOf(QIcon::Mode mode, QIcon::State state) const {
+    const Colors& c = colors();
+    if (mode == QIcon::Disabled) return c.control;
+    return m_color.isValid() ? m_color : state == QIcon::On ? c.accent : c.text2;
+  }
   Icon m_icon;
   QColor m_color;
 };
@@ -112,12 +135,13 @@ QByteArray iconSvg(Icon icon, const QColor& color) {
 }
 
 void paintIcon(QPainter& painter, const QRectF& rect, Icon icon, const QColor& color) {
-  QSvgRenderer renderer(iconSvg(icon, color));
-  const double side = std::min(rect.width(), rect.height());
-  painter.save();
-  painter.setRenderHint(QPainter::Antialiasing);
-  renderer.render(&painter, QRectF(rect.center().x() - side / 2, rect.center().y() - side / 2, side, side));
-  painter.restore();
+  // On whole pixels of the screen the kept picture is the same; anywhere else, and on paper, it is drawn.
+  const QTransform device = painter.deviceTransform();
+  const QRectF place = device.mapRect(rect);
+  const bool whole = place == QRectF(place.toRect()) && rect.width() == rect.height() && device.type() <= QTransform::TxTranslate;
+  const bool screen = painter.paintEngine() && painter.paintEngine()->type() == QPaintEngine::Raster && qApp && QThread::currentThread() == qApp->thread();
+  if (whole && screen) painter.drawPixmap(rect.topLeft(), iconPixmap(icon, color, rect.size().toSize()));
+  else drawIcon(painter, rect, icon, color);
 }
 
 QIcon icon(Icon icon) { return QIcon(new ThemedEngine(icon, {})); }

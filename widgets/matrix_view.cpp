@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "widgets/empty_panel.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 
@@ -187,14 +188,14 @@ void MatrixView::paintMatrix(QPainter& painter, const QRectF& rect, const Colors
   };
   painter.setFont(uiFont(11));
   painter.setPen(c.text3);
-  painter.drawText(QRectF(rect.left(), rect.top(), g.labelWidth - 4, g.headHeight - 2), Qt::AlignRight | Qt::AlignVCenter,
+  paintWords(painter, QRectF(rect.left(), rect.top(), g.labelWidth - 4, g.headHeight - 2), Qt::AlignRight | Qt::AlignVCenter,
                    g.layersAcross ? QStringLiteral("Head") : m_maps.headsAveraged ? QStringLiteral("Layer") : QStringLiteral("Head"));
   const QFontMetricsF metrics(monoFont(10));
   double lastRight = -1e9;
   const auto label = [&](const QRectF& place, const QString& text, bool chosen, int align) {
     painter.setFont(monoFont(10, chosen ? QFont::DemiBold : QFont::Normal));
     painter.setPen(chosen ? c.text : c.text3);
-    painter.drawText(place, align | Qt::AlignVCenter, text);
+    paintWords(painter, place, align | Qt::AlignVCenter, text);
   };
   for (int a = 0; a < g.across; ++a) {
     const QRectF cell = g.layersAcross ? rectOf(g, a, 0) : rectOf(g, 0, a);

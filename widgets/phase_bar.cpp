@@ -6,6 +6,8 @@
 #include <QToolTip>
 #include <algorithm>
 
+#include "widgets/words.h"
+
 namespace cuescope {
 namespace {
 constexpr double kTitle = 102, kNow = 196;
@@ -39,13 +41,13 @@ void PhaseBar::paintPhases(QPainter& painter, const QRectF& rect, const PhaseDat
   painter.save();
   painter.setFont(uiFont(12, QFont::DemiBold));
   painter.setPen(c.text);
-  painter.drawText(QRectF(rect.left() + 8, rect.top() + 8, kTitle, 18), Qt::AlignLeft | Qt::AlignVCenter, tr("Phases"));
+  paintWords(painter, QRectF(rect.left() + 8, rect.top() + 8, kTitle, 18), Qt::AlignLeft | Qt::AlignVCenter, tr("Phases"));
   painter.setFont(uiFont(11));
   painter.setPen(c.text3);
   const double total = sum(data);
   const QString which = data.step < 0 ? tr("no step yet") : tr("step %1, %2").arg(data.step).arg(durationText(total));
-  const double title = std::max(kTitle, QFontMetricsF(painter.font()).horizontalAdvance(which) + 12);
-  painter.drawText(QRectF(rect.left() + 8, rect.top() + 26, title, 16), Qt::AlignLeft | Qt::AlignVCenter, which);
+  const double title = std::max(kTitle, wordsWidth(painter.font(), which) + 12);
+  paintWords(painter, QRectF(rect.left() + 8, rect.top() + 26, title, 16), Qt::AlignLeft | Qt::AlignVCenter, which);
   const bool live = data.nowStep >= 0;
   const double left = rect.left() + 8 + title, right = rect.right() - 8 - (live ? kNow + 16 : 0);
   if (total > 0) {
@@ -56,16 +58,16 @@ void PhaseBar::paintPhases(QPainter& painter, const QRectF& rect, const PhaseDat
       const double width = (right - left) * phase.seconds / total;
       painter.fillRect(QRectF(x, rect.top() + 11, std::max(0.0, width - 1), 12), phaseColor(i, c));
       painter.setFont(uiFont(11));
-      const QFontMetricsF words(painter.font()), digits(monoFont(11));
+      const WordMetrics words(painter.font()), digits(monoFont(11));
       const QString time = durationText(phase.seconds), name = phase.name + QLatin1Char(' ');
       const double need = words.horizontalAdvance(name) + digits.horizontalAdvance(time);
       double at = x;
       if (i + 1 == int(data.phases.size()) && at + need > right) at = right - need;
       if (at >= lastLabel + 8 && need <= std::max(width, right - at) + 1) {  // what does not fit is in the tooltip
         painter.setPen(c.text2);
-        painter.drawText(QRectF(at, rect.top() + 26, need, 16), Qt::AlignLeft | Qt::AlignVCenter, name);
+        paintWords(painter, QRectF(at, rect.top() + 26, need, 16), Qt::AlignLeft | Qt::AlignVCenter, name);
         painter.setFont(monoFont(11));
-        painter.drawText(QRectF(at + words.horizontalAdvance(name), rect.top() + 26, need, 16), Qt::AlignLeft | Qt::AlignVCenter, time);
+        paintWords(painter, QRectF(at + words.horizontalAdvance(name), rect.top() + 26, need, 16), Qt::AlignLeft | Qt::AlignVCenter, time);
         lastLabel = at + need;
       }
       x += width;
@@ -78,12 +80,12 @@ void PhaseBar::paintPhases(QPainter& painter, const QRectF& rect, const PhaseDat
     painter.fillRect(QRectF(now.left() - 12, rect.top() + 8, 1, rect.height() - 16), c.line);
     painter.setFont(uiFont(11));
     painter.setPen(c.text3);
-    painter.drawText(now, Qt::AlignLeft | Qt::AlignVCenter, tr("step %1").arg(data.nowStep));
+    paintWords(painter, now, Qt::AlignLeft | Qt::AlignVCenter, tr("step %1").arg(data.nowStep));
     painter.setFont(monoFont(11));
     painter.setPen(c.text);
     QString phase = data.nowPhase;
     if (data.nowTotal > 0) phase += QStringLiteral(" %1/%2").arg(data.nowDone).arg(data.nowTotal);
-    painter.drawText(now, Qt::AlignRight | Qt::AlignVCenter, phase);
+    paintWords(painter, now, Qt::AlignRight | Qt::AlignVCenter, phase);
     const double part = data.nowTotal > 0 ? std::clamp(double(data.nowDone) / data.nowTotal, 0.0, 1.0) : 0;
     painter.fillRect(QRectF(now.left(), rect.top() + 31, kNow, 5), c.lineStrong);
     painter.fillRect(QRectF(now.left(), rect.top() + 31, kNow * part, 5), c.text2);

@@ -8,6 +8,7 @@
 #include <QToolTip>
 
 #include "widgets/theme.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 
@@ -52,7 +53,7 @@ void SegmentedButton::setIcons(const std::vector<Icon>& icons) {
 
 int SegmentedButton::widthOf(int index) const {
   if (std::size_t(index) < m_icons.size()) return 28;
-  return QFontMetrics(m_mono ? monoFont(11) : uiFont(12, QFont::DemiBold)).horizontalAdvance(m_labels[index]) + 18;
+  return qRound(wordsWidth(m_mono ? monoFont(11) : uiFont(12, QFont::DemiBold), m_labels[index])) + 18;
 }
 
 QSize SegmentedButton::sizeHint() const {
@@ -84,7 +85,7 @@ void SegmentedButton::paintEvent(QPaintEvent*) {
     painter.setFont(m_mono ? monoFont(11) : uiFont(12, on ? QFont::DemiBold : QFont::Normal));
     painter.setPen(!enabled ? c.text3 : on ? c.accent : c.text2);
     if (std::size_t(i) < m_icons.size()) paintIcon(painter, QRectF(place.center().x() - 7.5, place.center().y() - 7.5, 16, 16), m_icons[std::size_t(i)], !enabled ? c.control : on ? c.accent : c.text2);
-    else painter.drawText(place, Qt::AlignCenter, m_labels[i]);
+    else paintWords(painter, place, Qt::AlignCenter, m_labels[i]);
   }
 }
 

@@ -4,14 +4,18 @@
 #include <QDir>
 #include <QFontDatabase>
 #include <QFontInfo>
+#include <QHash>
 #include <QLocale>
 #include <QPainter>
 #include <QPainterPath>
+#include <QProxyStyle>
 #include <QStyleFactory>
+#include <QThread>
 #include <cmath>
 
 #include "widgets/accessible_cells.h"
 #include "widgets/focus_ring.h"
+#include "widgets/words.h"
 
 static void initStyleResource() { Q_INIT_RESOURCE(style); }  // a static library's resources must be asked for
 
@@ -46,6 +50,19 @@ Colors makeLight() {
   return c;
 }
 
+/// Fusion, with the words of buttons, labels and choosers shaped once.
+class WordsStyle : public QProxyStyle {
+ public:
+  WordsStyle() : QProxyStyle(QStyleFactory::create(QStringLiteral("Fusion"))) {}
+  void drawItemText(QPainter* painter, const QRect& rect, int flags, const QPalette& palette, bool, const QString& text, QPalette::ColorRole role) const override {
+    if (text.isEmpty()) return;
+    const QPen before = painter->pen();
+    if (role != QPalette::NoRole) painter->setPen(QPen(palette.brush(role), before.widthF()));
+    paintWords(*painter, rect, flags, text);
+    painter->setPen(before);
+  }
+};
+
 double channel(double v) { return v <= 0.04045 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4); }
 double luminance(const QColor& c) { return 0.2126 * channel(c.redF()) + 0.7152 * channel(c.greenF()) + 0.0722 * channel(c.blueF()); }
 
@@ -73,7 +90,7 @@ void Theme::install() {
   m_systemDark = QGuiApplication::palette().color(QPalette::Window).lightness() < 128;
   installCellAccessibility();
   loadFonts();
-  QApplication::setStyle(QStyleFactory::create(QStringLiteral("Fusion")));
+  QApplication::setStyle(new WordsStyle);
   QApplication::setFont(uiFont(12));
   new FocusRing(qApp);
   m_dark = m_setting == ThemeSetting::System ? systemIsDark() : m_setting == ThemeSetting::Dark;
@@ -120,8 +137,19 @@ void loadFonts() {
       {QStringLiteral("JetBrainsMono-Regular.ttf"), QStringLiteral("JetBrainsMono-Medium.ttf"), QStringLiteral("JetBrainsMono-SemiBold.ttf")});
 }
 
-QFont uiFont(int pixels, QFont::Weight weight) {
+namespace {
+
+// A font that is made anew finds its engine anew, at each text it measures or paints; copies of one share it.
+template <typename Make>
+QFont keptFont(QHash<std::pair<int, int>, QFont>& kept, int pixels, QFont::Weight weight, Make&& make) {
   loadFonts();
+  if (!qApp || QThread::currentThread() != qApp->thread()) return make();
+  const std::pair key(pixels, int(weight));
+  const auto found = kept.constFind(key);
+  return found != kept.constEnd() ? *found : *kept.insert(key, make());
+}
+
+QFont makeUiFont(int pixels, QFont::Weight weight) {
   QFont font;
   font.setFamilies({QStringLiteral("Inter"), QStringLiteral("Noto Sans"), QStringLiteral("DejaVu Sans"), QStringLiteral("sans-serif")});
   font.setPixelSize(pixels);
@@ -129,8 +157,7 @@ QFont uiFont(int pixels, QFont::Weight weight) {
   return font;
 }
 
-QFont monoFont(int pixels, QFont::Weight weight) {
-  loadFonts();
+QFont makeMonoFont(int pixels, QFont::Weight weight) {
   QFont font;
   font.setFamilies({QStringLiteral("JetBrains Mono NL"), QStringLiteral("JetBrains Mono"), QStringLiteral("DejaVu Sans Mono"), QStringLiteral("monospace")});
   font.setPixelSize(pixels);
@@ -138,6 +165,18 @@ QFont monoFont(int pixels, QFont::Weight weight) {
   font.setFixedPitch(true);
   font.setStyleStrategy(QFont::PreferNoShaping);
   return font;
+}
+
+}  // namespace
+
+QFont uiFont(int pixels, QFont::Weight weight) {
+  static auto* const kept = new QHash<std::pair<int, int>, QFont>;
+  return keptFont(*kept, pixels, weight, [&] { return makeUiFont(pixels, weight); });
+}
+
+QFont monoFont(int pixels, QFont::Weight weight) {
+  static auto* const kept = new QHash<std::pair<int, int>, QFont>;
+  return keptFont(*kept, pixels, weight, [&] { return makeMonoFont(pixels, weight); });
 }
 
 double contrastRatio(const QColor& a, const QColor& b) {

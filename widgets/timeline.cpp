@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "widgets/icons.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 namespace {
@@ -63,7 +64,7 @@ void Timeline::paintEvent(QPaintEvent*) {
   if (m_data.last <= 0) {
     painter.setPen(c.text3);
     painter.fillRect(QRectF(kSide, kTrackY, width() - 2 * kSide, 4), c.lineStrong);
-    painter.drawText(QRectF(kSide, 6, width() - 2 * kSide, 18), Qt::AlignLeft | Qt::AlignVCenter, tr("No run is selected. Choose one in the navigator, or start one on Train."));
+    paintWords(painter, QRectF(kSide, 6, width() - 2 * kSide, 18), Qt::AlignLeft | Qt::AlignVCenter, tr("No run is selected. Choose one in the navigator, or start one on Train."));
     return;
   }
   const double right = width() - kSide, end = std::min(right, xOf(m_data.last));
@@ -96,7 +97,7 @@ void Timeline::paintEvent(QPaintEvent*) {
   const int every = niceStep(to - from, (right - kSide) / 80);
   for (int step = int(std::ceil(from / every)) * every; step <= int(to + 0.5); step += every) {
     if (step > m_data.last) break;
-    painter.drawText(QRectF(xOf(step) - 24, kLabelY, 48, 14), Qt::AlignCenter, QString::number(step));
+    paintWords(painter, QRectF(xOf(step) - 24, kLabelY, 48, 14), Qt::AlignCenter, QString::number(step));
   }
   painter.setFont(uiFont(11));
   const QFontMetricsF metrics(painter.font());
@@ -105,20 +106,20 @@ void Timeline::paintEvent(QPaintEvent*) {
     const double width = metrics.horizontalAdvance(now);
     double x = xOf(m_data.now) + 8;
     if (m_cursor >= 0 && std::abs(xOf(m_cursor) - xOf(m_data.now)) < 24) x = std::max(x, xOf(m_cursor) + 20);
-    if (x + width < right - 80) painter.drawText(QRectF(x, kDiamondY - 8, width + 4, 14), Qt::AlignLeft | Qt::AlignVCenter, now);
+    if (x + width < right - 80) paintWords(painter, QRectF(x, kDiamondY - 8, width + 4, 14), Qt::AlignLeft | Qt::AlignVCenter, now);
   }
   if (m_data.now < m_data.last && inside(m_data.last) && !(m_cursor >= 0 && xOf(m_cursor) > right - 100))
-    painter.drawText(QRectF(right - 90, 4, 90, 14), Qt::AlignRight | Qt::AlignVCenter, tr("planned end"));
+    paintWords(painter, QRectF(right - 90, 4, 90, 14), Qt::AlignRight | Qt::AlignVCenter, tr("planned end"));
   if (m_cursor >= 0 && inside(m_cursor)) {
     const double x = std::round(xOf(m_cursor));
     painter.fillRect(QRectF(x, 14, 1, kTrackY + 8 - 14), c.accent);
     painter.setFont(monoFont(11, QFont::Medium));
     const QString text = QString::number(m_cursor);
-    const double flag = QFontMetricsF(painter.font()).horizontalAdvance(text) + 10;
+    const double flag = wordsWidth(painter.font(), text) + 10;
     const QRectF place(std::clamp(x - flag / 2, 2.0, width() - flag - 2), 0, flag, 15);
     painter.fillRect(place, c.accentFill);
     painter.setPen(c.onAccentFill);
-    painter.drawText(place, Qt::AlignCenter, text);
+    paintWords(painter, place, Qt::AlignCenter, text);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "widgets/token_strip.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 namespace {
@@ -118,7 +119,7 @@ void TokenStrip::paintPieces(QPainter& painter, const std::vector<Piece>& pieces
       label = true;
       painter.setFont(uiFont(12));
       painter.setPen(c.text3);
-      painter.drawText(QRectF(8, piece.rect.top(), labelWidth() - 12, piece.rect.height()), Qt::AlignLeft | Qt::AlignVCenter,
+      paintWords(painter, QRectF(8, piece.rect.top(), labelWidth() - 12, piece.rect.height()), Qt::AlignLeft | Qt::AlignVCenter,
                        piece.row == Row::Prompt ? tr("Prompt") : tr("Response"));
     }
     if (piece.rect.bottom() + 8 < clip.top() || piece.rect.top() - 4 > clip.bottom() || piece.rect.right() + 3 < clip.left() || piece.rect.left() - 3 > clip.right()) continue;
@@ -151,7 +152,7 @@ void TokenStrip::paintPieces(QPainter& painter, const std::vector<Piece>& pieces
     painter.setPen(text);
     const double pad = piece.boxed || piece.chip ? 5 : 1.5;
     const QString shown = metrics.horizontalAdvance(piece.text) > piece.rect.width() ? metrics.elidedText(piece.text, Qt::ElideRight, piece.rect.width() - pad) : piece.text;
-    painter.drawText(piece.rect.adjusted(pad, 0, 2, 0), Qt::AlignLeft | Qt::AlignVCenter, shown);
+    paintWords(painter, piece.rect.adjusted(pad, 0, 2, 0), Qt::AlignLeft | Qt::AlignVCenter, shown);
     if (!response) continue;
     if (token.clamped) painter.fillRect(QRectF(piece.rect.left(), piece.rect.top() - 2, piece.rect.width(), 1.5), c.text2);
     if (std::size_t(piece.token) < m_shares.size() && std::isfinite(m_shares[std::size_t(piece.token)])) {

@@ -12,6 +12,7 @@
 #include "widgets/elided_label.h"
 #include "widgets/empty_panel.h"
 #include "widgets/theme.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 
@@ -69,8 +70,8 @@ class SequenceLegend : public QWidget {
     for (int kind = 0; kind < 4; ++kind) {
       painter.fillRect(QRect(x, 5, 10, 8), partColor(kind, c));
       painter.setPen(c.text3);
-      const int width = painter.fontMetrics().horizontalAdvance(words[kind]);
-      painter.drawText(QRect(x + 14, 0, width + 2, height()), Qt::AlignLeft | Qt::AlignVCenter, words[kind]);
+      const int width = qRound(wordsWidth(painter.font(), words[kind]));
+      paintWords(painter, QRect(x + 14, 0, width + 2, height()), Qt::AlignLeft | Qt::AlignVCenter, words[kind]);
       x += 14 + width + 12;
     }
   }

@@ -10,6 +10,7 @@
 
 #include "widgets/icons.h"
 #include "widgets/theme.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 namespace {
@@ -57,16 +58,15 @@ void FactTable::paintEvent(QPaintEvent*) {
   for (const FactRow& row : m_rows) columns = std::max(columns, std::size_t(row.values.size()));
   // Every column is as wide as its longest text. Where that leaves the names less than they need, up to three fifths of the
   // width, the widest columns give way and their values are elided.
-  const QFontMetrics mono(monoFont(11));
-  const QFontMetrics words(uiFont(11));
+  const WordMetrics mono(monoFont(11)), words(uiFont(11));
   std::vector<int> widths(columns, 40);
   for (std::size_t i = 0; i < columns; ++i) {
-    if (int(i) + 1 < m_header.size()) widths[i] = std::max(widths[i], words.horizontalAdvance(m_header[int(i) + 1]));
+    if (int(i) + 1 < m_header.size()) widths[i] = std::max(widths[i], qRound(words.horizontalAdvance(m_header[int(i) + 1])));
     for (const FactRow& row : m_rows)
-      if (int(i) < row.values.size()) widths[i] = std::max(widths[i], mono.horizontalAdvance(row.values[int(i)]));
+      if (int(i) < row.values.size()) widths[i] = std::max(widths[i], qRound(mono.horizontalAdvance(row.values[int(i)])));
   }
-  int wanted = m_header.isEmpty() ? 0 : words.horizontalAdvance(m_header[0]);
-  for (const FactRow& row : m_rows) wanted = std::max(wanted, words.horizontalAdvance(row.name));
+  int wanted = m_header.isEmpty() ? 0 : qRound(words.horizontalAdvance(m_header[0]));
+  for (const FactRow& row : m_rows) wanted = std::max(wanted, qRound(words.horizontalAdvance(row.name)));
   const int forNames = std::min(wanted + 2, right * 3 / 5);
   int over = -(right - 8 - forNames);
   for (const int width : widths) over += width + 12;
@@ -89,20 +89,20 @@ void FactTable::paintEvent(QPaintEvent*) {
     painter.fillRect(QRect(0, 0, width(), kHeader), c.window);
     painter.setFont(uiFont(11));
     painter.setPen(c.text2);
-    painter.drawText(QRect(8, 0, nameWidth, kHeader), Qt::AlignVCenter, m_header[0]);
+    paintWords(painter, QRect(8, 0, nameWidth, kHeader), Qt::AlignVCenter, m_header[0]);
     for (int i = 1; i < m_header.size(); ++i)
-      painter.drawText(QRect(ends[std::size_t(i - 1)] - 300, 0, 300, kHeader), Qt::AlignVCenter | Qt::AlignRight, m_header[i]);
+      paintWords(painter, QRect(ends[std::size_t(i - 1)] - 300, 0, 300, kHeader), Qt::AlignVCenter | Qt::AlignRight, m_header[i]);
     y = kHeader;
   }
   for (const FactRow& row : m_rows) {
     painter.setFont(uiFont(11));
     painter.setPen(c.text2);
-    painter.drawText(QRect(8, y, nameWidth, kRow), Qt::AlignVCenter, words.elidedText(row.name, Qt::ElideRight, nameWidth));
+    paintWords(painter, QRect(8, y, nameWidth, kRow), Qt::AlignVCenter, words.elidedText(row.name, Qt::ElideRight, nameWidth));
     painter.setFont(monoFont(11));
     for (int i = 0; i < row.values.size(); ++i) {
       painter.setPen(i == 0 ? c.text : c.text2);
       const int width = widths[std::size_t(i)];
-      painter.drawText(QRect(ends[std::size_t(i)] - width - 1, y, width + 1, kRow), Qt::AlignVCenter | Qt::AlignRight,
+      paintWords(painter, QRect(ends[std::size_t(i)] - width - 1, y, width + 1, kRow), Qt::AlignVCenter | Qt::AlignRight,
                        mono.elidedText(row.values[i], Qt::ElideRight, width + 1));
     }
     if (row.ok) paintIcon(painter, QRectF(width() - 24, y + 3, 16, 16), *row.ok ? Icon::Check : Icon::Cross, *row.ok ? c.text2 : c.danger);

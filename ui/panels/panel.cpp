@@ -13,6 +13,7 @@
 #include "widgets/elided_label.h"
 #include "widgets/icons.h"
 #include "widgets/theme.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 namespace {
@@ -165,10 +166,10 @@ QSize PanelTabs::sizeHint() const {
 }
 
 QRect PanelTabs::tab(int index) const {
-  const QFontMetrics metrics(uiFont(12, QFont::DemiBold));
+  const QFont font = uiFont(12, QFont::DemiBold);
   int x = 0;
-  for (int i = 0; i < index; ++i) x += metrics.horizontalAdvance(m_titles[i]) + 20;
-  return {x, 0, metrics.horizontalAdvance(m_titles[index]) + 20, kHeadHeight - 1};
+  for (int i = 0; i < index; ++i) x += qRound(wordsWidth(font, m_titles[i])) + 20;
+  return {x, 0, qRound(wordsWidth(font, m_titles[index])) + 20, kHeadHeight - 1};
 }
 
 void PanelTabs::paintEvent(QPaintEvent*) {
@@ -184,7 +185,7 @@ void PanelTabs::paintEvent(QPaintEvent*) {
     }
     painter.setFont(uiFont(12, on ? QFont::DemiBold : QFont::Normal));
     painter.setPen(on ? c.text : c.text2);
-    painter.drawText(r.adjusted(tabs ? 10 : 8, 0, 0, 0), Qt::AlignVCenter | Qt::AlignLeft, m_titles[i]);
+    paintWords(painter, r.adjusted(tabs ? 10 : 8, 0, 0, 0), Qt::AlignVCenter | Qt::AlignLeft, m_titles[i]);
   }
   if (hasFocus() && tabs) paintFocusRing(painter, tab(m_current).adjusted(4, 4, -4, -4), c);
 }

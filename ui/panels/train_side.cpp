@@ -25,6 +25,7 @@
 #include "ui/table_columns.h"
 #include "widgets/icons.h"
 #include "widgets/theme.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 namespace {
@@ -117,33 +118,33 @@ void HealthList::paintEvent(QPaintEvent*) {
     paintIcon(p, QRectF(10, y + 9, 16, 16), Icon::Caution, c.caution);
     p.setFont(uiFont(12, QFont::DemiBold));
     p.setPen(c.text);
-    const QString title = p.fontMetrics().elidedText(event.title, Qt::ElideRight, width() - 42);
-    p.drawText(QRect(34, y + 8, width() - 42, 18), Qt::AlignLeft | Qt::AlignVCenter, title);
-    const int after = 34 + p.fontMetrics().horizontalAdvance(title) + 6;
+    const QString title = elidedWords(p.font(), event.title, Qt::ElideRight, width() - 42);
+    paintWords(p, QRect(34, y + 8, width() - 42, 18), Qt::AlignLeft | Qt::AlignVCenter, title);
+    const int after = 34 + qRound(wordsWidth(p.font(), title)) + 6;
     p.setFont(uiFont(12));
     p.setPen(c.text3);
-    if (width() - after - 8 > 20) p.drawText(QRect(after, y + 8, width() - after - 8, 18), Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(event.since, Qt::ElideRight, width() - after - 8));
+    if (width() - after - 8 > 20) paintWords(p, QRect(after, y + 8, width() - after - 8, 18), Qt::AlignLeft | Qt::AlignVCenter, elidedWords(p.font(), event.since, Qt::ElideRight, width() - after - 8));
     p.setFont(uiFont(11));
     p.setPen(c.text2);
-    p.drawText(QRect(34, y + 28, width() - 44, height), Qt::TextWordWrap, event.detail);
+    paintWords(p, QRect(34, y + 28, width() - 44, height), Qt::TextWordWrap, event.detail);
     p.fillRect(QRect(0, y + height - 1, width(), 1), c.line);
     y += height;
   }
   p.setFont(uiFont(11));
   if (m_steps == 0) {
     p.setPen(c.text3);
-    p.drawText(QRect(12, y, width() - 20, 30), Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(tr("Judged from the first steps on."), Qt::ElideRight, width() - 20));
+    paintWords(p, QRect(12, y, width() - 20, 30), Qt::AlignLeft | Qt::AlignVCenter, elidedWords(p.font(), tr("Judged from the first steps on."), Qt::ElideRight, width() - 20));
     return;
   }
   if (m_events.empty()) {
     p.setPen(c.text);
-    p.drawText(QRect(12, y + 6, width() - 20, 20), Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(m_steps == 1 ? tr("Nothing found in the first step.") : tr("Nothing found in %1 steps.").arg(m_steps), Qt::ElideRight, width() - 20));
+    paintWords(p, QRect(12, y + 6, width() - 20, 20), Qt::AlignLeft | Qt::AlignVCenter, elidedWords(p.font(), m_steps == 1 ? tr("Nothing found in the first step.") : tr("Nothing found in %1 steps.").arg(m_steps), Qt::ElideRight, width() - 20));
   }
   for (const Passed& one : passed()) {
     const QRect place = one.place.translated(0, y);
     paintIcon(p, QRectF(place.left(), place.top() + 4, 14, 14), Icon::Check, c.text2);
     p.setPen(c.text2);
-    p.drawText(place.adjusted(20, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter, one.check);
+    paintWords(p, place.adjusted(20, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter, one.check);
   }
 }
 
