@@ -151,6 +151,71 @@ class WidgetsHeatmap : public QObject {
     QCOMPARE(image, again);
   }
 
+  void aPartOfAMapHasTheColoursOfTheWholeMap() {
+    // Each patch is coloured on the whole map's range, however little of it is seen.
+    HeatmapScene s = plain(40, 60);
+    s.style.fade = false;
+    for (std::size_t i = 0; i < s.map.values.size(); ++i) s.map.values[i] = float(i) / float(s.map.values.size());
+    const QSize all(60 * 32, 40 * 32);
+    const QImage whole = renderHeatmap(s, QRectF(QPointF(0, 0), QSizeF(all)), all, darkColors());
+    const QRect part(20 * 32 + 7, 11 * 32 + 5, 333, 222);
+    QCOMPARE(renderHeatmap(s, part, part.size(), darkColors()), whole.copy(part));
+  }
+
+  void aMapOfMorePatchesThanPixelsKeepsItsColours() {
+    HeatmapScene s;
+    s.picture = QImage(1024, 1024, QImage::Format_RGB32);
+    s.picture.fill(Qt::white);
+    s.style.fade = false;
+    s.map = {1024, 1024, std::vector<float>(1024 * 1024), 0.5};
+    for (int row = 0; row < 1024; ++row)
+      for (int col = 0; col < 1024; ++col) s.map.values[std::size_t(row * 1024 + col)] = float(col) / 1023;
+    s.map.values[0] = std::numeric_limits<float>::quiet_NaN();
+    const QImage image = renderHeatmap(s, QRectF(0, 0, 1024, 1024), QSize(512, 512), darkColors());
+    for (const int x : {1, 100, 255, 400, 511}) {
+      const int col = 2 * x + 1;  // the patch under the pixel's middle
+      QVERIFY2(near(image.pixel(x, 300), mapColor(ColorMap::Inferno, double(col) / 1023)), qPrintable(QString::number(x)));
+    }
+    const QImage corner = renderHeatmap(s, QRectF(0, 0, 512, 512), QSize(512, 512), darkColors());
+    QVERIFY(near(corner.pixel(0, 0), qRgb(214, 214, 214)));  // a value that is none shows the picture
+  }
+
+  void theCanvasShowsALargePictureAsTheExportDoes() {
+    // The canvas makes it of a halving of the picture, the export of the picture itself.
+    HeatmapScene s;
+    s.picture = QImage(2400, 1800, QImage::Format_RGB32);
+    for (int y = 0; y < 1800; ++y)
+      for (int x = 0; x < 2400; ++x) s.picture.setPixel(x, y, qRgb(x * 255 / 2399, y * 255 / 1799, 128));
+    s.showMap = false;
+    ImageCanvas canvas;
+    canvas.resize(500, 400);
+    canvas.setScene(s);
+    const QImage shown = canvas.grab().toImage();
+    const QPointF from = canvas.toWidget(QPointF(0, 0)), to = canvas.toWidget(QPointF(2400, 1800));
+    const QImage made = renderHeatmap(s, QRectF(0, 0, 2400, 1800), (QRectF(from, to)).size().toSize(), colors());
+    for (const QPoint at : {QPoint(20, 20), QPoint(200, 150), QPoint(400, 300), QPoint(470, 10)})
+      if (QRect(QPoint(0, 0), made.size()).contains(at)) QVERIFY(near(shown.pixel(from.toPoint() + at), made.pixel(at), 4));
+  }
+
+  void theLegendFollowsTheMapItStandsBeside() {
+    ImageCanvas canvas;
+    canvas.resize(500, 400);
+    HeatmapScene s = plain();
+    canvas.setScene(s);
+    const auto legend = [&] { return canvas.grab().toImage().copy(500 - 86, 0, 86, 400); };
+    const QImage first = legend();
+    canvas.zoomBy(1.5);
+    QCOMPARE(legend(), first);
+    s.map.values[6] = 0.9f;
+    canvas.setScene(s);
+    QVERIFY(legend() != first);
+    s = plain();
+    canvas.setScene(s);
+    QCOMPARE(legend(), first);
+    canvas.resize(500, 300);
+    QVERIFY(legend() != first);
+  }
+
   void theCanvasReadsWhatIsUnderThePointer() {
     ImageCanvas canvas;
     canvas.resize(500, 400);

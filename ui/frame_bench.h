@@ -1,6 +1,6 @@
 // FrameBench: measures how the window answers while the demo run trains. A script changes the selection, the page, the canvas and,
 // with loads, curves of a million points and a map of 4096 × 4096; a frame is the time from such an event to the end of the paint
-// that shows it, and a stall is what a 4 ms timer came too late. Prints one JSON line. UI thread.
+// that shows it, its work what the processor did of it in this thread, and a stall is what a 4 ms timer came too late. Prints one JSON line. UI thread.
 #pragma once
 
 #include <QElapsedTimer>
@@ -51,8 +51,9 @@ class FrameBench : public QObject {
   int m_turn = 0, m_lost = 0, m_stepsBefore = 0, m_clicks = 0;
   qint64 m_firstMapMs = -1;
   const char* m_kind = "";
-  std::map<QString, std::vector<double>> m_byKind;
+  std::map<QString, std::vector<double>> m_byKind, m_workByKind;
   std::vector<double> m_frames, m_stalls;
+  double m_workBefore = 0;  // ms that this thread had worked when the event came
   std::unique_ptr<BenchLoads> m_loads;
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "widgets/heatmap_layer.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 namespace {
@@ -36,10 +37,10 @@ constexpr double kMargin = 16, kLine = 18, kLegendWidth = 84;
 
 }  // namespace
 
-void paintHeatmapLegend(QPainter& painter, const QRectF& rect, const HeatmapScene& scene, const Colors& colors) {
+void paintHeatmapLegend(QPainter& painter, const QRectF& rect, const HeatmapScene& scene, const SceneMeasures& measures, const Colors& colors) {
   if (scene.map.empty() || rect.height() < 60) return;
   const HeatmapStyle& style = scene.style;
-  const MapRange range = resolveRange(scene.map, style);
+  const MapRange& range = measures.range;
   painter.save();
   painter.setFont(uiFont(11));
   QStringList words{style.quantity};
@@ -49,7 +50,7 @@ void paintHeatmapLegend(QPainter& painter, const QRectF& rect, const HeatmapScen
   painter.setPen(colors.text3);
   const QString caption = words.join(QStringLiteral(", "));
   const QRectF captionRect(rect.left() + 2, rect.top(), rect.width() - 2, 15 * (caption.size() > 13 ? caption.size() > 26 ? 3 : 2 : 1));
-  painter.drawText(captionRect, Qt::TextWordWrap | Qt::AlignLeft | Qt::AlignTop, caption);
+  paintWords(painter, captionRect, Qt::TextWordWrap | Qt::AlignLeft | Qt::AlignTop, caption);
 
   const QRectF bar(rect.left() + 16, captionRect.bottom() + 8, 14, rect.bottom() - captionRect.bottom() - 16);
   const QColor paper = blended(colors.well, QColor(Qt::white), colors.dark ? 0.66 : 0.93);
@@ -67,16 +68,10 @@ void paintHeatmapLegend(QPainter& painter, const QRectF& rect, const HeatmapScen
   painter.drawRect(bar);
 
   // Histogram of the values, growing to the left, square-root lengths so that rare high patches stay visible.
-  constexpr int kBins = 32;
-  std::array<int, kBins> bins{};
-  int most = 1;
-  for (const float v : scene.map.values) {
-    if (!std::isfinite(v) || v > range.maskAbove) continue;
-    auto& bin = bins[std::size_t(std::clamp(int(legendPosition(v, range, style) * kBins), 0, kBins - 1))];
-    most = std::max(most, ++bin);
-  }
-  const double binHeight = bar.height() / kBins;
-  for (int i = 0; i < kBins; ++i) {
+  const auto& bins = measures.histogram;
+  const int count = int(bins.size()), most = std::max(1, *std::max_element(bins.begin(), bins.end()));
+  const double binHeight = bar.height() / count;
+  for (int i = 0; i < count; ++i) {
     if (!bins[std::size_t(i)]) continue;
     const double length = std::max(1.0, 13 * std::sqrt(double(bins[std::size_t(i)]) / most));
     painter.fillRect(QRectF(bar.left() - 2 - length, bar.bottom() - (i + 1) * binHeight + 0.5, length, std::max(1.0, binHeight - 1)), colors.control);
@@ -109,7 +104,7 @@ void paintHeatmapLegend(QPainter& painter, const QRectF& rect, const HeatmapScen
     painter.setPen(colors.text3);
     QString text = style.logScale && tick < 1e-3 ? QString::number(tick, 'g', 1) : shareText(tick, decimals);
     if (style.signedValues && tick > 0) text.prepend(QLatin1Char('+'));
-    painter.drawText(QRectF(bar.right() + 7, y - 7, rect.right() - bar.right() - 7, 14), Qt::AlignLeft | Qt::AlignVCenter, text);
+    paintWords(painter, QRectF(bar.right() + 7, y - 7, rect.right() - bar.right() - 7, 14), Qt::AlignLeft | Qt::AlignVCenter, text);
   }
   if (hasUniform) {
     const double y = yOf(scene.map.uniform);
@@ -121,7 +116,7 @@ void paintHeatmapLegend(QPainter& painter, const QRectF& rect, const HeatmapScen
     painter.drawPolygon(QPolygonF({{bar.right() + 1, y}, {bar.right() + 6, y - 3}, {bar.right() + 6, y + 3}}));
     painter.setPen(colors.text);
     painter.setFont(uiFont(10));
-    painter.drawText(QRectF(bar.right() + 8, y - 7, rect.right() - bar.right() - 8, 14), Qt::AlignLeft | Qt::AlignVCenter, QStringLiteral("uniform"));
+    paintWords(painter, QRectF(bar.right() + 8, y - 7, rect.right() - bar.right() - 8, 14), Qt::AlignLeft | Qt::AlignVCenter, QStringLiteral("uniform"));
   }
   painter.restore();
 }
@@ -142,7 +137,7 @@ void paintHeatmapFigure(QPainter& painter, const QRectF& rect, const HeatmapScen
     if (line.isEmpty()) return;
     painter.setFont(font);
     painter.setPen(color);
-    painter.drawText(QRectF(left, y, width, kLine), Qt::AlignLeft | Qt::AlignVCenter, QFontMetricsF(font).elidedText(line, Qt::ElideRight, width));
+    paintWords(painter, QRectF(left, y, width, kLine), Qt::AlignLeft | Qt::AlignVCenter, elidedWords(font, line, Qt::ElideRight, width));
     y += kLine;
   };
   write(text.title, uiFont(13, QFont::DemiBold), colors.text);
@@ -153,7 +148,7 @@ void paintHeatmapFigure(QPainter& painter, const QRectF& rect, const HeatmapScen
   const double pictureHeight = scene.picture.isNull() ? 0 : pictureWidth * scene.picture.height() / scene.picture.width();
   const QRectF picture(left, y, pictureWidth, pictureHeight);
   paintHeatmap(painter, picture, scene, colors);
-  if (scene.showMap) paintHeatmapLegend(painter, QRectF(picture.right() + kMargin, y, kLegendWidth, pictureHeight), scene, colors);
+  if (scene.showMap) paintHeatmapLegend(painter, QRectF(picture.right() + kMargin, y, kLegendWidth, pictureHeight), scene, measured(scene), colors);
   y += pictureHeight + 8;
   if (!scene.picture.isNull())
     write(QStringLiteral("%1 × %2 px, merged grid %3 × %4, 1 token = %5 × %6 px").arg(scene.picture.width()).arg(scene.picture.height())

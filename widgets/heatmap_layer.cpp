@@ -1,4 +1,5 @@
 #include "widgets/heatmap_layer.h"
+#include "widgets/words.h"
 
 #include <QPainter>
 #include <algorithm>
@@ -62,20 +63,24 @@ bool usable(const PatchMap& map) {
 
 MapRange resolveRange(const PatchMap& map, const HeatmapStyle& style) {
   MapRange range;
-  std::vector<float> finite;
-  finite.reserve(map.values.size());
-  for (const float v : map.values)
-    if (std::isfinite(v)) finite.push_back(v);
-  if (style.maskOutliers && finite.size() >= 8) {
-    std::sort(finite.begin(), finite.end());
-    const double q1 = finite[finite.size() / 4], q3 = finite[finite.size() * 3 / 4];
-    range.maskAbove = q3 + 8 * std::max(q3 - q1, 1e-12);
-    const auto end = std::upper_bound(finite.begin(), finite.end(), range.maskAbove);
-    range.masked = int(finite.end() - end);
-    finite.erase(end, finite.end());
+  if (style.maskOutliers) {
+    std::vector<float> finite;
+    finite.reserve(map.values.size());
+    for (const float v : map.values)
+      if (std::isfinite(v)) finite.push_back(v);
+    if (finite.size() >= 8) {
+      const auto at = [&](std::size_t place) {
+        std::nth_element(finite.begin(), finite.begin() + std::ptrdiff_t(place), finite.end());
+        return double(finite[place]);
+      };
+      const double q1 = at(finite.size() / 4), q3 = at(finite.size() * 3 / 4);
+      range.maskAbove = q3 + 8 * std::max(q3 - q1, 1e-12);
+      range.masked = int(std::count_if(finite.begin(), finite.end(), [&](float v) { return double(v) > range.maskAbove; }));
+    }
   }
   double largest = 0, smallest = std::numeric_limits<double>::infinity();
-  for (const float v : finite) {
+  for (const float v : map.values) {
+    if (!std::isfinite(v) || double(v) > range.maskAbove) continue;
     largest = std::max(largest, style.signedValues ? std::abs(double(v)) : double(v));
     if (v > 0) smallest = std::min(smallest, double(v));
   }
@@ -86,6 +91,22 @@ MapRange resolveRange(const PatchMap& map, const HeatmapStyle& style) {
     range.low = std::isfinite(smallest) ? std::max(smallest, range.high * 1e-4) : range.high * 1e-4;
   if (range.low >= range.high) range.low = std::min(0.0, range.high - 1e-6);
   return range;
+}
+
+SceneMeasures measured(const HeatmapScene& scene) {
+  SceneMeasures out;
+  out.range = resolveRange(scene.map, scene.style);
+  out.paper = paperLevel(scene.picture);
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  const int bins = int(out.histogram.size());
+  for (const float v : scene.map.values) {
+    if (!std::isfinite(v)) continue;
+    low = std::min(low, double(v)), high = std::max(high, double(v));
+    if (double(v) > out.range.maskAbove) continue;
+    ++out.histogram[std::size_t(std::clamp(int(legendPosition(double(v), out.range, scene.style) * bins), 0, bins - 1))];
+  }
+  if (high >= low) out.lowest = low, out.highest = high;
+  return out;
 }
 
 double legendPosition(double value, const MapRange& range, const HeatmapStyle& style) {
@@ -127,17 +148,28 @@ QImage heatmapGround(const QImage& picture, const QRectF& source, const QSize& s
   return resampled(picture, source, size);
 }
 
-QImage renderHeatmap(const HeatmapScene& scene, const QRectF& source, const QSize& size, const Colors& colors) {
-  return shadedHeatmap(scene, heatmapGround(scene.picture, source, size), source, colors);
+std::vector<QImage> pictureLevels(const QImage& picture) {
+  constexpr int kSmallest = 256;
+  std::vector<QImage> levels;
+  const QImage* last = &picture;
+  while (std::min(last->width(), last->height()) >= 2 * kSmallest) {
+    levels.push_back(last->scaled((last->width() + 1) / 2, (last->height() + 1) / 2, Qt::IgnoreAspectRatio, Qt::SmoothTransformation));
+    last = &levels.back();
+  }
+  return levels;
 }
 
-QImage shadedHeatmap(const HeatmapScene& scene, const QImage& ground, const QRectF& source, const Colors& colors) {
+QImage renderHeatmap(const HeatmapScene& scene, const QRectF& source, const QSize& size, const Colors& colors) {
+  return shadedHeatmap(scene, measured(scene), heatmapGround(scene.picture, source, size), source, colors);
+}
+
+QImage shadedHeatmap(const HeatmapScene& scene, const SceneMeasures& measures, const QImage& ground, const QRectF& source, const Colors& colors) {
   QImage image = ground;
   if (!scene.showMap || !usable(scene.map)) return image;
   const QSize size = ground.size();
   const HeatmapStyle& style = scene.style;
-  const MapRange range = resolveRange(scene.map, style);
-  const int paper = paperLevel(scene.picture);
+  const MapRange& range = measures.range;
+  const int paper = measures.paper;
   const float dim = colors.dark ? 0.84f : 1.0f;
   std::array<float, 256> inkOf{};
   for (int g = 0; g < 256; ++g) inkOf[std::size_t(g)] = float(std::clamp(double(g) / paper, kInkFloor, 1.0));
@@ -154,45 +186,46 @@ QImage shadedHeatmap(const HeatmapScene& scene, const QImage& ground, const QRec
     colAt[std::size_t(x)] = (source.x() + (x + 0.5) * source.width() / size.width()) * scene.map.cols / width;
     colOf[std::size_t(x)] = std::clamp(int(colAt[std::size_t(x)]), 0, scene.map.cols - 1);
   }
-  // Smooth: colours of a fine ramp of values, so that no pixel asks the colour map itself.
+  std::vector<double> rowAt(static_cast<std::size_t>(size.height()));
+  for (int y = 0; y < size.height(); ++y) rowAt[std::size_t(y)] = (source.y() + (y + 0.5) * source.height() / size.height()) * scene.map.rows / height;
+  const auto rowOf = [&](int y) { return std::clamp(int(rowAt[std::size_t(y)]), 0, scene.map.rows - 1); };
+  const int firstCol = colOf.front(), cols = colOf.back() - firstCol + 1, firstRow = rowOf(0), shownRows = rowOf(size.height() - 1) - firstRow + 1;
+  // Smooth, or more patches than anyone can tell apart: colours of a fine ramp of values, so that no pixel asks the colour map itself.
   constexpr int kRamp = 1024;
-  std::vector<Painted> patches, ramp;
+  constexpr std::int64_t kMostPatches = 1 << 16;
+  const bool ramped = style.smooth || std::int64_t(cols) * shownRows > kMostPatches;
+  std::vector<Painted> patches, ramp;  // of the patches that are seen; of the values
   std::vector<QRgb> rows;  // nearest: what each grey of each patch of the current row of patches becomes
-  double rampLow = 0, rampStep = 1;
-  if (style.smooth) {
-    double most = -std::numeric_limits<double>::infinity();
-    rampLow = std::numeric_limits<double>::infinity();
-    for (const float v : scene.map.values)
-      if (std::isfinite(v)) rampLow = std::min(rampLow, double(v)), most = std::max(most, double(v));
-    if (!(most >= rampLow)) rampLow = most = 0;
-    rampStep = std::max(1e-12, (most - rampLow) / (kRamp - 1));
+  const double rampLow = measures.lowest, rampStep = std::max(1e-12, (measures.highest - measures.lowest) / (kRamp - 1));
+  if (ramped) {
     for (int i = 0; i < kRamp; ++i) ramp.push_back(of(rampLow + i * rampStep));
   } else {
-    for (const float v : scene.map.values) patches.push_back(of(double(v)));
+    patches.reserve(std::size_t(cols) * std::size_t(shownRows));
+    for (int row = firstRow; row < firstRow + shownRows; ++row)
+      for (int col = firstCol; col < firstCol + cols; ++col) patches.push_back(of(double(scene.map.values[std::size_t(row) * std::size_t(scene.map.cols) + std::size_t(col)])));
   }
-  const bool tables = !style.smooth && size.height() / std::max(1, scene.map.rows) * std::max(1, size.width() / scene.map.cols) > 512;
+  const auto fromRamp = [&](double value) { return std::isfinite(value) ? ramp[std::size_t(std::clamp((value - rampLow) / rampStep + 0.5, 0.0, kRamp - 1.0))] : Painted{}; };
+  const bool tables = !ramped && size.height() / std::max(1, scene.map.rows) * std::max(1, size.width() / scene.map.cols) > 512;
   int tableRow = -1;
   for (int y = 0; y < size.height(); ++y) {
     auto* line = reinterpret_cast<QRgb*>(image.scanLine(y));
-    const double rowAt = (source.y() + (y + 0.5) * source.height() / size.height()) * scene.map.rows / height;
-    const int row = std::clamp(int(rowAt), 0, scene.map.rows - 1);
+    const int row = rowOf(y);
+    const Painted* shown = ramped ? nullptr : patches.data() + std::size_t(row - firstRow) * std::size_t(cols);
     if (tables && row != tableRow) {
       tableRow = row;
-      rows.resize(std::size_t(scene.map.cols) * 256);
-      for (int col = 0; col < scene.map.cols; ++col)
-        for (int gray = 0; gray < 256; ++gray)
-          rows[std::size_t(col * 256 + gray)] = shade(patches[std::size_t(row * scene.map.cols + col)], gray);
+      rows.resize(std::size_t(cols) * 256);
+      for (int col = 0; col < cols; ++col)
+        for (int gray = 0; gray < 256; ++gray) rows[std::size_t(col * 256 + gray)] = shade(shown[col], gray);
     }
     if (tables) {
-      for (int x = 0; x < size.width(); ++x) line[x] = rows[std::size_t(colOf[std::size_t(x)] * 256 + qGray(line[x]))];
+      for (int x = 0; x < size.width(); ++x) line[x] = rows[std::size_t((colOf[std::size_t(x)] - firstCol) * 256 + qGray(line[x]))];
     } else if (style.smooth) {
-      for (int x = 0; x < size.width(); ++x) {
-        const double value = bilinear(scene.map, rowAt - 0.5, colAt[std::size_t(x)] - 0.5);
-        const Painted p = std::isfinite(value) ? ramp[std::size_t(std::clamp((value - rampLow) / rampStep + 0.5, 0.0, kRamp - 1.0))] : Painted{};
-        line[x] = shade(p, qGray(line[x]));
-      }
+      for (int x = 0; x < size.width(); ++x) line[x] = shade(fromRamp(bilinear(scene.map, rowAt[std::size_t(y)] - 0.5, colAt[std::size_t(x)] - 0.5)), qGray(line[x]));
+    } else if (ramped) {
+      const float* values = scene.map.values.data() + std::size_t(row) * std::size_t(scene.map.cols);
+      for (int x = 0; x < size.width(); ++x) line[x] = shade(fromRamp(double(values[colOf[std::size_t(x)]])), qGray(line[x]));
     } else {
-      for (int x = 0; x < size.width(); ++x) line[x] = shade(patches[std::size_t(row * scene.map.cols + colOf[std::size_t(x)])], qGray(line[x]));
+      for (int x = 0; x < size.width(); ++x) line[x] = shade(shown[colOf[std::size_t(x)] - firstCol], qGray(line[x]));
     }
   }
   return image;
@@ -249,7 +282,7 @@ void paintHeatmapOutlines(QPainter& painter, const QRectF& target, const Heatmap
     taken.push_back(tag);
     painter.fillRect(tag, colors.dark ? colors.casing : colors.ink);
     painter.setPen(colors.dark ? colors.ink : colors.casing);
-    painter.drawText(tag, Qt::AlignCenter, box.label);
+    paintWords(painter, tag, Qt::AlignCenter, box.label);
   }
   if (hover >= 0 && hover != scene.selectedPatch) {
     painter.setBrush(Qt::NoBrush);

@@ -11,6 +11,7 @@
 #include <QSize>
 #include <QString>
 #include <QStringList>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -69,6 +70,16 @@ struct MapRange {
 };
 MapRange resolveRange(const PatchMap& map, const HeatmapStyle& style);
 
+/// What painting a scene takes from all of its values and pixels. A canvas keeps it: zooming a map of millions of patches then
+/// reads only those that are seen.
+struct SceneMeasures {
+  MapRange range;
+  double lowest = 0, highest = 0;      // finite values
+  int paper = 255;                     // luma at which the picture counts as paper; what is darker is ink
+  std::array<int, 32> histogram{};     // of the values, along the legend
+};
+SceneMeasures measured(const HeatmapScene& scene);
+
 /// Position of a value on the colour legend, 0 to 1.
 double legendPosition(double value, const MapRange& range, const HeatmapStyle& style);
 /// Colour and opacity (alpha) of one value as it is painted, before ink is multiplied back.
@@ -81,8 +92,10 @@ QRectF patchPixels(const HeatmapScene& scene, int patch);
 
 /// The picture alone: the part `source` at `size` device pixels. Canvases keep it while maps change over it.
 QImage heatmapGround(const QImage& picture, const QRectF& source, const QSize& size);
+/// Halvings of a picture, down to some hundred pixels: a large one that is shown small is made of the nearest.
+std::vector<QImage> pictureLevels(const QImage& picture);
 /// The map over a ground that heatmapGround() made of the same part of the scene's picture.
-QImage shadedHeatmap(const HeatmapScene& scene, const QImage& ground, const QRectF& source, const Colors& colors);
+QImage shadedHeatmap(const HeatmapScene& scene, const SceneMeasures& measures, const QImage& ground, const QRectF& source, const Colors& colors);
 /// The part `source` (picture pixels) at `size` device pixels, all layers except outlines.
 QImage renderHeatmap(const HeatmapScene& scene, const QRectF& source, const QSize& size, const Colors& colors);
 /// The whole picture with map and outlines into `target`.
@@ -91,7 +104,7 @@ void paintHeatmap(QPainter& painter, const QRectF& target, const HeatmapScene& s
 void paintHeatmapOutlines(QPainter& painter, const QRectF& target, const HeatmapScene& scene, const Colors& colors, int hover = -1);
 
 /// Legend: quantity, range, histogram of the values, the uniform mark, «log», «smoothed», masked count. 80 px wide at 100 %.
-void paintHeatmapLegend(QPainter& painter, const QRectF& rect, const HeatmapScene& scene, const Colors& colors);
+void paintHeatmapLegend(QPainter& painter, const QRectF& rect, const HeatmapScene& scene, const SceneMeasures& measures, const Colors& colors);
 
 /// What stands around an exported map. Empty strings are left out; the note stands in every export of attention.
 struct FigureText {

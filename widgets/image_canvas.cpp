@@ -58,6 +58,7 @@ void ImageCanvas::setScene(const HeatmapScene& scene) {
   }
   const bool otherPicture = scene.picture.size() != m_a.picture.size();
   m_a = scene;
+  m_measures[0].reset();
   if (otherPicture) m_fit = true, m_pan = {};
   if (m_keyPatch >= m_a.map.rows * m_a.map.cols) m_keyPatch = -1;
   if (m_hover >= m_a.map.rows * m_a.map.cols) m_hover = -1;
@@ -68,6 +69,7 @@ void ImageCanvas::setScene(const HeatmapScene& scene) {
 void ImageCanvas::setSecond(std::optional<HeatmapScene> scene, const QString& labelA, const QString& labelB) {
   if (m_b.has_value() == scene.has_value() && (!scene || (sameMap(*m_b, *scene) && m_labelA == labelA && m_labelB == labelB))) return;
   m_b = std::move(scene);
+  m_measures[1].reset();
   m_labelA = labelA, m_labelB = labelB;
   if (!m_b && m_compare != Compare::Single) {
     m_compare = Compare::Single;
@@ -93,6 +95,7 @@ void ImageCanvas::swapMaps() {
   if (!m_b) return;
   std::swap(m_a, *m_b);
   std::swap(m_labelA, m_labelB);
+  std::swap(m_measures[0], m_measures[1]);
   invalidate();
   Q_EMIT compareChanged();
 }
@@ -190,7 +193,42 @@ PatchReadout ImageCanvas::readout(int patch, bool second) const {
 
 void ImageCanvas::invalidate() {
   for (Cache& cache : m_cache) cache.image = {};
+  m_legendImage = {};
   update();
+}
+
+const SceneMeasures& ImageCanvas::measures(bool second) {
+  std::optional<SceneMeasures>& known = m_measures[second];
+  if (!known) known = measured(second && m_b ? *m_b : m_a);
+  return *known;
+}
+
+// A picture of many megapixels is shown at a fraction of its size: its halvings are made once, and every zoom starts from the nearest.
+QImage ImageCanvas::ground(const QImage& picture, const QRectF& source, const QSize& size, bool second) {
+  constexpr qint64 kLarge = 2'000'000;
+  const double shrink = source.width() / std::max(1, size.width());
+  if (shrink < 2 || qint64(picture.width()) * picture.height() < kLarge) return heatmapGround(picture, source, size);
+  Levels& levels = m_levels[second];
+  if (levels.picture != picture.cacheKey()) levels = {pictureLevels(picture), picture.cacheKey()};
+  const int level = std::min(int(std::log2(shrink)), int(levels.images.size()));
+  if (level < 1) return heatmapGround(picture, source, size);
+  const QImage& small = levels.images[std::size_t(level - 1)];
+  const double x = double(small.width()) / picture.width(), y = double(small.height()) / picture.height();
+  return heatmapGround(small, QRectF(source.x() * x, source.y() * y, source.width() * x, source.height() * y), size);
+}
+
+// Its words and its histogram change with the map alone, not with what is seen of it.
+void ImageCanvas::paintLegend(QPainter& painter) {
+  const double ratio = devicePixelRatioF();
+  const QSize size = (QSizeF(kLegend - 2, height()) * ratio).toSize();
+  if (m_legendImage.size() != size || m_legendImage.devicePixelRatio() != ratio) {
+    m_legendImage = QImage(size, QImage::Format_RGB32);
+    m_legendImage.setDevicePixelRatio(ratio);
+    m_legendImage.fill(colors().well);
+    QPainter onImage(&m_legendImage);
+    paintHeatmapLegend(onImage, QRectF(0, kPad, kLegend - 4, height() - 2 * kPad), m_a, measures(false), colors());
+  }
+  painter.drawImage(QPointF(width() - kLegend + 2, 0), m_legendImage);
 }
 
 void ImageCanvas::paintScene(QPainter& painter, bool second, const QRectF& clip) {
@@ -208,8 +246,8 @@ void ImageCanvas::paintScene(QPainter& painter, bool second, const QRectF& clip)
   const QSize size(std::max(1, int(std::lround(full.width() * ratio))), std::max(1, int(std::lround(full.height() * ratio))));
   Cache& cache = m_cache[second];
   const bool other = cache.source != source || cache.size != size || cache.picture != scene.picture.cacheKey();
-  if (other) cache = {{}, heatmapGround(scene.picture, source, size), source, size, scene.picture.cacheKey()};
-  if (cache.image.isNull()) cache.image = shadedHeatmap(scene, cache.ground, source, colors());
+  if (other) cache = {{}, ground(scene.picture, source, size, second), source, size, scene.picture.cacheKey()};
+  if (cache.image.isNull()) cache.image = shadedHeatmap(scene, measures(second), cache.ground, source, colors());
   painter.drawImage(full, cache.image);
   paintHeatmapOutlines(painter, whole, scene, colors(), m_hoverSecond == second || m_compare != Compare::Single ? m_hover : -1);
   painter.restore();
@@ -260,8 +298,7 @@ void ImageCanvas::paintEvent(QPaintEvent*) {
     painter.setBrush(Qt::NoBrush);
     painter.drawRect(QRectF(toWidget(cell.topLeft()), toWidget(cell.bottomRight())).adjusted(-2, -2, 2, 2));
   }
-  if (m_legend && m_a.showMap && !m_a.map.empty())
-    paintHeatmapLegend(painter, QRectF(width() - kLegend + 2, kPad, kLegend - 4, height() - 2 * kPad), m_a, c);
+  if (m_legend && m_a.showMap && !m_a.map.empty()) paintLegend(painter);
 }
 
 int ImageCanvas::cellCount() const { return m_a.map.rows * m_a.map.cols; }

@@ -110,12 +110,19 @@ class ImageCanvas : public QWidget, public CellSource {
     QSize size;
     qint64 picture = 0;  // of the ground
   };
+  struct Levels {
+    std::vector<QImage> images;
+    qint64 picture = 0;
+  };
   QRectF canvasArea() const;                 // without the legend
   QRectF viewArea(bool second) const;        // side by side: halves
   QRectF pictureRect(bool second) const;     // where the whole picture lies
   QPointF pictureAt(const QPointF& position, bool* second) const;
   void paintScene(QPainter& painter, bool second, const QRectF& clip);
   void invalidate();       // the map's pixels; the picture under it stays
+  const SceneMeasures& measures(bool second);
+  QImage ground(const QImage& picture, const QRectF& source, const QSize& size, bool second);
+  void paintLegend(QPainter& painter);
   void hoverAt(const QPointF& position);
   void clampPan();
   void walkTo(int patch);
@@ -138,6 +145,9 @@ class ImageCanvas : public QWidget, public CellSource {
   QPointF m_pressed, m_last;
   QRectF m_rubber;
   Cache m_cache[2];
+  Levels m_levels[2];                        // of large pictures
+  std::optional<SceneMeasures> m_measures[2];
+  QImage m_legendImage;
 };
 
 }  // namespace cuescope
