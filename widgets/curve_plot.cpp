@@ -63,6 +63,7 @@ struct CurveGrid::Private {
   void fill();
   void ranges();
   void restyle();
+  void pens(std::size_t panel, std::size_t series);
 };
 
 namespace {
@@ -212,6 +213,18 @@ void CurveGrid::Private::prepare() {
   }
 }
 
+// More points than columns, which climb and fall more than eight pixels in each.
+static bool isBand(const QVector<QCPGraphData>& points, const QCPAxis& y, int pixels) {
+  if (points.size() <= 2 * pixels) return false;
+  double way = 0, last = std::numeric_limits<double>::quiet_NaN();
+  for (const QCPGraphData& point : points) {
+    const double at = y.coordToPixel(point.value);
+    if (std::isfinite(at - last)) way += std::abs(at - last);
+    last = at;
+  }
+  return way > 8.0 * pixels;
+}
+
 // What the shown range needs: a few points a pixel column.
 void CurveGrid::Private::fill() {
   for (std::size_t i = 0; i < panels.size(); ++i) {
@@ -240,6 +253,10 @@ void CurveGrid::Private::fill() {
       }
       item.raw[s]->data()->set(raw, true);
       item.line[s]->data()->set(line, true);
+      // A band of upright strokes looks the same without smooth edges, and takes a tenth.
+      item.raw[s]->setAntialiased(!isBand(raw, *item.y, pixels));
+      item.line[s]->setAntialiased(!isBand(line, *item.y, pixels));
+      pens(i, s);
       // One value is no line yet: a dot, or it could not be seen.
       item.line[s]->setScatterStyle(item.ready[s].valueCount() == 1 ? QCPScatterStyle(QCPScatterStyle::ssDisc, 5) : QCPScatterStyle());
       if (item.whiskers[s]) item.whiskers[s]->setData(minus, plus);
@@ -292,18 +309,23 @@ void CurveGrid::Private::restyle() {
       axis->grid()->setPen(QPen(blended(c.well, c.text, 0.08), 1));
       axis->grid()->setZeroLinePen(Qt::NoPen);
     }
-    for (std::size_t s = 0; s < panels[i].series.size(); ++s) {
-      const CurveSeries& series = panels[i].series[s];
-      QPen raw = seriesPen(series, c, 1);
-      raw.setStyle(Qt::SolidLine);
-      QColor faint = raw.color();
-      faint.setAlphaF(0.32f);
-      raw.setColor(faint);
-      item.raw[s]->setPen(raw);
-      item.line[s]->setPen(seriesPen(series, c, smoothing > 0 || !series.smoothed ? 1.75 : 1));
-      if (item.whiskers[s]) item.whiskers[s]->setPen(QPen(seriesPen(series, c, 1).color(), 1));
-    }
+    for (std::size_t s = 0; s < panels[i].series.size(); ++s) pens(i, s);
   }
+}
+
+void CurveGrid::Private::pens(std::size_t panel, std::size_t at) {
+  const Colors& c = colors();
+  PanelItems& item = items[panel];
+  const CurveSeries& series = panels[panel].series[at];
+  QPen raw = seriesPen(series, c, 1);
+  raw.setStyle(Qt::SolidLine);
+  QColor faint = raw.color();
+  faint.setAlphaF(0.32f);
+  raw.setColor(faint);
+  item.raw[at]->setPen(raw);
+  const bool wide = item.line[at]->antialiased() && (smoothing > 0 || !series.smoothed);
+  item.line[at]->setPen(seriesPen(series, c, wide ? 1.75 : 1));
+  if (item.whiskers[at]) item.whiskers[at]->setPen(QPen(seriesPen(series, c, 1).color(), 1));
 }
 
 CurveGrid::CurveGrid(QWidget* parent) : QWidget(parent), d(std::make_unique<Private>()) {

@@ -99,11 +99,14 @@ SceneMeasures measured(const HeatmapScene& scene) {
   out.paper = paperLevel(scene.picture);
   double low = std::numeric_limits<double>::infinity(), high = -low;
   const int bins = int(out.histogram.size());
+  const bool even = !scene.style.signedValues && !(scene.style.logScale && out.range.low > 0);  // the legend is linear
+  const double perBin = bins / (out.range.high - out.range.low);
   for (const float v : scene.map.values) {
     if (!std::isfinite(v)) continue;
     low = std::min(low, double(v)), high = std::max(high, double(v));
     if (double(v) > out.range.maskAbove) continue;
-    ++out.histogram[std::size_t(std::clamp(int(legendPosition(double(v), out.range, scene.style) * bins), 0, bins - 1))];
+    const double place = even ? std::clamp((double(v) - out.range.low) * perBin, 0.0, double(bins)) : legendPosition(double(v), out.range, scene.style) * bins;
+    ++out.histogram[std::size_t(std::clamp(int(place), 0, bins - 1))];
   }
   if (high >= low) out.lowest = low, out.highest = high;
   return out;
@@ -204,7 +207,8 @@ QImage shadedHeatmap(const HeatmapScene& scene, const SceneMeasures& measures, c
     for (int row = firstRow; row < firstRow + shownRows; ++row)
       for (int col = firstCol; col < firstCol + cols; ++col) patches.push_back(of(double(scene.map.values[std::size_t(row) * std::size_t(scene.map.cols) + std::size_t(col)])));
   }
-  const auto fromRamp = [&](double value) { return std::isfinite(value) ? ramp[std::size_t(std::clamp((value - rampLow) / rampStep + 0.5, 0.0, kRamp - 1.0))] : Painted{}; };
+  const double perStep = 1 / rampStep;
+  const auto fromRamp = [&](double value) { return std::isfinite(value) ? ramp[std::size_t(std::clamp((value - rampLow) * perStep + 0.5, 0.0, kRamp - 1.0))] : Painted{}; };
   const bool tables = !ramped && size.height() / std::max(1, scene.map.rows) * std::max(1, size.width() / scene.map.cols) > 512;
   int tableRow = -1;
   for (int y = 0; y < size.height(); ++y) {

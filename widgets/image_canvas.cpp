@@ -9,6 +9,7 @@
 namespace cuescope {
 namespace {
 constexpr double kLegend = 88, kPad = 8;
+constexpr qint64 kLarge = 2'000'000;  // pixels, or patches
 }
 
 QString PatchReadout::place() const { return patch < 0 ? QString() : QStringLiteral("row %1, column %2").arg(row).arg(col); }
@@ -63,6 +64,7 @@ void ImageCanvas::setScene(const HeatmapScene& scene) {
   if (m_keyPatch >= m_a.map.rows * m_a.map.cols) m_keyPatch = -1;
   if (m_hover >= m_a.map.rows * m_a.map.cols) m_hover = -1;
   invalidate();
+  prepare();
   if (m_hover >= 0) Q_EMIT hovered(readout(m_hover, m_hoverSecond));
 }
 
@@ -203,9 +205,14 @@ const SceneMeasures& ImageCanvas::measures(bool second) {
   return *known;
 }
 
+// What takes longer than a frame is made when the map comes, not when it is first painted.
+void ImageCanvas::prepare() {
+  if (m_a.map.values.size() > std::size_t(kLarge)) measures(false);
+  if (qint64(m_a.picture.width()) * m_a.picture.height() >= kLarge && m_levels[0].picture != m_a.picture.cacheKey()) m_levels[0] = {pictureLevels(m_a.picture), m_a.picture.cacheKey()};
+}
+
 // A picture of many megapixels is shown at a fraction of its size: its halvings are made once, and every zoom starts from the nearest.
 QImage ImageCanvas::ground(const QImage& picture, const QRectF& source, const QSize& size, bool second) {
-  constexpr qint64 kLarge = 2'000'000;
   const double shrink = source.width() / std::max(1, size.width());
   if (shrink < 2 || qint64(picture.width()) * picture.height() < kLarge) return heatmapGround(picture, source, size);
   Levels& levels = m_levels[second];

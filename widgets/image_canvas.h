@@ -122,6 +122,7 @@ class ImageCanvas : public QWidget, public CellSource {
   void invalidate();       // the map's pixels; the picture under it stays
   const SceneMeasures& measures(bool second);
   QImage ground(const QImage& picture, const QRectF& source, const QSize& size, bool second);
+  void prepare();
   void paintLegend(QPainter& painter);
   void hoverAt(const QPointF& position);
   void clampPan();
