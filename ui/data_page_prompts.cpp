@@ -163,7 +163,7 @@ void DataPage::checkRow() {
           SidePrompt prompts[2];
           prompts[0] = {folded(QString::fromStdString(v.studentText), &v), {}, int(v.student)};
           prompts[1] = {v.teacher >= 0 ? folded(QString::fromStdString(v.teacherText), &v, 1) : QString(), v.privilege.empty() ? QString() : QStringLiteral("[Hint]: ") + QString::fromStdString(v.privilege), int(v.teacher)};
-          self->m_side->setPrompts(prompts[0], prompts[1], v.teacher >= 0 ? tr("template of %1").arg(QFileInfo(QString::fromStdString(request.config.student.path)).fileName()) : tr("this run has no teacher"));
+          self->m_side->setPrompts(prompts[0], prompts[1], v.teacher >= 0 ? tr("template of %1").arg(QFileInfo(QString::fromStdString(resolvePath(request.config.student.path))).fileName()) : tr("this run has no teacher"));
           self->m_side->setBatch(v.batch, v.answer < 0 ? tr("no reference answer in this row") : tr("reference answer in the place of the response"));
         } else {
           const QString why = tr("a run leaves this row out");

@@ -123,7 +123,7 @@ void BoardView::paintEvent(QPaintEvent*) {
   QPainter p(this);
   p.fillRect(rect(), c.panel);
   if (cellCount() == 0)
-    return paintEmpty(p, QRectF(rect()).adjusted(16, 12, -16, -12), tr("No finished run has held-out scores yet."), tr("Runs that evaluate while they train (trainer.test_freq) fill this board, and `cuescope-cli eval` of their checkpoints."), c);
+    return paintEmpty(p, QRectF(rect()).adjusted(16, 12, -16, -12), tr("No finished run has held-out scores yet."), tr("Runs that evaluate while they train (trainer.test_freq) fill this board, and evaluations of their checkpoints on all rows, here or by `cuescope-cli eval`."), c);
   p.fillRect(QRect(0, 0, width(), kHead), c.window);
   p.setFont(uiFont(11));
   p.setPen(c.text2);

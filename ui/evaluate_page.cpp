@@ -273,6 +273,7 @@ void EvaluatePage::fillChoosers() {
 void EvaluatePage::showProgress() {
   const EvaluationState state = m_session.evaluationState();
   const bool possible = m_model->count() > 0 && m_data->count() > 0, paused = state == EvaluationState::Paused;
+  m_evaluate->setIcon(busy() ? QIcon() : icon(Icon::Add));
   m_evaluate->setText(busy() ? tr("Cancel") : tr("Evaluate"));
   m_evaluate->setEnabled(busy() || possible);
   m_evaluate->setToolTip(busy() ? tr("Ends it here; the answers so far are not kept") : possible ? tr("Asks the model every row, greedily, and judges the answers. A run that trains goes on in between.") : tr("Open a model and a data file first."));

@@ -105,7 +105,7 @@ Finding placesFinding(qsizetype marks, int pictures, const RowVerdict* t) {
     if (grids.size() > 3) grids = QStringList(grids.mid(0, 3)) << tr("…");
     const bool teacher = t->teacher >= 0 && t->places[1] != t->places[0];
     right = right && t->places[0] == t->visual[0] && (t->teacher < 0 || t->places[1] == t->visual[1]);
-    detail += tr("; %1 places for %2 visual tokens (%3 patches)").arg(teacher ? tr("%1 and %2").arg(t->places[0]).arg(t->places[1]) : QString::number(t->places[0])).arg(t->visual[0]).arg(grids.join(QStringLiteral(", ")));
+    if (!grids.isEmpty()) detail += tr("; %1 places for %2 visual tokens (%3 patches)").arg(teacher ? tr("%1 and %2").arg(t->places[0]).arg(t->places[1]) : QString::number(t->places[0])).arg(t->visual[0]).arg(grids.join(QStringLiteral(", ")));
   }
   return {Check::Placeholders, right ? Verdict::Fine : Verdict::Wrong, right ? tr("match") : tr("placeholders"), detail};
 }

@@ -11,6 +11,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 
 #include "ui/panels/panel.h"
@@ -320,7 +321,10 @@ void MapPanel::applyFrames() {
   }
   for (std::size_t i = 0; i < slices.size(); ++i) {
     StripFrame frame;
-    frame.label = QString::fromStdString(m_inspection->images[i].label);
+    const ImageView& view = m_inspection->images[i];  // of a video the time tells frames apart where there is no room for names
+    char seconds[24];
+    std::snprintf(seconds, sizeof seconds, "%.1f", view.seconds);  // as the prompt says it
+    frame.label = view.slice >= 0 && view.seconds >= 0 ? tr("%1 s").arg(QLatin1String(seconds)) : QString::fromStdString(view.label);
     frame.scene = mapScene(*m_inspection, slices[i], m_view, m_thumbnails[i]);
     frame.scene.boxes.clear();
     if (!std::isfinite(m_view.high) && high > 0) frame.scene.style.high = high;  // one scale for all
