@@ -4,6 +4,7 @@
 
 #include "engine/core/config.h"
 #include "engine/core/failure.h"
+#include "engine/distill/checkpoint.h"
 
 namespace cuescope {
 
@@ -23,6 +24,7 @@ std::shared_ptr<Qwen3VL> Shelf::share(const std::string& folder, const EventSink
   auto& model = m_models[key];
   if (!model) {
     try {
+      requireWholeModel(key);
       model = Qwen3VL::load(key, m_device, m_dtype, sink);
     } catch (...) {
       m_models.erase(key);

@@ -160,6 +160,7 @@ std::unique_ptr<Run> openRun(const RunConfig& config, const std::string& directo
   parts.teacher = Qwen3VL::load(golden::path("tiny-teacher"), "cpu", "float32");
   parts.studentProcessor = parts.teacherProcessor = std::make_shared<Processor>(golden::path("tiny-student"));
   parts.train = rows();
+  if (config.trainer.testFreq > 0) parts.val = rows();
   parts.studentFiles = golden::path("tiny-student-vicur");
   return std::make_unique<Run>(config, std::move(parts), directory, resumeFrom, std::move(sink));
 }
@@ -184,6 +185,20 @@ std::vector<std::map<std::string, double>> numbersOf(const std::string& director
     all.push_back(std::move(metrics));
   }
   return all;
+}
+
+/// Evaluated and looked at in every step.
+RunConfig watchedConfig() {
+  RunConfig config = tinyConfig();
+  config.trainer.testFreq = config.trainer.probeFreq = 1;
+  config.trainer.valBeforeTrain = true;
+  config.data.valMaxSamples = 2;
+  return config;
+}
+
+std::string textOf(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 /// A whole run in a process of its own (main below), killed at its n-th change of the disk.
@@ -442,6 +457,198 @@ class TestCheckpoint : public QObject {
     QVERIFY(sameBits(weightsOf(*again), m_unbroken));
   }
 
+  void aNewestCheckpointWithoutAGoodManifestIsDamageAndNotPassedOver() {
+    const std::string directory = folder("manifest");
+    {
+      auto run = openRun(rehearsalConfig(), directory);
+      while (run->advance({})) {
+      }
+    }
+    const std::string newest = checkpointFolder(directory, 3), manifest = newest + "/manifest.json", sound = textOf(manifest);
+    RunConfig config = rehearsalConfig();
+    config.trainer.directory = fs::path(directory).parent_path().string();
+    config.trainer.name = "manifest";
+    config.trainer.resumeMode = "auto";
+    config.trainer.device = "cpu";
+    config.student.path = golden::path("tiny-student-vicur");
+    config.teacher.path = golden::path("tiny-teacher");
+    config.data.trainFiles = {folder("manifest.jsonl")};
+    writeJsonl(config.data.trainFiles[0], {rows().row(0), rows().row(1)});
+    for (const std::string damage : {"{", "{}", "[1]", "{\"files\": {\"model.safetensors\": 3}}", ""}) {
+      if (damage.empty()) fs::remove(manifest);
+      else std::ofstream(manifest) << damage;
+      for (const auto& open : std::vector<std::function<void()>>{[&] { Run::open(config, {.device = "cpu", .dtype = "float32", .threads = 0}, {}, {}); },
+                                                                 [&] { int step = 0; modelFolderOf(directory, &step); }, [&] { exportCheckpoint(directory, folder("never")); },
+                                                                 [&] { requireWholeModel(newest); }}) {
+        try {
+          open();
+          QFAIL(("not refused: " + damage).c_str());
+        } catch (const Error& error) {
+          QVERIFY2(error.failure().where.find("step-000003/manifest.json") != std::string::npos, error.what());
+          QVERIFY2(error.failure().nextStep.find(directory + "@2") != std::string::npos, error.what());
+        }
+      }
+      QVERIFY(fs::exists(newest) && fs::exists(checkpointFolder(directory, 2)));  // nothing is deleted
+      QCOMPARE(RunReader(directory).newSteps().size(), std::size_t(3));
+    }
+    // What is offered works, and puts the damaged one aside.
+    int step = 0;
+    QCOMPARE(modelFolderOf(directory + "@2", &step), checkpointFolder(directory, 2));
+    auto again = openRun(rehearsalConfig(), directory, checkpointFolder(directory, 2));
+    QVERIFY(fs::exists(directory + "/set-aside/steps-3-to-3/checkpoints/step-000003/model.safetensors"));
+    while (again->advance({})) {
+    }
+    QVERIFY(sameBits(weightsOf(*again), m_unbroken));
+  }
+
+  void aModelIsReadOnceForItsDigestsAndAgainWhenAFileChanges() {
+    const std::string directory = folder("once");
+    auto run = openRun(tinyConfig(), directory);
+    advanceTo(*run, 1);
+    const std::string saved = run->checkpoint(), file = saved + "/model.safetensors";
+    requireWholeModel(saved);
+    const auto before = fs::last_write_time(file);
+    {
+      std::fstream flip(file, std::ios::in | std::ios::out | std::ios::binary);
+      flip.seekp(-3, std::ios::end);
+      flip.put('\x7f');
+    }
+    fs::last_write_time(file, before + std::chrono::seconds(2));
+    QVERIFY_THROWS_EXCEPTION(Error, requireWholeModel(saved));
+    requireWholeModel(golden::path("tiny-student-vicur"));  // no checkpoint: nothing says what was written there
+  }
+
+  void goingBackPutsLaterStepsAsideAsARunOfTheirOwn() {
+    const std::string directory = folder("back");
+    RunConfig config = rehearsalConfig();
+    config.trainer.maxCkptToKeep = 0;
+    {
+      auto run = openRun(config, directory);
+      while (run->advance({})) {
+      }
+    }
+    const std::string model = textOf(checkpointFolder(directory, 3) + "/model.safetensors"), metrics = textOf(directory + "/metrics.jsonl"), third = textOf(directory + "/rollouts/3.jsonl");
+    fs::create_directories(directory + "/captures/step-000002");
+    std::ofstream(directory + "/captures/step-000002/row-0.capture") << "x";
+    fs::create_directories(directory + "/evaluations");
+    std::ofstream(directory + "/evaluations/held-out-step-3.json") << "y";
+    std::ofstream(directory + "/evaluations/held-out-step-1.json") << "z";
+    std::vector<std::string> log;
+    for (const int times : {1, 2}) {
+      RunParts parts;
+      parts.student = Qwen3VL::load(checkpointFolder(directory, 1), "cpu", "float32");
+      parts.teacher = Qwen3VL::load(golden::path("tiny-teacher"), "cpu", "float32");
+      parts.studentProcessor = parts.teacherProcessor = std::make_shared<Processor>(golden::path("tiny-student"));
+      parts.train = rows();
+      parts.studentFiles = golden::path("tiny-student-vicur");
+      Run run(config, std::move(parts), directory, checkpointFolder(directory, 1), [&](const Event& event) {
+        if (auto line = std::get_if<LogLine>(&event)) log.push_back(line->text);
+      });
+      if (times == 1) continue;  // stopped before anything new is safe: nothing is lost, and nothing is put aside twice
+      const std::string aside = directory + "/set-aside/steps-2-to-3";
+      QVERIFY(RunReader::isRunDirectory(aside));
+      QCOMPARE(textOf(checkpointFolder(aside, 3) + "/model.safetensors"), model);
+      verifyCheckpoint(checkpointFolder(aside, 2));
+      QCOMPARE(textOf(aside + "/metrics.jsonl"), metrics);
+      QCOMPARE(textOf(aside + "/rollouts/3.jsonl"), third);
+      QVERIFY(fs::exists(aside + "/captures/step-000002/row-0.capture") && fs::exists(aside + "/evaluations/held-out-step-3.json"));
+      QVERIFY(fs::exists(directory + "/evaluations/held-out-step-1.json") && !fs::exists(directory + "/captures/step-000002"));
+      QCOMPARE(RunReader(directory).newSteps().back()->step, 1);
+      while (run.advance({})) {
+      }
+      QVERIFY(sameBits(weightsOf(run), m_unbroken));
+    }
+    QCOMPARE(log.size(), std::size_t(1));
+    QVERIFY2(log[0].find("step 1") != std::string::npos && log[0].find("set-aside/steps-2-to-3") != std::string::npos, log[0].c_str());
+    QCOMPARE(std::distance(fs::directory_iterator(directory + "/set-aside"), fs::directory_iterator()), std::ptrdiff_t(1));
+  }
+
+  void leftInAnyPhaseTheRunGoesOnAsIfItNeverStopped_data() {
+    QTest::addColumn<QString>("phase");
+    QTest::addColumn<int>("step");
+    QTest::addColumn<QString>("how");
+    for (const int step : {0, 2})
+      for (const char* phase : {"sample", "rollout", "score", "backward", "update", "evaluate", "probe", "publish"})
+        for (const char* how : {"stop and save", "save and be killed", "be killed"}) {
+          if (step == 0 && how == QByteArray("be killed")) continue;  // there is nothing to go on from yet
+          QTest::addRow("%s in %s after step %d", how, phase, step) << phase << step << how;
+        }
+    for (const char* how : {"stop and save", "save and be killed"})
+      for (const char* phase : {"evaluate", "probe", "publish", "save"}) QTest::addRow("%s in %s after the last step", how, phase) << phase << 3 << how;
+  }
+  void leftInAnyPhaseTheRunGoesOnAsIfItNeverStopped() {
+    QFETCH(QString, phase);
+    QFETCH(int, step);
+    QFETCH(QString, how);
+    const std::string whole = folder("watched");
+    if (!fs::exists(whole)) {
+      auto run = openRun(watchedConfig(), whole);
+      while (run->advance({})) {
+      }
+    }
+    RunConfig config = watchedConfig();
+    if (how == "be killed") config.trainer.saveFreq = 1;
+    const std::string directory = folder(QTest::currentDataTag());
+    {
+      auto run = openRun(config, directory);
+      while (run->status().step < step || run->status().phase != phase.toStdString()) QVERIFY(run->advance({}));
+      if (how == "stop and save") run->stop(true);
+      if (how == "save and be killed") {
+        run->checkpoint();
+        if (phase == "evaluate" || phase == "publish")
+          for (int i = 0; i < 4 && run->advance({}); ++i) {  // it went on for a while: that part is lost
+          }
+      }
+    }
+    auto run = openRun(config, directory, newestCheckpoint(directory));
+    while (run->advance({})) {
+    }
+    QVERIFY(run->status().state == RunState::Completed);
+    QCOMPARE(numbersOf(directory), numbersOf(whole));
+    for (int n = 1; n <= 3; ++n) {
+      const std::string name = std::to_string(n);
+      QCOMPARE(textOf(directory + "/rollouts/" + name + ".jsonl"), textOf(whole + "/rollouts/" + name + ".jsonl"));
+      QCOMPARE(textOf(directory + "/probes/" + name + ".json"), textOf(whole + "/probes/" + name + ".json"));
+    }
+    QCOMPARE(checkpointMetrics(checkpointFolder(directory, 3)).at("val/accuracy"), checkpointMetrics(checkpointFolder(whole, 3)).at("val/accuracy"));
+    QVERIFY(textOf(checkpointFolder(directory, 3) + "/model.safetensors") == textOf(checkpointFolder(whole, 3) + "/model.safetensors"));
+    QVERIFY(textOf(checkpointFolder(directory, 3) + "/trainer/optimizer.safetensors") == textOf(checkpointFolder(whole, 3) + "/trainer/optimizer.safetensors"));
+  }
+
+  /// A run as a person starts it, with data and models as files.
+  RunConfig fileConfig(const std::string& name) const {
+    RunConfig config = rehearsalConfig();
+    config.trainer.directory = m_folder->path().toStdString();
+    config.trainer.name = name;
+    config.trainer.device = "cpu";
+    config.student.path = golden::path("tiny-student-vicur");
+    config.teacher.path = golden::path("tiny-teacher");
+    config.data.trainFiles = {folder((name + ".jsonl").c_str())};
+    std::vector<Sample> samples;
+    for (std::int64_t i = 0; i < 4; ++i) samples.push_back(rows().row(i));
+    writeJsonl(config.data.trainFiles[0], samples);
+    return config;
+  }
+  static std::unique_ptr<Run> started(const RunConfig& config, std::vector<std::string>* log = nullptr) {
+    return Run::open(config, {.device = "cpu", .dtype = "float32", .threads = 1}, [log](const Event& event) {
+      if (auto line = std::get_if<LogLine>(&event); line && log) log->push_back(line->text);
+    }, {});
+  }
+
+  void aTeacherWhoseSettingsDifferOnlyInTheirNewerHomeCutsItsOwnPixels() {
+    const std::string teacher = folder("other-pixels");
+    fs::copy(golden::path("tiny-student"), teacher, fs::copy_options::recursive);
+    RunConfig config = fileConfig("pixels");
+    config.teacher.path = teacher;
+    {
+      const auto same = started(config);
+      QVERIFY(same->teacherProcessor() == same->studentProcessor());
+    }
+    std::ofstream(teacher + "/processor_config.json") << R"({"image_processor": {"max_pixels": 9216, "min_pixels": 1024}})";
+    const auto run = started(config);
+    QVERIFY(run->teacherProcessor() != run->studentProcessor());
+  }
+
   void theBestCheckpointIsKeptBesideTheNewest() {
     const fs::path run = folder("best");
     for (const auto& [step, accuracy] : std::vector<std::pair<int, double>>{{1, 0.5}, {2, 0.9}, {3, 0.4}, {4, 0.6}, {5, 0.7}}) {
@@ -465,10 +672,6 @@ class TestCheckpoint : public QObject {
     std::vector<Sample> samples;
     for (std::int64_t i = 0; i < 2; ++i) samples.push_back(rows().row(i));
     writeJsonl(held, samples);
-    const auto textOf = [](const std::string& file) {
-      std::ifstream in(file, std::ios::binary);
-      return std::string(std::istreambuf_iterator<char>(in), {});
-    };
     const std::string metrics = textOf(directory + "/metrics.jsonl"), yaml = textOf(directory + "/config.yaml");
     RunConfig config = tinyConfig();
     config.trainer.directory = fs::path(directory).parent_path().string();

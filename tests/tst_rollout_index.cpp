@@ -165,7 +165,9 @@ class RolloutIndexTest : public QObject {
     {
       EventFileWriter first(folder, 100), resumed(folder, 200);
       first.scalars(1, 101, {{"actor/loss", 0.5}, {"critic/score/mean", 0.1}});
-      first.scalars(2, 103, {{"actor/loss", 0.4}});
+      first.scalars(2, 103, {{"actor/loss", 0.4}, {"val/accuracy", 0.9}});
+      first.scalars(3, 104, {{"actor/loss", 0.2}});
+      resumed.restart(2, 200);  // the run went back: what the first file holds of steps 2 and 3 no longer counts
       resumed.scalars(2, 203, {{"actor/loss", 0.3}});
     }
     const ForeignRun run = findForeignRun(m_folder.filePath("tb").toStdString());
@@ -174,6 +176,7 @@ class RolloutIndexTest : public QObject {
     QCOMPARE(steps.size(), std::size_t(2));
     QCOMPARE(float(steps[0]->metrics.at("critic/score/mean")), 0.1f);
     QCOMPARE(float(steps[1]->metrics.at("actor/loss")), 0.3f);  // the newer value
+    QCOMPARE(steps[1]->metrics.count("val/accuracy"), std::size_t(0));
     QCOMPARE(steps[1]->secondsSinceStart, 102.0);
     QVERIFY(findForeignRun(run.eventFiles[0]).eventFiles.size() == 1);
   }

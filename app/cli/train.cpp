@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <utility>
 
 #include "app/cli/command.h"
@@ -36,7 +38,7 @@ void printStep(const Context& context, const StepSnapshot& step) {
     printJson({{"step", step.step}, {"seconds", step.secondsSinceStart}, {"tokens", step.tokensSinceStart}, {"metrics", metrics}, {"phases", phases}});
     return;
   }
-  std::printf("step %5d  %7.1f s", step.step, step.secondsSinceStart);
+  std::printf("step %5d  %7.1f s%s", step.step, step.secondsSinceStart, step.step == 0 ? "  before the first step" : "");
   static constexpr std::pair<const char*, const char*> kShown[] = {
       {"actor/distillation/loss", "loss"}, {"actor/grad_norm", "grad"}, {"response_length/mean", "length"}, {"val-core/acc", "accuracy"}};
   for (const auto& [key, label] : kShown) {
@@ -74,7 +76,10 @@ class Report {
 void logInto(const std::string& directory) {
   std::fflush(stdout);
   const int file = ::open((directory + "/train.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (file < 0) return;
+  if (file < 0) {
+    std::fprintf(stderr, "%s/train.log could not be opened (%s): what the run says from here on is not kept.\n", directory.c_str(), std::strerror(errno));
+    return;
+  }
   ::dup2(file, STDOUT_FILENO);
   ::dup2(file, STDERR_FILENO);
   ::close(file);
@@ -136,7 +141,8 @@ int drive(Context& context, TrainingRun& run, std::unique_ptr<RunControlServer>&
     std::fprintf(stderr, "Stopped after step %d and saved in %s. Next: the same command with --resume.\n", status.step, status.directory.c_str());
     return kFailed;
   }
-  if (!context.json) std::printf("%s after step %d. %s\n", runStateName(status.state), status.step, status.directory.c_str());
+  if (context.json) printJson({{"state", runStateName(status.state)}, {"step", status.step}, {"directory", status.directory}});
+  else std::printf("%s after step %d. %s\n", runStateName(status.state), status.step, status.directory.c_str());
   return kOk;
 }
 
@@ -185,7 +191,11 @@ int train(Context& context, const std::string& file, const std::vector<std::stri
     return drive(context, *run, server);
   } catch (...) {
     const Failure failure = currentFailure("train");
-    writeRunFailure(directory, failure);
+    try {
+      writeRunFailure(directory, failure);
+    } catch (const Error& error) {  // a full disk: what failed first is what is told
+      std::fprintf(stderr, "%s\n", error.failure().text().c_str());
+    }
     if (server) {
       server->trouble(failure);
       server->publish(run->status());
@@ -220,7 +230,7 @@ void addResume(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("resume", "Goes on with a run that was stopped or interrupted");
   auto name = std::make_shared<std::string>();
   auto overrides = std::make_shared<std::vector<std::string>>();
-  command->add_option("run", *name, "Folder of the run, or RUN@STEP")->required();
+  command->add_option("run", *name, "Folder of the run; or RUN@STEP, an earlier checkpoint: what the run holds of later steps is put aside, in RUN/set-aside")->required();
   command->add_option("overrides", *overrides, "Settings that differ: a.b=c ...");
   auto detach = std::make_shared<bool>(false);
   auto reportFd = std::make_shared<int>(-1);

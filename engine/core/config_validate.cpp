@@ -215,8 +215,9 @@ void checkTrainer(Checker& check, const RunConfig::Trainer& t) {
   if (t.resumeMode != "auto" && t.resumeMode != "disable") {
     std::error_code ignored;
     std::string folder = resolvePath(t.resumeMode);
-    check.require(fs::exists(fs::path(folder) / "manifest.json", ignored), "trainer.resume_mode",
-                  fmt::format("must be disable, auto or a complete checkpoint; «{}» has no manifest.json", folder));
+    // Whether it is whole is found, and said by file and tensor, when it is opened.
+    check.require(fs::is_directory(folder, ignored), "trainer.resume_mode",
+                  fmt::format("must be disable, auto or a checkpoint's folder; «{}» is no folder", folder));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cerrno>
@@ -139,12 +140,22 @@ bool readEvent(std::string_view bytes, EventFileContents& contents) {
   double wall = 0;
   std::int64_t step = 0;
   std::vector<std::string_view> summaries;
+  bool restarts = false;
   while (event.next(field)) {
+    if (field.number == 7 && field.type == kBytes) {  // SessionLog: status 1 is START
+      Message session(field.bytes);
+      Field part;
+      while (session.next(part)) restarts = restarts || (part.number == 1 && part.type == kVarint && part.integer == 1);
+    }
     if (field.number == 1 && field.type == kFixed64) wall = std::bit_cast<double>(field.integer);
     if (field.number == 2 && field.type == kVarint) step = static_cast<std::int64_t>(field.integer);
     if (field.number == 5 && field.type == kBytes) summaries.push_back(field.bytes);
   }
   if (!event.ok) return false;
+  if (restarts) {
+    contents.restart = contents.restart ? std::min(*contents.restart, step) : step;
+    for (auto& [tag, values] : contents.scalars) std::erase_if(values, [step](const EventScalar& value) { return value.step >= step; });
+  }
   for (std::string_view summaryBytes : summaries) {
     Message summary(summaryBytes);
     while (summary.next(field)) {
@@ -217,6 +228,18 @@ void EventFileWriter::scalars(std::int64_t step, double wallSeconds, const std::
   putKey(event, 2, kVarint);
   putVarint(event, static_cast<std::uint64_t>(step));
   putBytes(event, 5, summary);
+  record(event);
+}
+
+void EventFileWriter::restart(std::int64_t step, double wallSeconds) {
+  std::string session, event;
+  putKey(session, 1, kVarint);
+  putVarint(session, 1);
+  putKey(event, 1, kFixed64);
+  putRaw(event, wallSeconds);
+  putKey(event, 2, kVarint);
+  putVarint(event, static_cast<std::uint64_t>(step));
+  putBytes(event, 7, session);
   record(event);
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ class EventFileWriter {
   /// All scalars of one step in one record, flushed to the kernel before it returns. Values that are not finite are written as
   /// they are: TensorBoard shows them as such.
   void scalars(std::int64_t step, double wallSeconds, const std::map<std::string, double>& values);
+  /// Says that what other files of the folder hold of `step` and later no longer counts: TensorBoard leaves it
+  /// out, and so does readForeignSteps.
+  void restart(std::int64_t step, double wallSeconds);
   const std::string& file() const { return m_path; }
 
  private:
@@ -40,6 +44,7 @@ struct EventScalar {
 };
 struct EventFileContents {
   std::map<std::string, std::vector<EventScalar>> scalars;
+  std::optional<std::int64_t> restart;  // what files before this one hold of this step and later no longer counts
   bool truncated = false;  // the last record is incomplete: a writer may still be at it
   std::int64_t wholeBytes = 0;  // of the records before it
 };

@@ -57,7 +57,14 @@ std::vector<StepPtr> readForeignSteps(const ForeignRun& run) {
   double start = 0;
   bool any = false;
   for (const std::string& file : run.eventFiles) {
-    for (const auto& [tag, values] : readEventFile(file).scalars) {
+    const EventFileContents contents = readEventFile(file);
+    if (contents.restart && *contents.restart > 0) {  // a run that went back; 0 is any program's plain start
+      const std::int64_t from = *contents.restart;
+      steps.erase(steps.lower_bound(from), steps.end());
+      walls.erase(walls.lower_bound(from), walls.end());
+      written.erase(written.lower_bound({from, std::string()}), written.end());
+    }
+    for (const auto& [tag, values] : contents.scalars) {
       for (const EventScalar& value : values) {
         if (value.step < 0 || value.step > INT32_MAX) continue;
         auto& step = steps[value.step];

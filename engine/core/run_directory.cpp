@@ -309,7 +309,6 @@ ResumePoint resumePoint(const std::string& name) {
   if (step.empty()) return point;
   std::string known;
   for (const auto& info : RunReader(run.string()).checkpoints()) {
-    if (!info.complete) continue;
     if (std::to_string(info.step) == step) point.resumeMode = info.folder;
     known += (known.empty() ? "" : ", ") + std::to_string(info.step);
   }

@@ -17,6 +17,7 @@
 #include "engine/core/config.h"
 #include "engine/core/digest.h"
 #include "engine/core/failure.h"
+#include "engine/core/json_values.h"
 #include "engine/core/run_directory.h"
 #include "engine/model/safetensors.h"
 
@@ -188,6 +189,11 @@ std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& stud
                   {"tokens", state.tokens},
                   {"seconds", state.seconds},
                   {"format", 1}};
+  if (state.pending) {
+    const PendingStep& open = *state.pending;
+    trainer["pending"] = {{"phase", open.phase}, {"metrics", open.metrics}, {"phases", open.phaseSeconds}, {"seconds", open.seconds}, {"tokens", open.tokens}};
+    if (!open.rollouts.empty()) writeFileDurably((folder / "trainer/rollouts.jsonl").string(), open.rollouts);
+  }
   writeFileDurably((folder / "trainer/state.json").string(), trainer.dump(1) + "\n");
   writeFileDurably((folder / "trainer/config.yaml").string(), configYaml);
 
@@ -199,6 +205,8 @@ std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& stud
     if (file.extension() == ".safetensors") manifest["tensors"][name] = tensorDigests(file);
   }
   flushToDisk(folder / "trainer", true);
+  // A checkpoint must not outlive the rows that led to it: after a power cut they would be missing for good.
+  if (const fs::path rows = fs::path(runDirectory) / "metrics.jsonl"; fs::exists(rows)) flushToDisk(rows, false);
   writeFileDurably((folder / "manifest.json").string(), manifest.dump(1) + "\n");
   unfinished.renameTo(final);
   return final.string();
@@ -208,18 +216,66 @@ std::string writeCheckpoint(const std::string& runDirectory, const Qwen3VL& stud
               "Free some space, then save again.");
 }
 
-void verifyCheckpoint(const std::string& folder) {
+std::map<std::string, double> checkpointMetrics(const std::string& folder) {
+  std::map<std::string, double> metrics;
   const json manifest = parsed(fs::path(folder) / "manifest.json");
-  if (!manifest.contains("files"))
-    throw Error("This folder is no complete checkpoint", folder, "its manifest lists no files",
-                "Use another checkpoint of the run.");
+  if (const auto found = manifest.find("metrics"); found != manifest.end())
+    for (const auto& [name, value] : found->items()) metrics[name] = numberOr(value);
+  return metrics;
+}
+
+bool isCheckpointFolder(const std::string& folder) {
+  const fs::path path = fs::path(folder).lexically_normal(), plain = path.has_filename() ? path : path.parent_path();
+  const std::string name = plain.filename().string();
+  return name.size() > 5 && name.starts_with("step-") && name.find_first_not_of("0123456789", 5) == std::string::npos &&
+         plain.parent_path().filename() == "checkpoints";
+}
+
+namespace {
+
+void verifyFiles(const std::string& folder, bool trainerToo) {
+  const fs::path manifestFile = fs::path(folder) / "manifest.json";
+  std::error_code none;
+  const auto damaged = [](const fs::path& where, const std::string& why) { return Error("The checkpoint is damaged", where.string(), why, "Use another checkpoint of the run."); };
+  if (!fs::exists(manifestFile, none)) throw damaged(manifestFile, "the file is missing");
+  const json manifest = json::parse(text(manifestFile), nullptr, false);
+  if (manifest.is_discarded()) throw damaged(manifestFile, "it is no JSON");
+  if (!manifest.is_object() || !manifest.contains("files") || !manifest["files"].is_object()) throw damaged(manifestFile, "it lists no files");
   const json tensors = manifest.value("tensors", json::object());
   for (const auto& [name, entry] : manifest["files"].items()) {
+    if (!trainerToo && name.starts_with("trainer/")) continue;
+    if (!entry.is_object() || !entry.contains("bytes") || !entry.contains("xxh3")) throw damaged(manifestFile, "it says nothing of «" + name + "»");
     const fs::path file = fs::path(folder) / name;
     const std::string damage = damageOf(file, entry, tensors.value(name, json()));
-    if (!damage.empty()) throw Error("The checkpoint is damaged", file.string(), damage, "Use another checkpoint of the run.");
+    if (!damage.empty()) throw damaged(file, damage);
   }
 }
+
+/// What to do next names the newest earlier checkpoint that is whole.
+[[noreturn]] void refuse(Failure failure, const std::string& folder) {
+  const std::string previous = previousCheckpoint(folder), run = fs::path(folder).lexically_normal().parent_path().parent_path().string();
+  if (previous.empty()) {
+    failure.nextStep = "The run has no earlier checkpoint that is whole; start it again.";
+  } else {
+    const int step = readTrainerState(previous).step;
+    failure.nextStep = "Step " + std::to_string(step) + " is whole: cuescope-cli resume " + run + "@" + std::to_string(step) + ".";
+  }
+  throw Error(failure);
+}
+
+/// Sizes and times of a folder's files: what has to stay for a folder not to be read again.
+std::string stateOf(const std::string& folder) {
+  std::string state;
+  for (const auto& file : filesOf(folder)) {
+    state += file.string() + " " + std::to_string(fs::file_size(file)) + " " + std::to_string(fs::last_write_time(file).time_since_epoch().count()) + "\n";
+  }
+  const fs::path manifest = fs::path(folder) / "manifest.json";
+  return state + (fs::exists(manifest) ? std::to_string(fs::last_write_time(manifest).time_since_epoch().count()) : "");
+}
+
+}  // namespace
+
+void verifyCheckpoint(const std::string& folder) { verifyFiles(folder, true); }
 
 std::string previousCheckpoint(const std::string& folder) {
   const fs::path bad = fs::path(folder).lexically_normal(), run = bad.parent_path().parent_path();
@@ -237,18 +293,26 @@ std::string previousCheckpoint(const std::string& folder) {
 
 void requireWholeCheckpoint(const std::string& folder) {
   try {
-    verifyCheckpoint(folder);
+    verifyFiles(folder, true);
   } catch (const Error& error) {
-    Failure failure = error.failure();
-    const std::string previous = previousCheckpoint(folder), run = fs::path(folder).lexically_normal().parent_path().parent_path().string();
-    if (previous.empty()) {
-      failure.nextStep = "The run has no earlier checkpoint that is whole; start it again.";
-    } else {
-      const int step = readTrainerState(previous).step;
-      failure.nextStep = "Step " + std::to_string(step) + " is whole: cuescope-cli resume " + run + "@" + std::to_string(step) + ".";
-    }
-    throw Error(failure);
+    refuse(error.failure(), folder);
   }
+}
+
+void requireWholeModel(const std::string& folder) {
+  if (!isCheckpointFolder(folder)) return;
+  static std::map<std::string, std::string> known;  // engine thread
+  std::string state;
+  try {
+    state = stateOf(folder);
+    if (const auto found = known.find(folder); found != known.end() && found->second == state) return;
+    verifyFiles(folder, false);
+  } catch (const Error& error) {
+    refuse(error.failure(), folder);
+  } catch (const fs::filesystem_error& error) {
+    throw Error("The checkpoint could not be read", error.path1().string(), error.code().message(), "Check the folder's rights.");
+  }
+  known[folder] = state;
 }
 
 TrainerState readTrainerState(const std::string& folder) {
@@ -261,6 +325,17 @@ TrainerState readTrainerState(const std::string& folder) {
     state.skipped = skipped->get<std::map<std::string, std::int64_t>>();
   state.tokens = value.value("tokens", std::int64_t{0});
   state.seconds = value.value("seconds", 0.0);
+  if (const auto found = value.find("pending"); found != value.end()) {
+    PendingStep open;
+    open.phase = found->at("phase");
+    for (const auto& [name, number] : found->at("metrics").items()) open.metrics[name] = numberOr(number);
+    for (const auto& [name, number] : found->at("phases").items()) open.phaseSeconds[name] = numberOr(number);
+    open.seconds = found->value("seconds", 0.0);
+    open.tokens = found->value("tokens", std::int64_t{0});
+    const fs::path rollouts = fs::path(folder) / "trainer/rollouts.jsonl";
+    if (fs::exists(rollouts)) open.rollouts = text(rollouts);
+    state.pending = std::move(open);
+  }
   return state;
 }
 
@@ -284,12 +359,12 @@ std::string modelFolderOf(const std::string& name, int* step) {
   }
   if (!RunReader::isRunDirectory(directory)) {
     if (wanted >= 0) throw Error("This folder is no run", directory, "«@» names a step of a run", "Name RUN@STEP, or a model's folder.");
+    requireWholeModel(directory);
     if (fs::exists(fs::path(directory) / "trainer/state.json", ignored)) *step = readTrainerState(directory).step;
     return directory;
   }
   std::string steps, found;
   for (const auto& info : RunReader(directory).checkpoints()) {
-    if (!info.complete) continue;
     steps += (steps.empty() ? "" : ", ") + std::to_string(info.step);
     if (wanted >= 0 && info.step != wanted) continue;
     found = info.folder;
@@ -299,6 +374,7 @@ std::string modelFolderOf(const std::string& name, int* step) {
     throw Error(wanted >= 0 ? "The run has no checkpoint of step " + std::to_string(wanted) : "The run has no checkpoint", directory,
                 steps.empty() ? "none has been written" : "there are checkpoints of the steps " + steps, "Choose one of these, or let the run write one.");
   }
+  requireWholeModel(found);
   return found;
 }
 
@@ -307,7 +383,7 @@ std::string exportCheckpoint(const std::string& name, const std::string& outputF
   const fs::path from = modelFolderOf(name, &step), wanted = fs::absolute(outputFolder).lexically_normal();
   const fs::path to = wanted.has_filename() ? wanted : wanted.parent_path();  // «NAME/» is NAME: what is unfinished lies beside it
   if (!fs::exists(from / "config.json")) throw Error("There is no model to export", from.string(), "the folder holds no config.json", "Name a run, RUN@STEP or a model's folder.");
-  if (fs::exists(from / "manifest.json")) verifyCheckpoint(from.string());
+  if (!isCheckpointFolder(from.string()) && fs::exists(from / "manifest.json")) verifyCheckpoint(from.string());  // a run's own are verified by now
   if (fs::exists(to) && !fs::is_empty(to)) throw Error("The folder is not empty", to.string(), "an export never overwrites", "Name a new folder.");
   const fs::path part = to.string() + kUnfinished;
   Unfinished unfinished(part);
@@ -327,10 +403,7 @@ std::string exportCheckpoint(const std::string& name, const std::string& outputF
 
 std::string newestCheckpoint(const std::string& runDirectory) {
   const auto found = RunReader(runDirectory).checkpoints();
-  for (auto it = found.rbegin(); it != found.rend(); ++it) {
-    if (it->complete) return it->folder;
-  }
-  return {};
+  return found.empty() ? std::string() : found.back().folder;
 }
 
 void pruneCheckpoints(const std::string& runDirectory, int keep) {
@@ -356,12 +429,6 @@ void pruneCheckpoints(const std::string& runDirectory, int keep) {
     if (accuracyOf(complete[i]) > accuracyOf(complete[best])) best = i;
   for (std::size_t i = 0; i < kept; ++i)
     if (i != best) removeCheckpoint(complete[i].folder);
-}
-
-void dropCheckpointsAfter(const std::string& runDirectory, int step) {
-  for (const auto& info : RunReader(runDirectory).checkpoints()) {
-    if (info.step > step) removeCheckpoint(info.folder);
-  }
 }
 
 }  // namespace cuescope

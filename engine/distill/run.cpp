@@ -4,8 +4,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "engine/core/failure.h"
+#include "engine/core/set_aside.h"
 #include "engine/distill/memory.h"
 #include "engine/distill/plan_sizes.h"
 
@@ -45,9 +47,10 @@ std::unique_ptr<Teachers> teachersOf(const RunConfig& config, const RunParts& pa
   TeacherOptions options{.freezes = !live,
                          .cachesVision = !moves || config.student.freezeVision,
                          .headChanges = live && updatesPerBatch(config) > 1,
-                         .fixed = !moves};
+                         .fixed = !moves,
+                         .temperature = config.rollout.temperature};
   auto teachers = std::make_unique<Teachers>(std::make_unique<Teacher>(parts.teacher, options));
-  for (const auto& [source, model] : parts.routedTeachers) teachers->route(source, std::make_unique<Teacher>(model));
+  for (const auto& [source, model] : parts.routedTeachers) teachers->route(source, std::make_unique<Teacher>(model, TeacherOptions{.temperature = config.rollout.temperature}));
   return teachers;
 }
 
@@ -109,7 +112,7 @@ Run::Run(const RunConfig& config, RunParts parts, const std::string& directory, 
       m_sink(std::move(sink)),
       m_options(stepOptions(config)),
       m_teacher(teachersOf(config, m_parts)),
-      m_start(m_parts.start ? std::make_unique<Teacher>(m_parts.start) : nullptr),
+      m_start(m_parts.start ? std::make_unique<Teacher>(m_parts.start, TeacherOptions{.temperature = config.rollout.temperature}) : nullptr),
       m_optimizer(selectTrainable(*m_parts.student, config), optimizerOptions(config)),
       m_preparer(config, m_parts.studentProcessor,
                  m_teacher ? (m_parts.teacherProcessor ? m_parts.teacherProcessor : m_parts.studentProcessor) : nullptr,
@@ -134,19 +137,10 @@ Run::Run(const RunConfig& config, RunParts parts, const std::string& directory, 
   m_status.run = slash == std::string::npos ? directory : directory.substr(slash + 1);
   m_status.directory = directory;
   m_status.totalSteps = config.trainer.totalTrainingSteps;
-  m_writer.writeConfig(writeConfig(config));
+  m_writer.writeConfig(writeConfig(m_config));
   pruneCheckpoints(directory, 0);
   if (!resumeFrom.empty()) {
-    m_committed = loadTrainerState(resumeFrom, m_optimizer);
-    m_cursor.restore(m_committed.epoch, m_committed.position);
-    m_skipped = m_committed.skipped;
-    dropCheckpointsAfter(directory, m_committed.step);
-    m_writer.truncateAfter(m_committed.step);
-    m_status.step = m_committed.step;
-    if (m_committed.step >= m_status.totalSteps) {
-      m_phase = Phase::Done;
-      m_status.state = RunState::Completed;
-    }
+    goOnFrom(resumeFrom);
   } else {
     m_writer.truncateAfter(-1);
     const bool evaluates =
@@ -157,6 +151,8 @@ Run::Run(const RunConfig& config, RunParts parts, const std::string& directory, 
                                                                        : Phase::Sample;
   }
   computeInBfloat16();  // after the weights have come back
+  if (m_config.rollout.temperature != 1.0 && m_options.loss.mode != LossMode::Sft && m_sink)
+    m_sink(LogLine{"rollout.temperature is not 1: what the sampler and the training say of a token cannot be compared, so the rollout gap is not watched."});
   m_snapshot.run = m_status.run;
   m_status.phase = phaseName(m_phase);
   m_writer.writeStatus(m_status);
@@ -173,6 +169,49 @@ void Run::computeInBfloat16() {
     if (model && model->activationType() != at::kBFloat16) model->setActivationType(at::kBFloat16);
   if (m_sink && m_parts.student->device().is_cpu() && !cpuComputesBfloat16())
     m_sink(LogLine{"This processor has no bfloat16 instructions: actor.dtype bfloat16 is slower here than float32."});
+}
+
+void Run::goOnFrom(const std::string& checkpoint) {
+  m_committed = loadTrainerState(checkpoint, m_optimizer);
+  const std::optional<PendingStep> open = std::exchange(m_committed.pending, std::nullopt);
+  const int step = m_committed.step;
+  m_cursor.restore(m_committed.epoch, m_committed.position);
+  m_skipped = m_committed.skipped;
+  // Steps that were done and not saved are made again and come out the same, unless something has changed.
+  const std::string aside = setLaterStepsAside(m_writer.directory(), step, !m_parts.changed.empty());
+  if (!aside.empty() && m_sink)
+    m_sink(LogLine{"The run goes on from step " + std::to_string(step) + ". What it held of later steps was put aside, as a run of its own: " + aside});
+  m_writer.truncateAfter(open ? step - 1 : step);
+  m_events.restart(open ? step : step + 1, startSeconds(m_writer.directory()));
+  m_status.step = step;
+  if (!open) {
+    m_lastMetrics = checkpointMetrics(checkpoint);
+    if (step < m_status.totalSteps) return;
+    m_phase = Phase::Done;
+    m_status.state = RunState::Completed;
+    return;
+  }
+  m_snapshot.metrics = open->metrics;
+  m_snapshot.phaseSeconds = open->phaseSeconds;
+  m_stepSeconds = open->seconds;
+  m_batch.tokens = open->tokens;
+  m_pendingRollouts = open->rollouts;
+  const bool heldOut = m_parts.val.size > 0;
+  m_phase = open->phase == "evaluate" && heldOut ? Phase::Evaluate : open->phase == "probe" && heldOut ? Phase::Probe : Phase::Publish;
+  if (m_phase == Phase::Evaluate) startEvaluation();
+}
+
+std::optional<PendingStep> Run::pendingStep() const {
+  if (m_phase != Phase::Evaluate && m_phase != Phase::Probe && m_phase != Phase::Publish) return std::nullopt;
+  PendingStep open;
+  // Maps are drawn again rather than kept: it takes a moment, and they are many numbers.
+  open.phase = phaseName(m_phase == Phase::Publish && !m_snapshot.probes.empty() ? Phase::Probe : m_phase);
+  open.metrics = m_snapshot.metrics;
+  open.phaseSeconds = m_snapshot.phaseSeconds;
+  open.seconds = m_stepSeconds;
+  open.tokens = m_batch.tokens;
+  if (m_committed.step > 0 && due(m_config.trainer.rolloutSaveFreq)) open.rollouts = m_batch.rows.empty() ? m_pendingRollouts : rolloutLines();
+  return open;
 }
 
 bool Run::advance(std::stop_token stop) {
@@ -263,8 +302,10 @@ void Run::finishUpdates() {
 
 std::string Run::checkpoint() {
   finishUpdates();
-  const std::string folder = writeCheckpoint(m_writer.directory(), *m_parts.student, m_optimizer, m_committed,
-                                             m_parts.studentFiles, m_lastMetrics, writeConfig(m_config));
+  TrainerState state = m_committed;
+  state.pending = pendingStep();
+  const std::string folder = writeCheckpoint(m_writer.directory(), *m_parts.student, m_optimizer, state, m_parts.studentFiles,
+                                             state.pending ? state.pending->metrics : m_lastMetrics, writeConfig(m_config));
   pruneCheckpoints(m_writer.directory(), m_config.trainer.maxCkptToKeep);
   return folder;
 }
@@ -272,16 +313,15 @@ std::string Run::checkpoint() {
 void Run::stop(bool save) {
   if (m_phase == Phase::Done) return;
   if (save) finishUpdates();
-  // A step whose update is done belongs to the run: its row is published before the checkpoint that contains it.
-  const bool unpublished = m_phase == Phase::Evaluate || m_phase == Phase::Probe || m_phase == Phase::Publish;
-  if (unpublished && !m_batch.rows.empty()) {
+  // A checkpoint keeps what is open of the step. Without one, what the step's row has by now is all that is left of it.
+  if (save) {
+    checkpoint();
+  } else if (m_committed.step > 0 && pendingStep()) {
     try {
       publish();
-    } catch (const DiskFull&) {
-      if (save) throw;  // without a checkpoint the step is made again, whether its row is there or not
+    } catch (const DiskFull&) {  // the step is made again, whether its row is there or not
     }
   }
-  if (save) checkpoint();
   finish(RunState::Stopped);
   m_waiting.reset();
   m_status.phase.clear();

@@ -46,6 +46,7 @@ struct RunParts {
   std::map<std::string, std::int64_t> leftOut;          // training rows left out before the start, by reason
   std::optional<std::vector<std::int64_t>> askedRows;   // held-out rows of an evaluation; none: the first ones
   std::string studentFiles;  // folder whose tokenizer and processor files go into checkpoints
+  std::vector<std::string> changed;  // when a run goes on: settings, data and models that are no longer what they were
 };
 
 /// Which parameters train: what the configuration freezes and injections that never act are switched off.
@@ -128,6 +129,10 @@ class Run final : public TrainingRun {
   void probe();
   void publish();
   void save();
+  /// Takes up the run where the checkpoint stands; what the folder holds of later steps is put aside.
+  void goOnFrom(const std::string& checkpoint);
+  /// The step whose update is done and whose row is not written; nothing between two steps.
+  std::optional<PendingStep> pendingStep() const;
   void enter(Phase phase);
   /// The disk is full (run_disk.cpp): the run is paused and does the unit again when there is room.
   void waitForRoom(const DiskFull& full);
@@ -188,6 +193,7 @@ class Run final : public TrainingRun {
   Batch m_batch;
   Evaluation m_evaluation;
   StepSnapshot m_snapshot;
+  std::string m_pendingRollouts;  // of a step that a checkpoint left open; its responses themselves are gone
   std::map<std::string, double> m_lastMetrics;
   std::unique_ptr<Generation> m_rollout;  // the rollout that is under way
   std::int64_t m_microTokens, m_places = 0;  // packed tokens of one pass; responses at once, 0: as configured

@@ -12,8 +12,10 @@
 
 #include "engine/core/digest.h"
 #include "engine/core/failure.h"
+#include "engine/data/processor_settings.h"
 #include "engine/distill/plan_sizes.h"
 #include "engine/distill/run.h"
+#include "engine/tokenizer/chat_template.h"
 #include "engine/tokenizer/tokenizer.h"
 
 namespace fs = std::filesystem;
@@ -71,12 +73,17 @@ std::string bytesOf(const fs::path& file) {
   return text.str();
 }
 
-/// The processors give the same ids and pixels.
+bool same(const ProcessorSettings::Visual& a, const ProcessorSettings::Visual& b) {
+  return a.minPixels == b.minPixels && a.maxPixels == b.maxPixels && a.rule.patch == b.rule.patch && a.rule.merge == b.rule.merge && a.rule.temporal == b.rule.temporal &&
+         a.rule.mean == b.rule.mean && a.rule.deviation == b.rule.deviation && a.rule.rescale == b.rule.rescale;
+}
+
+/// The processors give the same ids and pixels. Compared is what is in effect, whichever of a folder's files says it: settings have
+/// several homes (processor_settings.h), and every chat template that is known renders alike.
 bool sameProcessing(const std::string& a, const std::string& b) {
-  for (const char* name : {"tokenizer.json", "preprocessor_config.json", "chat_template.json", "chat_template.jinja"}) {
-    if (bytesOf(fs::path(a) / name) != bytesOf(fs::path(b) / name)) return false;
-  }
-  return true;
+  const ProcessorSettings x = readProcessorSettings(a), y = readProcessorSettings(b);
+  return bytesOf(fs::path(a) / "tokenizer.json") == bytesOf(fs::path(b) / "tokenizer.json") && same(x.image, y.image) && same(x.video, y.video) && x.sampleFps == y.sampleFps &&
+         x.minFrames == y.minFrames && x.maxFrames == y.maxFrames && x.sampleFrames == y.sampleFrames;
 }
 
 /// A token must mean the same to both: the teacher scores the student's ids.
@@ -134,6 +141,7 @@ void loadModels(RunParts& parts, const RunConfig& config, const std::string& dev
   if (kind == "reference") {
     const std::string folder = resolvePath(config.teacher.path);
     parts.teacher = Qwen3VL::load(folder, device, frozenType, sink);
+    ChatTemplate::load(folder);  // an unknown one is refused, whether or not the processor is shared
     if (!sameProcessing(parts.studentFiles, folder)) {
       auto processor = std::make_shared<Processor>(folder);
       requireSameVocabulary(parts.studentProcessor->tokenizer(), processor->tokenizer());
@@ -147,7 +155,7 @@ void loadModels(RunParts& parts, const RunConfig& config, const std::string& dev
     const std::string usual = kind == "reference" ? resolvePath(config.teacher.path) : parts.studentFiles;
     if (!sameProcessing(usual, folder)) {
       throw Error("The teachers read their prompts differently", "teacher.routes, " + source,
-                  "tokenizer, image processor or chat template of «" + folder + "» are not those of «" + usual + "»",
+                  "tokenizer or image processor of «" + folder + "» are not those of «" + usual + "»",
                   "Choose teachers of one family.");
     }
     parts.routedTeachers[source] = Qwen3VL::load(folder, device, frozenType, sink);

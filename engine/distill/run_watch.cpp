@@ -68,7 +68,7 @@ void Run::evaluateBlock(std::stop_token stop) {
   if (!prompts.empty()) answers = greedyAnswers(*m_parts.student, prompts, m_config.data.maxResponseLength, stop);
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const Reward reward = judge(m_parts.studentProcessor->tokenizer().decode(answers[i].ids, true),
-                                rows[i]->sample.groundTruth, rows[i]->think);
+                                rows[i]->sample.groundTruth, rows[i]->think, rows[i]->sample.rewardStyle);
     m_evaluation.right += reward.accuracy;
     m_evaluation.format += reward.format;
     m_evaluation.tokens += static_cast<std::int64_t>(answers[i].ids.size());
@@ -186,7 +186,7 @@ std::string Run::rolloutLines() const {
     record.output = tokenizer.decode(m_batch.rows[r].response);
     record.groundTruth = prompt.sample.groundTruth;
     record.ids = m_batch.rows[r].response;
-    record.studentLogProbs = toVector(m_batch.studentLogProbs[r]);
+    record.studentLogProbs = toVector(recomputesOld() ? m_batch.rows[r].old : m_batch.studentLogProbs[r]);  // of the policy that answered, where it was asked
     record.teacherLogProbs = toVector(m_batch.rows[r].teacher.sampled);
     record.score = m_batch.rewards[r].score;
     record.accuracy = m_batch.rewards[r].accuracy;
@@ -210,6 +210,7 @@ std::string Run::rolloutLines() const {
 
 void Run::publish() {
   const int step = m_committed.step;
+  const bool first = step == 0;  // the look at the student before the first step
   // A full disk may stand between any two files: those that are written are not written twice.
   const auto once = [this](int file, const auto& write) {
     if (m_published >= file) return;
@@ -217,7 +218,7 @@ void Run::publish() {
     m_published = file;
   };
   once(1, [&] {
-    if (!m_batch.rows.empty() && due(m_config.trainer.rolloutSaveFreq)) m_writer.appendRollouts(step, rolloutLines());
+    if (!first && due(m_config.trainer.rolloutSaveFreq)) m_writer.appendRollouts(step, m_batch.rows.empty() ? m_pendingRollouts : rolloutLines());
   });
   m_snapshot.step = step;
   m_snapshot.secondsSinceStart = m_committed.seconds;
@@ -232,13 +233,13 @@ void Run::publish() {
   m_published = 0;
   m_lastMetrics = m_snapshot.metrics;
   if (m_sink) m_sink(std::make_shared<const StepSnapshot>(std::move(m_snapshot)));
-  if (!m_batch.rows.empty())
+  if (!first)
     m_meanStepSeconds = m_meanStepSeconds > 0 ? 0.9 * m_meanStepSeconds + 0.1 * m_stepSeconds : m_stepSeconds;
   m_snapshot = {};
   m_snapshot.run = m_status.run;
   m_stepSeconds = 0;
-  const bool first = m_batch.rows.empty();  // the look at the student before the first step
   m_batch = {};
+  m_pendingRollouts.clear();
   releaseFreePages();
   if (m_config.trainer.valOnly) return finish(RunState::Completed);
   const bool last = step >= m_status.totalSteps;
