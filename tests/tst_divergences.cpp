@@ -42,6 +42,7 @@ class DivergencesTest : public QObject {
   void theChunkChangesNothing();
   void noTensorIsAsLargeAsTheLogits();
   void equalModelsHaveNoDivergenceAndNoGradient();
+  void aTokenThatTheTeacherRulesOutGivesNoNan();
   void aTiedHeadGetsBothGradients();
   void alphaApproachesBothKls();
   void whatDoesNotFitIsRefused();
@@ -81,6 +82,18 @@ void DivergencesTest::valuesAndGradientsEqualTheDenseExpression() {
   QVERIFY(at::allclose(gradients[2], gradients[0], 1e-3, 1e-5));
   QVERIFY(at::allclose(gradients[3], gradients[1], 1e-3, 1e-5));
   QVERIFY(gradients[1].abs().max().item<double>() > 1e-4);
+}
+
+void DivergencesTest::aTokenThatTheTeacherRulesOutGivesNoNan() {
+  for (const char* name : {"reverse_kl", "skew_forward_kl", "skew_reverse_kl"}) {
+    for (const double skew : {0.0, 0.1}) {
+      at::Tensor h = at::ones({1, 1}).set_requires_grad(true), w = at::zeros({4, 1}).set_requires_grad(true);
+      const at::Tensor teacherHead = at::tensor({0.f, 0.f, 0.f, -200.f}).view({4, 1});
+      const at::Tensor value = divergence(h, w, at::ones({1, 1}), teacherHead, {divergenceFromName(name), skew, 1.0, 4});
+      const auto gradients = torch::autograd::grad({value.sum()}, {h, w});
+      QVERIFY2(value.isfinite().all().item<bool>() && gradients[0].isfinite().all().item<bool>() && gradients[1].isfinite().all().item<bool>(), name);
+    }
+  }
 }
 
 void DivergencesTest::noTensorIsAsLargeAsTheLogits() {

@@ -117,6 +117,39 @@ class TestObjectives : public QObject {
   }
 
  private Q_SLOTS:
+  void equalModelsHaveNoLossAtAnyTemperature_data() {
+    QTest::addColumn<QString>("mode");
+    for (const char* mode : {"abs", "k2", "k3", "k1", "forward_kl_topk", "reverse_kl", "jsd"}) QTest::newRow(mode) << mode;
+  }
+  void equalModelsHaveNoLossAtAnyTemperature() {
+    QFETCH(QString, mode);
+    RunConfig config = plain();
+    config.distillation.lossMode = mode.toStdString();
+    config.distillation.usePolicyGradient = mode == "k1";
+    config.distillation.contrast = mode == "abs" ? "erased_image" : "none";
+    config.distillation.contrastWeight = 0;  // the other scores are made, and count nothing
+    config.actor.klLossCoef = 1;
+    config.actor.klLossType = "abs";
+    config.rollout.temperature = 0.7;
+    Harness h = made(config);
+    RunParts parts = h.parts();
+    parts.teacher = student();  // the student's twin, under the same prompt
+    h.open(std::move(parts));
+    h.finish();
+    QVERIFY2(std::abs(h.metric(0, "actor/loss")) < 1e-4, qPrintable(QString::number(h.metric(0, "actor/loss"))));
+    QVERIFY2(h.metric(0, "actor/kl_loss") < 1e-4, qPrintable(QString::number(h.metric(0, "actor/kl_loss"))));
+    QVERIFY2(std::abs(h.metric(0, "distillation/gap")) < 1e-4, qPrintable(QString::number(h.metric(0, "distillation/gap"))));
+  }
+
+  void theGapToTheSamplerIsThatBeforeTheFirstUpdate() {
+    RunConfig config = plain();
+    config.actor.ppoMiniBatchSize = 1;
+    config.actor.lr = 0.05;  // the second update finds another policy than the one that was sampled
+    const Harness h = finished(config);
+    QVERIFY2(h.metric(0, "training/rollout_logprob_diff_mean") < 1e-3, qPrintable(QString::number(h.metric(0, "training/rollout_logprob_diff_mean"))));
+    QCOMPARE(h.metric(0, "training/rollout_gap_alarm"), 0.0);
+  }
+
   void aLiveTeacherWithoutPrivilegeGivesNoLoss_data() {
     QTest::addColumn<QString>("mode");
     for (const char* mode : {"k3", "forward_kl_topk", "forward_kl", "reverse_kl", "jsd", "alpha", "skew_forward_kl", "skew_reverse_kl"})

@@ -43,12 +43,42 @@ class TestRewards : public QObject {
     row("inf", "1e999", false);
     row("", "", false);
     row("1/0", "1/0.0", false);
+    row("5 cm", "5", true);
+    row("5", "5\\text{ cm}", true);
+    row("5 cm", "5 centimeters", true);
+    row("5 cm", "5 m", false);
+    row("6 cm", "5", false);
+    row("12 cm^2", "12", true);
+    row("1,200 square units", "1200", true);
+    row("\\frac{3}{4} km", "0.75", true);
+    row("45 degrees", "45^\\circ", true);
+    row("3m", "3m+1", false);
+    row("m", "5 m", false);
+    row("0.5", "50%", true);
+    row("50 percent", "50", true);
+    row("A", "(A)", true);
+    row("A. 12", "A", true);
+    row("(A) 12", "A", true);
+    row("B", "(A) 12", false);
+    row("A. 12", "A. 13", false);
+    row("A. 12", "12", true);
+    row("A. 12", "13", false);
+    row("a", "b", false);
+    row("a red circle", "a", false);
   }
   void equalAnswers() {
     QFETCH(QString, answer);
     QFETCH(QString, truth);
     QFETCH(bool, same);
     QCOMPARE(sameAnswer(answer.toStdString(), truth.toStdString()), same);
+  }
+
+  void anExactRowTakesTheTextAsItIs() {
+    QCOMPARE(judge("\\boxed{ Red }", "Red", false, "exact").accuracy, 1.0);
+    QCOMPARE(judge("\\boxed{red}", "Red", false, "exact").accuracy, 0.0);
+    QCOMPARE(judge("\\boxed{3.0}", "3", false, "exact").accuracy, 0.0);
+    QCOMPARE(judge("\\boxed{3.0}", "3", false, "rule").accuracy, 1.0);
+    QCOMPARE(judge("\\boxed{}", "", false, "exact").accuracy, 0.0);
   }
 
   void accuracyAndFormatAreSeparate() {

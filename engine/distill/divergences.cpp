@@ -62,6 +62,7 @@ Terms terms(const at::Tensor& logP, const at::Tensor& logQ, const DivergenceOpti
     case Divergence::SkewReverseKl: {
       at::Tensor logM = c == 0 ? logP : at::logaddexp(logP + std::log1p(-c), logQ + std::log(c));
       const at::Tensor value = q * (logQ - logM);
+      if (c == 0) return {value, value + q};  // the last term is 0, but 0 times infinity where the teacher gives a token almost nothing
       return {value, value + q - c * (2 * logQ - logM).exp()};
     }
   }

@@ -110,6 +110,48 @@ std::optional<double> latexFraction(std::string text) {
   return sign * *a / *b;
 }
 
+/// "5cm" -> {"5", "cm"}, by the table below; the unit is empty when there is none.
+struct Measured {
+  std::string value, unit;
+};
+Measured measured(const std::string& text) {
+  // Words of one unit in one line; longer ones first, because the text's end is compared.
+  static const std::vector<std::vector<std::string>> units = {
+      {"squarecentimeters", "squarecentimetres", "cm^{2}", "cm^2", "cm\xc2\xb2", "sqcm"}, {"squaremeters", "squaremetres", "m^{2}", "m^2", "m\xc2\xb2", "sqm"},
+      {"squareinches", "in^{2}", "in^2"}, {"squarefeet", "ft^{2}", "ft^2", "sqft"}, {"cubiccentimeters", "cubiccentimetres", "cm^{3}", "cm^3"},
+      {"squareunits", "sq.units", "units^2"}, {"millimeters", "millimetres", "millimeter", "millimetre", "mm"}, {"centimeters", "centimetres", "centimeter", "centimetre", "cm"},
+      {"kilometers", "kilometres", "kilometer", "kilometre", "km"}, {"meters", "metres", "meter", "metre", "m"}, {"inches", "inch", "in"}, {"feet", "foot", "ft"},
+      {"yards", "yard", "yd"}, {"miles", "mile", "mi"}, {"units", "unit"}, {"kilograms", "kilogram", "kg"}, {"grams", "gram", "g"}, {"pounds", "pound", "lb"},
+      {"seconds", "second", "sec", "s"}, {"minutes", "minute", "min"}, {"hours", "hour", "h"}, {"days", "day"}, {"years", "year"}, {"dollars", "dollar"}, {"cents", "cent"},
+      {"degrees", "degree", "deg"}, {"percent"}, {"liters", "litres", "liter", "litre", "l"}};
+  Measured best{text, ""};
+  for (const auto& words : units) {
+    for (const auto& word : words) {
+      if (text.size() <= word.size() || !text.ends_with(word)) continue;
+      const std::string value = text.substr(0, text.size() - word.size());
+      if (value.size() < best.value.size() && numericValue(value)) best = {value, words.front()};
+    }
+  }
+  return best;
+}
+
+/// "(a)12", "a.12", "a)", "a:" -> {'a', "12"}; no letter: no choice.
+struct Choice {
+  char letter = 0;
+  std::string text;
+};
+Choice choiceOf(const std::string& text) {
+  const bool open = text.starts_with("(");
+  const std::size_t at = open ? 1 : 0;
+  if (text.size() <= at || text[at] < 'a' || text[at] > 'j') return {};
+  if (text.size() == at + 1) return open ? Choice{} : Choice{text[at], ""};
+  const char mark = text[at + 1];
+  if (open ? mark != ')' : mark != '.' && mark != ')' && mark != ':') return {};
+  std::string rest = text.substr(at + 2);
+  while (!rest.empty() && (rest.front() == '.' || rest.front() == ':')) rest.erase(0, 1);
+  return {text[at], rest};
+}
+
 }  // namespace
 
 std::optional<std::string> lastBoxed(const std::string& text) {
@@ -137,17 +179,30 @@ bool sameAnswer(const std::string& answer, const std::string& groundTruth) {
   std::string a = normalized(answer), b = normalized(groundTruth);
   if (a.empty() || b.empty()) return false;
   if (a == b) return true;
-  auto x = numericValue(answer), y = numericValue(groundTruth);
-  if (x && y) return std::abs(*x - *y) <= kRelativeTolerance * std::max(1.0, std::abs(*y));
+  const auto equal = [](double x, double y) { return std::abs(x - y) <= kRelativeTolerance * std::max(1.0, std::abs(y)); };
+  if (const auto x = numericValue(a), y = numericValue(b); x && y) {
+    const bool aPercent = a.back() == '%', bPercent = b.back() == '%';
+    return equal(*x, *y) || (aPercent != bPercent && equal(aPercent ? *x / 100 : *x, bPercent ? *y / 100 : *y));
+  }
+  if (const Measured x = measured(a), y = measured(b); !x.unit.empty() || !y.unit.empty()) {
+    const auto u = numericValue(x.value), v = numericValue(y.value);
+    if (u && v) return (x.unit.empty() || y.unit.empty() || x.unit == y.unit) && equal(*u, *v);
+  }
+  if (const Choice x = choiceOf(a), y = choiceOf(b); x.letter || y.letter) {
+    if (x.letter && y.letter) return x.letter == y.letter && (x.text.empty() || y.text.empty() || sameAnswer(x.text, y.text));
+    const Choice& choice = x.letter ? x : y;  // the other side is no choice: it can only be the text behind the letter
+    if (!choice.text.empty() && sameAnswer(choice.text, x.letter ? b : a)) return true;
+  }
   return sameMathematics(a, b);
 }
 
-Reward judge(const std::string& response, const std::string& groundTruth, bool think) {
+Reward judge(const std::string& response, const std::string& groundTruth, bool think, const std::string& style) {
   Reward reward;
   auto boxed = lastBoxed(response);
   if (boxed) {
     reward.answer = *boxed;
-    reward.accuracy = sameAnswer(*boxed, groundTruth) ? 1 : 0;
+    const bool same = style == "exact" ? !trimmed(groundTruth).empty() && trimmed(*boxed) == trimmed(groundTruth) : sameAnswer(*boxed, groundTruth);
+    reward.accuracy = same ? 1 : 0;
     std::string text = trimmed(response);
     if (think) {
       std::size_t close = text.find("</think>");

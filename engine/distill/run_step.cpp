@@ -29,6 +29,10 @@ std::unique_ptr<ReadyRow> Run::readyRow(const RowSource& source, std::int64_t in
     *problem = {kNoAnswer, row->sample.id + ": the row has no answer to learn (extra_info.answer)"};
     row = nullptr;
   }
+  if (row && use == RowUse::Train && m_options.taskRewards && row->sample.groundTruth.find_first_not_of(" \t\n") == std::string::npos) {
+    *problem = {"no ground truth", row->sample.id + ": the row has no ground truth (reward_model.ground_truth), so no answer could be right"};
+    row = nullptr;
+  }
   if (!row) {
     if (stopsRun(m_config, *problem)) throw stopAt(placeOf(source, index), *problem);
     return nullptr;
@@ -87,7 +91,7 @@ void Run::judgeResponses() {
     row.prompt = &prompt.student;
     row.response = m_batch.responses[r].ids;
     m_batch.rewards.push_back(judge(m_parts.studentProcessor->tokenizer().decode(row.response, true),
-                                    prompt.sample.groundTruth, prompt.think));
+                                    prompt.sample.groundTruth, prompt.think, prompt.sample.rewardStyle));
     row.reward = m_batch.rewards.back().score;
     m_batch.tokens += static_cast<std::int64_t>(prompt.student.ids.size() + row.response.size());
     if (fromRollout) row.rollout = at::tensor(m_batch.responses[r].logProbs, at::kFloat);
@@ -231,6 +235,8 @@ void Run::responseMetrics() {
     const int hints = hintWords(m_parts.studentProcessor->tokenizer().decode(m_batch.rows[r].response, true));
     hintSamples += hints > 0 ? 1 : 0;
     hintCount += hints;
+    // Before the first update the policy is the one that was sampled; rows of later updates tell of these, not of the sampler.
+    if (r >= rowsPerUpdate()) continue;
     const auto trained = toVector(m_batch.studentLogProbs[r]);
     const auto& sampled = m_batch.responses[r].logProbs;
     for (std::size_t t = 0; t < std::min(trained.size(), sampled.size()); ++t, ++tokens)

@@ -39,11 +39,13 @@ std::vector<TeacherScores> Teacher::score(std::span<const RowInput* const> promp
   at::NoGradGuard noGrad;
   const Forward run = forward(prompts, responses);
   const at::Tensor ids = run.packed.ids.to(m_model->device());
+  LogProbOptions options;
+  options.temperature = m_options.temperature;
   TopLogProbs all;
   if (topK > 0) {
-    all = topLogProbs(run.states, m_model->headWeight(), ids, topK);
+    all = topLogProbs(run.states, m_model->headWeight(), ids, topK, options);
   } else {
-    all.sampled = logProbsAt(run.states, m_model->headWeight(), ids).values;
+    all.sampled = logProbsAt(run.states, m_model->headWeight(), ids, options).values;
   }
   at::Tensor head;
   if (states) head = m_options.headChanges ? m_model->headWeight().detach().clone() : m_model->headWeight().detach();
@@ -77,7 +79,9 @@ std::vector<TeacherScores> Teacher::scoreAt(std::span<const RowInput* const> pro
     for (const at::Tensor& part : ids) parts.push_back(part.to(asked.device()));
     asked = at::cat({asked, at::cat(parts)}, -1);
   }
-  const at::Tensor values = logProbsAt(run.states, m_model->headWeight(), asked).values;
+  LogProbOptions options;
+  options.temperature = m_options.temperature;
+  const at::Tensor values = logProbsAt(run.states, m_model->headWeight(), asked, options).values;
   std::vector<TeacherScores> scores;
   for (std::size_t b = 0; b + 1 < run.packed.offsets.size(); ++b) {
     const std::int64_t begin = run.packed.offsets[b], count = run.packed.offsets[b + 1] - begin;

@@ -30,6 +30,7 @@ struct TeacherOptions {
   bool cachesVision = true;   // the vision tower never changes
   bool headChanges = false;   // a live teacher's head is copied with its states: the student moves before they are used
   bool fixed = true;          // no weight ever changes: long prompts are kept (prompt_cache.h)
+  double temperature = 1.0;   // divides the logits, as it does the student's: both distributions are those that are compared
 };
 
 class Teacher {

@@ -188,7 +188,7 @@ std::vector<EvaluatedSample> ModelEvaluation::answered(std::int64_t first, std::
     EvaluatedAnswer answer;
     answer.ids = answers[a].ids;
     answer.text = m_processor->tokenizer().decode(answer.ids, true);
-    const Reward reward = judge(answer.text, samples[b]->groundTruth, rows[b]->think);
+    const Reward reward = judge(answer.text, samples[b]->groundTruth, rows[b]->think, rows[b]->sample.rewardStyle);
     answer.boxed = reward.answer;
     answer.accuracy = reward.accuracy;
     answer.format = reward.format;
