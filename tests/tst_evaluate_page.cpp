@@ -115,6 +115,22 @@ class EvaluatePageTest : public QObject {
     view.setBoard(b);
     QVERIFY(view.cellName(0).contains(QStringLiteral("base, shapes, 41.0 %")));
     QVERIFY(view.cellName(9).contains(QStringLiteral("not measured")));
+    Board careful = b;
+    careful.cautions.assign(b.settings.size(), {});
+    careful.cautions[3] = "steps 60 where most rows have 100";
+    careful.cells[1][0].caution = "evaluated at step 50 of 100";
+    QWidget holder;
+    BoardView marked(&holder);
+    marked.resize(900, marked.sizeHint().height());
+    view.resize(marked.size());
+    marked.setBoard(careful);
+    QVERIFY(marked.cellName(6).contains(QStringLiteral("Not the same experiment")) && marked.cellName(6).contains(QStringLiteral("steps 60")));
+    QVERIFY(marked.cellName(2).contains(QStringLiteral("step 50 of 100")) && !marked.cellName(0).contains(QStringLiteral("Not the same")));
+    const QImage plain = view.grab().toImage(), painted = marked.grab().toImage();
+    const auto differ = [&](const QRect& where) { return plain.copy(where) != painted.copy(where); };
+    QVERIFY(differ(QRect(0, marked.cellRect(6).top(), 30, marked.cellRect(6).height())));  // the triangle stands before the row's name
+    QVERIFY(!differ(QRect(0, marked.cellRect(0).top(), 30, marked.cellRect(0).height())));
+    QVERIFY(differ(QRect(marked.cellRect(2).left() + 34, marked.cellRect(2).top(), 16, marked.cellRect(2).height())));
   }
 
   void twoEvaluationsAreFilteredByClicks() {

@@ -139,6 +139,68 @@ class TestEvaluation : public QObject {
     QCOMPARE(makeBoard({m_folder->path().toStdString() + "/runs"}).settings, (std::vector<std::string>{"opd, weak <- strong", "opd, weak <- middle"}));
   }
 
+  void onlySeedsShareARowAndTheSameSeedTwiceIsOne() {
+    const std::string base = "student: {path: /m/weak}\nteacher: {path: /m/strong}\ndata: {val_files: [/x/test.parquet], train_files: [/x/train.parquet]}\ntrainer: {";
+    run("a", base + "seed: 1, total_training_steps: 10, experiment_name: a}\n", 0.6);
+    run("a-2", base + "seed: 1, total_training_steps: 10, experiment_name: a-2, save_freq: 7}\n", 0.6);
+    run("b", base + "seed: 2, total_training_steps: 10}\n", 0.7);
+    run("c", base + "seed: 3, total_training_steps: 20}\n", 0.9);
+    run("d", base + "seed: 4, total_training_steps: 10}\nactor: {optim: {lr: 0.5}}\n", 0.2);
+    const Board board = makeBoard({m_folder->path().toStdString() + "/runs"});
+    QCOMPARE(board.settings.size(), std::size_t(3));
+    QVERIFY2(board.settings[0].starts_with("opd, ") && board.settings[0].find("steps 10") != std::string::npos, board.settings[0].c_str());
+    QCOMPARE(board.cells[0][0].seeds, (std::vector<std::uint64_t>{1, 2}));
+    QCOMPARE(board.cells[0][0].values, (std::vector<double>{0.6, 0.7}));
+    QVERIFY(board.cautions[0].empty());
+    QVERIFY2(board.cautions[1].find("steps 20 where most rows have 10") != std::string::npos, board.cautions[1].c_str());
+    QVERIFY2(board.cautions[2].find("lr 0.5") != std::string::npos, board.cautions[2].c_str());
+    QVERIFY(std::any_of(board.notes.begin(), board.notes.end(), [](const auto& note) { return note.find("a-2: the same setting and seed 1 as a") == 0; }));
+    const std::string text = boardText(board), csv = boardCsv(board), svg = boardSvg(board);
+    QVERIFY(text.find(board.settings[1] + " \u25b3") != std::string::npos && text.find(board.settings[0] + " \u25b3") == std::string::npos);
+    QVERIFY(text.find("\u25b3 " + board.settings[1] + ": " + board.cautions[1]) != std::string::npos);
+    QVERIFY(boardMarkdown(board).find(board.settings[1] + " \u25b3 |") != std::string::npos);
+    QVERIFY(csv.find("steps 20 where most rows have 10") != std::string::npos);
+    QVERIFY(svg.find(board.settings[1] + " \u25b3<") != std::string::npos && svg.find("not the same experiment") != std::string::npos);
+  }
+
+  void filesOfOneNameAreTwoColumnsWhenTheyAreNotTheSame() {
+    for (const auto& [name, digest] : std::vector<std::pair<std::string, std::string>>{{"a", "1111111111"}, {"b", "2222222222"}}) {
+      const std::string directory = run(name, "student: {path: /m/weak}\nteacher: {path: /m/strong}\ndata: {val_files: [/" + name + "/test.parquet]}\ntrainer: {seed: " + (name == "a" ? "1" : "2") + ", total_training_steps: 10}\n", 0.6);
+      std::ofstream(directory + "/provenance.json") << R"({"starts": [{"data": [{"file": "/x/test.parquet", "use": "val", "xxh3": ")" << digest << "\"}]}]}";
+    }
+    const Board board = makeBoard({m_folder->path().toStdString() + "/runs"});
+    QCOMPARE(board.dataSets, (std::vector<std::string>{"test (111111)", "test (222222)"}));
+    QCOMPARE(board.settings.size(), std::size_t(1));
+    QCOMPARE(board.cells[0][0].seeds, std::vector<std::uint64_t>{1});
+    // An evaluation that was made on another file of that name is a column too, and does not hide the run's own number.
+    const std::string directory = m_folder->path().toStdString() + "/runs/a";
+    fs::create_directories(directory + "/evaluations");
+    Evaluation e;
+    e.samples = {sampleOf(0, "sum", {1})};
+    e.scores = scoresOf(e.samples, 1);
+    e.dataName = "test";
+    e.dataDigest = "3333333333";
+    e.decoding = "greedy";
+    e.step = 5;
+    std::ofstream(directory + "/evaluations/test.json") << scoresJson(e);
+    const BoardRun read = readBoardRun(directory);
+    QCOMPARE(read.accuracy.at("test").value, 0.6);
+    QCOMPARE(read.accuracy.at("test (333333)").value, 1.0);
+    QCOMPARE(read.evaluatedAt.at("test (333333)"), 5);
+    const Board more = makeBoard({m_folder->path().toStdString() + "/runs"});
+    const auto column = std::size_t(std::find(more.dataSets.begin(), more.dataSets.end(), "test (333333)") - more.dataSets.begin());
+    QCOMPARE(more.cells[0][column].caution, std::string("evaluated at step 5 of 10"));
+    QVERIFY(boardText(more).find("100.0 (20.7 to 100.0) \u25b3") != std::string::npos);
+  }
+
+  void anEvaluationAloneIsTheBase() {
+    run("base", "student: {path: /m/weak}\ndata: {val_files: [/x/test.parquet]}\ntrainer: {val_only: true}\n", 0.4);
+    run("a", "student: {path: /m/weak}\nteacher: {path: /m/strong}\ndata: {val_files: [/x/test.parquet]}\ntrainer: {total_training_steps: 10}\n", 0.6);
+    const Board board = makeBoard({m_folder->path().toStdString() + "/runs"});
+    QCOMPARE(board.settings, (std::vector<std::string>{"base", "opd"}));
+    QVERIFY(board.cautions[0].empty() && board.cautions[1].empty());
+  }
+
   void aSeparateEvaluationIsReadFromTheRun() {
     const std::string directory = run("a", "student: {path: /m/weak}\nteacher: {path: /m/strong}\ndata: {val_files: [/x/test.parquet]}\n", 0.6);
     fs::create_directories(directory + "/evaluations");

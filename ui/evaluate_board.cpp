@@ -18,6 +18,21 @@ namespace {
 constexpr int kHead = 34, kRow = 38, kNames = 190;
 constexpr double kDrawn = 124;  // a narrower column says its interval as ± numbers
 constexpr double kSpan = 0.10;  // base ± 10 points
+
+/// Of a row or cell at other steps or settings; the words are in its tip and its name.
+void paintTriangle(QPainter& p, QPointF centre, const Colors& c) {
+  QPainterPath path;
+  path.moveTo(centre + QPointF(0, -4.5));
+  path.lineTo(centre + QPointF(5, 4));
+  path.lineTo(centre + QPointF(-5, 4));
+  path.closeSubpath();
+  p.save();
+  p.setRenderHint(QPainter::Antialiasing);
+  p.setPen(QPen(c.caution, 1.3));
+  p.setBrush(Qt::NoBrush);
+  p.drawPath(path);
+  p.restore();
+}
 }  // namespace
 
 BoardView::BoardView(QWidget* parent) : QWidget(parent) {
@@ -38,7 +53,7 @@ void BoardView::setBoard(const Board& board) {
 QSize BoardView::sizeHint() const { return {900, kHead + footHeight() + std::max(2, int(m_board.settings.size())) * kRow}; }
 
 QString BoardView::footWords() {
-  return tr("Square: mean; whisker: 95 % interval (of seeds, with one seed of rows); axis base ± 10 points; dots: seeds; dotted: base. Bold: the interval of the difference from base excludes 0.");
+  return tr("Square: mean; whisker: 95 % interval (of seeds, with one seed of rows); axis base ± 10 points; dots: seeds; dotted: base. Bold: the interval of the difference from base excludes 0. Triangle: other steps or settings than most rows.");
 }
 int BoardView::footHeight() const {
   return QFontMetrics(uiFont(11)).boundingRect(QRect(0, 0, std::max(200, width() - 16), 1000), Qt::TextWordWrap, footWords()).height() + 10;
@@ -72,6 +87,8 @@ bool BoardView::event(QEvent* event) {
   for (int d = 0; d < columns; ++d)
     if (help->y() < kHead && help->x() >= kNames + d * columnWidth() && help->x() < kNames + (d + 1) * columnWidth()) words = QString::fromStdString(m_board.dataSets[std::size_t(d)]) + tr(", n = %1, accuracy %").arg(rowsOf(d));
   if (help->y() >= kHead && help->x() < kNames && row < int(m_board.settings.size())) words = QString::fromStdString(m_board.settings[std::size_t(row)]) + QLatin1Char('\n') + runsOf(row);
+  if (help->y() >= kHead && help->x() < kNames && std::size_t(row) < m_board.cautions.size() && !m_board.cautions[std::size_t(row)].empty())
+    words += tr("\nNot the same experiment as the other rows: %1").arg(QString::fromStdString(m_board.cautions[std::size_t(row)]));
   words.isEmpty() ? QToolTip::hideText() : QToolTip::showText(help->globalPos(), words, this);
   return true;
 }
@@ -94,7 +111,9 @@ QString BoardView::cellName(int index) const {
   const BoardCell& cell = m_board.cells[std::size_t(index / columns)][std::size_t(index % columns)];
   const QString where = QString::fromStdString(m_board.settings[std::size_t(index / columns)] + ", " + m_board.dataSets[std::size_t(index % columns)]);
   if (cell.values.empty()) return tr("%1, not measured").arg(where);
-  return tr("%1, %2 %, %3 to %4, %5 seeds").arg(where, number(100 * cell.mean.value, 1), number(100 * cell.mean.low, 1), number(100 * cell.mean.high, 1)).arg(cell.values.size());
+  const std::string caution = cautionOf(m_board, std::size_t(index / columns), std::size_t(index % columns));
+  const QString name = tr("%1, %2 %, %3 to %4, %5 seeds").arg(where, number(100 * cell.mean.value, 1), number(100 * cell.mean.low, 1), number(100 * cell.mean.high, 1)).arg(cell.values.size());
+  return caution.empty() ? name : tr("%1. Not the same experiment as the other rows: %2").arg(name, QString::fromStdString(caution));
 }
 QRect BoardView::cellRect(int index) const {
   const auto columns = int(m_board.dataSets.size());
@@ -144,7 +163,11 @@ void BoardView::paintEvent(QPaintEvent*) {
     const std::string& name = m_board.settings[std::size_t(s)];
     p.setFont(uiFont(12, QFont::DemiBold));
     p.setPen(c.text);
-    p.drawText(QRect(8, y + 3, kNames - 12, 17), Qt::AlignVCenter, p.fontMetrics().elidedText(QString::fromStdString(name), Qt::ElideMiddle, kNames - 12));
+    const bool careful = std::size_t(s) < m_board.cautions.size() && !m_board.cautions[std::size_t(s)].empty();
+    if (careful) paintTriangle(p, QPointF(14, y + 11.5), c);
+    p.setPen(c.text);
+    const QRect words = QRect(8, y + 3, kNames - 12, 17).adjusted(careful ? 15 : 0, 0, 0, 0);
+    p.drawText(words, Qt::AlignVCenter, p.fontMetrics().elidedText(QString::fromStdString(name), Qt::ElideMiddle, words.width()));
     p.setFont(monoFont(10));
     p.setPen(c.text3);
     p.drawText(QRect(8, y + 19, kNames - 12, 15), Qt::AlignVCenter, p.fontMetrics().elidedText(runsOf(s), Qt::ElideRight, kNames - 12));
@@ -162,6 +185,7 @@ void BoardView::paintEvent(QPaintEvent*) {
       p.setFont(monoFont(12, bold ? QFont::Bold : QFont::Normal));
       p.setPen(c.text);
       p.drawText(r.adjusted(6, 0, 0, 0), Qt::AlignVCenter | Qt::AlignLeft, number(100 * cell.mean.value, 1));
+      if (!cell.caution.empty()) paintTriangle(p, QPointF(r.left() + 42, column < kDrawn ? r.top() + 8 : r.center().y()), c);
       const double middle = base >= 0 && !m_board.cells[std::size_t(base)][std::size_t(d)].values.empty() ? m_board.cells[std::size_t(base)][std::size_t(d)].mean.value : cell.mean.value;
       const double left = r.left() + 50, room = std::min(150.0, column - 62);
       if (column < kDrawn) {

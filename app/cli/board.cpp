@@ -28,7 +28,7 @@ void addBoard(CLI::App& app, Context& context) {
           for (std::size_t d = 0; d < board.dataSets.size(); ++d) {
             const BoardCell& cell = board.cells[r][d];
             if (cell.values.empty()) continue;
-            rows.push_back({{"setting", board.settings[r]}, {"data", board.dataSets[d]}, {"seeds", cell.seeds}, {"accuracy", cell.values}, {"mean", cell.mean.value}, {"low95", cell.mean.low}, {"high95", cell.mean.high}, {"interval_of", cell.intervalOf}});
+            rows.push_back({{"setting", board.settings[r]}, {"data", board.dataSets[d]}, {"seeds", cell.seeds}, {"accuracy", cell.values}, {"mean", cell.mean.value}, {"low95", cell.mean.low}, {"high95", cell.mean.high}, {"interval_of", cell.intervalOf}, {"caution", cautionOf(board, r, d)}});
           }
         }
         printJson({{"cells", rows}, {"notes", board.notes}});

@@ -52,7 +52,8 @@ void addEval(CLI::App& app, Context& context) {
       const EvaluationPtr evaluation = context.engine().evaluate(*request, context.progress(), context.stop);
       clearProgress();
       if (!output->empty()) writeSamples(*output, *evaluation);
-      keepInRun(*evaluation, request->maxSamples == 0);
+      if (const std::string kept = keepInRun(*evaluation, request->maxSamples == 0); !kept.empty())
+        std::fprintf(stderr, "The scores were added to the run, where the board reads them: %s\n", kept.c_str());
       if (context.json) printJson(nlohmann::ordered_json::parse(scoresJson(*evaluation)));
       else printScores(*evaluation);
       return kOk;

@@ -230,7 +230,10 @@ std::string keepInRun(const Evaluation& evaluation, bool allRows) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw Error("The scores could not be kept in their run", folder.string(), error.message(), "Check the folder's rights and the disk's space.");
-  const std::string file = (folder / (evaluation.dataName + (evaluation.decoding == "greedy" ? "" : "-sampled") + "-step-" + std::to_string(evaluation.step) + ".json")).string();
+  const std::string end = (evaluation.decoding == "greedy" ? "" : "-sampled") + std::string("-step-") + std::to_string(evaluation.step) + ".json";
+  std::string file = (folder / (evaluation.dataName + end)).string();
+  // Files of one name may hold other rows: the scores of one do not go over those of the other.
+  if (fs::exists(file, error) && readScores(file).dataDigest != evaluation.dataDigest) file = (folder / (evaluation.dataName + "-" + evaluation.dataDigest.substr(0, 8) + end)).string();
   writeFileDurably(file, scoresJson(evaluation));
   return file;
 }
