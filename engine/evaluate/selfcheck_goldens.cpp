@@ -1,20 +1,19 @@
 // The models' half of selfcheck: recorded forward passes (forward-NAME.safetensors, its manifest, the model
 // folder NAME or tiny-NAME) and
-// generate.json, compared within the tolerances that the manifests state.
-#include <ATen/ops/cat.h>
-#include <ATen/ops/stack.h>
-#include <ATen/ops/zeros.h>
+// generate.json, compared within the tolerances that the manifests state. The other sets are in golden_set.h.
+#include <ATen/Functions.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
+#include <functional>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "engine/core/failure.h"
+#include "engine/evaluate/golden_set.h"
 #include "engine/evaluate/selfcheck.h"
 #include "engine/model/generate.h"
 #include "engine/model/qwen3_vl.h"
@@ -26,22 +25,12 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-json readJson(const fs::path& file) {
-  std::ifstream in(file);
-  if (!in) throw Error("The file cannot be opened", file.string());
-  try {
-    return json::parse(in);
-  } catch (const json::exception& error) {
-    throw Error("The file is not JSON", file.string(), error.what());
-  }
-}
-
 class KeepAll : public Probe {
  public:
   bool wants(ProbeSite site, std::int64_t layer) const override {
     return site == ProbeSite::Attention ? layer == kRecordedLayer
                                         : site == ProbeSite::Embed || site == ProbeSite::LayerRaw || site == ProbeSite::Hidden || site == ProbeSite::SinkAttention ||
-                                              site == ProbeSite::VisionMerged || site == ProbeSite::VisionDeepstack;
+                                              site == ProbeSite::VisionPatchEmbed || site == ProbeSite::VisionBlock;
   }
   void take(ProbeSite site, std::int64_t layer, std::int64_t row, const at::Tensor& value) override { m_taken[{site, layer, row}] = value.cpu().to(at::kFloat); }
   at::Tensor find(ProbeSite site, std::int64_t layer, std::int64_t row = -1) const {
@@ -112,18 +101,18 @@ class GoldenCheck {
   void forwardSet(const std::string& model) {
     const std::string name = "forward-" + model;
     const std::string folder = fs::exists(m_folder / model) ? model : "tiny-" + model;
-    const json manifest = readJson(m_folder / (name + ".json"));
-    const Safetensors set = Safetensors::open((m_folder / (name + ".safetensors")).string());
+    GoldenSet set(m_folder, name, model, m_lines);
     const auto net = load(folder);
     std::vector<std::string> batches;
-    for (const TensorEntry& entry : set.entries())
+    for (const TensorEntry& entry : set.tensors().entries())
       if (const auto dot = entry.name.find(".input_ids"); dot != std::string::npos) batches.push_back(entry.name.substr(0, dot));
     std::sort(batches.begin(), batches.end());
-    for (const std::string& batch : batches) forwardBatch(model, *net, manifest["tensors"], set, batch);
+    for (const std::string& batch : batches) forwardBatch(*net, set, batch);
+    set.finish();
   }
 
   void generation() {
-    const json recorded = readJson(m_folder / "generate.json");
+    const json recorded = readGoldenJson(m_folder / "generate.json");
     for (const auto& [model, cases] : recorded["models"].items()) {
       const auto net = load(model);
       const Safetensors set = lender();
@@ -170,12 +159,16 @@ class GoldenCheck {
   }
   Safetensors lender() const { return Safetensors::open((m_folder / "forward-student.safetensors").string()); }
 
-  void forwardBatch(const std::string& model, const Qwen3VL& net, const json& manifest, const Safetensors& set, const std::string& name) {
+  void forwardBatch(const Qwen3VL& net, GoldenSet& set, const std::string& name) {
     const at::NoGradGuard noGrad;
-    const bool own = set.find(name + ".pixel_values") || set.find(name + ".pixel_values_videos");
-    const bool lent = !own && fs::exists(m_folder / "forward-student.safetensors");
-    const Batch batch = readBatch(set, lent ? lender() : set, name, net.config());
-    const Rows rows = packRows(net.config(), batch.rows);
+    for (const char* input : {".input_ids", ".attention_mask", ".pixel_values", ".pixel_values_videos", ".image_grid_thw", ".video_grid_thw"})
+      if (set.has(name + input)) set.given(name + input);
+    const bool own = set.has(name + ".pixel_values") || set.has(name + ".pixel_values_videos");
+    const Safetensors pixels = !own && fs::exists(m_folder / "forward-student.safetensors") ? lender() : set.tensors();
+    const Batch batch = readBatch(set.tensors(), pixels, name, net.config());
+    Rows rows = packRows(net.config(), batch.rows);
+    places(net, set, name, batch, rows);
+    vision(net, set, pixels, name);
     KeepAll probe;
     ForwardOptions options;
     options.probe = &probe;
@@ -184,43 +177,85 @@ class GoldenCheck {
     const at::Tensor logits = net.logits(states).cpu().to(at::kFloat);
     // A packed result against the recorded one at its valid positions.
     const auto compare = [&](const std::string& tensor, const at::Tensor& got) {
-      if (!got.defined() || !set.find(name + "." + tensor)) return;
-      add(model, name + "." + tensor, manifest, got, set.read(name + "." + tensor).to(at::kFloat).flatten(0, 1).index_select(0, batch.cells));
+      if (set.has(name + "." + tensor)) set.compare(name + "." + tensor, got, set.recorded(name + "." + tensor).to(at::kFloat).flatten(0, 1).index_select(0, batch.cells));
     };
     for (std::int64_t l = 0; l < net.config().text.layers; ++l) {
       compare("layer_raw." + std::to_string(l), probe.find(ProbeSite::LayerRaw, l));
       compare("hidden." + std::to_string(l), probe.find(ProbeSite::Hidden, l));
-      sinkAttention(model, manifest, set, name, rows, l, probe);
+      sinkAttention(set, name, rows, l, probe);
     }
     compare("embed", probe.find(ProbeSite::Embed, 0));
     compare("last_hidden_state", last);
     compare("logits", logits);
-    if (set.find(name + ".logits_last4")) {
-      std::vector<at::Tensor> ends;
-      for (std::int64_t r = 0; r < rows.count(); ++r) ends.push_back(logits.narrow(0, rows.offsets[static_cast<std::size_t>(r) + 1] - 4, 4));
-      add(model, name + ".logits_last4", manifest, at::stack(ends), set.read(name + ".logits_last4").to(at::kFloat));
-    }
-    if (set.find(name + ".attention")) {
-      const at::Tensor recorded = set.read(name + ".attention").to(at::kFloat);  // [B, H, L, L]
+    if (set.has(name + ".logits_last4")) set.compare(name + ".logits_last4", lastFour(logits, rows));
+    if (set.has(name + ".attention")) {
+      const at::Tensor recorded = set.recorded(name + ".attention").to(at::kFloat);  // [B, H, L, L]
       const std::int64_t width = recorded.size(2);
       std::vector<at::Tensor> got, want;
       for (std::int64_t r = 0; r < rows.count(); ++r) {
         const auto i = static_cast<std::size_t>(r);
         const at::Tensor columns = batch.cells.narrow(0, rows.offsets[i], rows.offsets[i + 1] - rows.offsets[i]) - r * width;
         const at::Tensor taken = probe.find(ProbeSite::Attention, KeepAll::kRecordedLayer, r);
-        if (!taken.defined()) continue;
-        got.push_back(taken.flatten());
+        got.push_back(taken.defined() ? taken.flatten() : at::zeros({0}));
         want.push_back(recorded[r].index_select(1, columns).index_select(2, columns).flatten());
       }
-      if (!got.empty()) add(model, name + ".attention", manifest, at::cat(got), at::cat(want));
+      set.compare(name + ".attention", at::cat(got), at::cat(want));
+    }
+    if (set.has(name + ".as_run.sink_positions")) {  // the released code's padding rule, for comparison with its numbers
+      const at::Tensor columns = set.given(name + ".as_run.sink_positions").to(at::kLong);
+      const std::int64_t width = set.recorded(name + ".input_ids").size(1);
+      for (std::int64_t r = 0; r < rows.count(); ++r) {
+        const at::Tensor found = batch.cells.eq(columns[r] + r * width).nonzero();
+        if (found.numel() != 1) throw Error("A recorded sink lies at padding", name, "row " + std::to_string(r), "Copy the goldens again.");
+        rows.sinks[static_cast<std::size_t>(r)] = found.item<std::int64_t>();
+      }
+      set.compare(name + ".as_run.logits_last4", lastFour(net.logits(net.forward(rows)).cpu().to(at::kFloat), rows));
     }
   }
 
-  void sinkAttention(const std::string& model, const json& manifest, const Safetensors& set, const std::string& name, const Rows& rows, std::int64_t layer,
-                     const KeepAll& probe) {
+  static at::Tensor lastFour(const at::Tensor& logits, const Rows& rows) {
+    std::vector<at::Tensor> ends;
+    for (std::int64_t r = 0; r < rows.count(); ++r) ends.push_back(logits.narrow(0, rows.offsets[static_cast<std::size_t>(r) + 1] - 4, 4));
+    return at::stack(ends);
+  }
+
+  /// Where tokens stand: positions, sinks, visual tokens.
+  static void places(const Qwen3VL& net, GoldenSet& set, const std::string& name, const Batch& batch, const Rows& rows) {
+    const auto shape = set.recorded(name + ".input_ids").sizes().vec();
+    const auto spread = [&](const at::Tensor& packed) {  // [T] to [B, L], zeros at padding
+      at::Tensor out = at::zeros({shape[0] * shape[1]}, packed.options().device(at::kCPU));
+      return out.index_copy_(0, batch.cells, packed.cpu()).view({shape[0], shape[1]});
+    };
+    set.compare(name + ".position_ids", at::stack({spread(rows.positionIds[0]), spread(rows.positionIds[1]), spread(rows.positionIds[2])}));
+    set.compare(name + ".rope_deltas", at::tensor(rows.ropeDeltas, at::kLong).unsqueeze(1));
+    if (!net.config().cue.enabled) return;
+    std::vector<std::int64_t> columns;
+    for (std::int64_t r = 0; r < rows.count(); ++r) columns.push_back(batch.cells[rows.sinks[static_cast<std::size_t>(r)]].item<std::int64_t>() - r * shape[1]);
+    set.compare(name + ".sink_positions", at::tensor(columns, at::kLong));
+    set.compare(name + ".visual_mask", spread(at::zeros({rows.tokens()}, at::kByte).index_fill_(0, rows.visualIndex.cpu(), 1)));
+  }
+
+  static void vision(const Qwen3VL& net, GoldenSet& set, const Safetensors& pixels, const std::string& name) {
+    for (const bool video : {false, true}) {
+      const std::string kind = video ? ".video" : ".image", values = name + (video ? ".pixel_values_videos" : ".pixel_values"), thw = name + (video ? ".video_grid_thw" : ".image_grid_thw");
+      if (!set.has(name + ".vision.merged" + kind)) continue;
+      const at::Tensor recorded = pixels.read(thw).to(at::kLong);
+      std::vector<Grid> grids;
+      for (std::int64_t i = 0; i < recorded.size(0); ++i)
+        grids.push_back({recorded[i][0].item<std::int64_t>(), recorded[i][1].item<std::int64_t>(), recorded[i][2].item<std::int64_t>(), video});
+      KeepAll probe;
+      const VisionFeatures features = net.encodeImages(pixels.read(values).to(at::kFloat), grids, &probe);
+      set.compare(name + ".vision.patch_embed" + kind, probe.find(ProbeSite::VisionPatchEmbed, 0));
+      for (std::int64_t l = 0; l < net.config().vision.depth; ++l) set.compare(name + ".vision.block." + std::to_string(l) + kind, probe.find(ProbeSite::VisionBlock, l));
+      for (std::size_t d = 0; d < features.deepstack.size(); ++d) set.compare(name + ".vision.deepstack." + std::to_string(d) + kind, features.deepstack[d]);
+      set.compare(name + ".vision.merged" + kind, features.merged);
+    }
+  }
+
+  static void sinkAttention(GoldenSet& set, const std::string& name, const Rows& rows, std::int64_t layer, const KeepAll& probe) {
     const std::string tensor = name + ".sink_attention." + std::to_string(layer);
-    if (!set.find(tensor)) return;
-    const at::Tensor recorded = set.read(tensor).to(at::kFloat);  // [B, H, most visual tokens]
+    if (!set.has(tensor)) return;
+    const at::Tensor recorded = set.recorded(tensor).to(at::kFloat);  // [B, H, most visual tokens]
     std::vector<at::Tensor> got, want;
     for (std::int64_t r = 0; r < rows.count(); ++r) {
       const auto i = static_cast<std::size_t>(r);
@@ -230,25 +265,7 @@ class GoldenCheck {
       got.push_back(taken.defined() ? taken.flatten() : at::zeros({0}));
       want.push_back(recorded[r].narrow(1, 0, visual).flatten());
     }
-    if (!want.empty()) add(model, tensor, manifest, at::cat(got), at::cat(want));
-  }
-
-  void add(const std::string& model, const std::string& tensor, const json& manifest, const at::Tensor& got, const at::Tensor& want) {
-    SelfcheckLine line;
-    line.name = model + " " + tensor;
-    const json tolerance = manifest.value(tensor, json::object()).value("tolerance", json::object());
-    const double absolute = tolerance.is_object() ? tolerance.value("atol", 0.0) : 0.0, relative = tolerance.is_object() ? tolerance.value("rtol", 0.0) : 0.0;
-    line.tolerance = absolute;
-    if (got.sizes() != want.sizes()) {
-      line.largestError = std::numeric_limits<double>::infinity();
-      line.note = "another shape";
-    } else {
-      const at::Tensor error = (got - want).abs();
-      line.largestError = error.numel() ? error.max().item<double>() : 0;
-      line.ok = at::Tensor(error <= absolute + relative * want.abs()).all().item<bool>();
-      if (relative > 0) line.note = "and " + json(relative).dump() + " of the value";
-    }
-    m_lines.push_back(line);
+    if (!want.empty()) set.compare(tensor, at::cat(got), at::cat(want));
   }
 
   fs::path m_folder;
@@ -262,20 +279,29 @@ class GoldenCheck {
 void checkGoldens(const std::string& device, const std::string& goldensFolder, std::vector<SelfcheckLine>& lines, const EventSink& sink) {
   if (!fs::is_directory(goldensFolder))
     throw Error("There are no goldens", goldensFolder, "it is not a folder", "Give the folder that holds forward-*.safetensors and generate.json.");
-  std::vector<std::pair<std::string, std::string>> work;  // set, model folder
-  for (const auto& item : fs::directory_iterator(goldensFolder)) {
-    const std::string stem = item.path().stem().string();
-    if (item.path().extension() == ".safetensors" && stem.starts_with("forward-")) work.emplace_back(stem, stem.substr(8));
-  }
-  if (fs::exists(fs::path(goldensFolder) / "generate.json")) work.emplace_back("generate", "");
-  if (work.empty()) throw Error("There are no goldens", goldensFolder, "no forward-*.safetensors and no generate.json lie there");
-  std::sort(work.begin(), work.end());
+  const fs::path folder = goldensFolder;
   GoldenCheck check(goldensFolder, device, lines);
+  std::vector<std::pair<std::string, std::function<void()>>> work;
+  for (const auto& item : fs::directory_iterator(folder)) {
+    const std::string stem = item.path().stem().string();
+    if (item.path().extension() == ".safetensors" && stem.starts_with("forward-")) work.emplace_back(stem, [&check, stem] { check.forwardSet(stem.substr(8)); });
+  }
+  const auto add = [&](const std::string& set, const char* extension, std::function<void()> run) {
+    if (fs::exists(folder / (set + extension))) work.emplace_back(set, std::move(run));
+  };
+  add("generate", ".json", [&] { check.generation(); });
+  add("losses", ".safetensors", [&] { checkGoldenLosses(folder, device, lines); });
+  add("train_step", ".safetensors", [&] { checkGoldenTraining(folder, device, lines); });  // train_more goes on from there
+  add("preprocess", ".safetensors", [&] { checkGoldenInputs(folder, lines); });
+  add("tokenizer_cases", ".json", [&] { checkGoldenWords(folder, lines); });
+  if (work.empty())
+    throw Error("There are no goldens", goldensFolder, "no forward-*.safetensors, generate.json, losses, train_step, preprocess or tokenizer_cases lie there", "Give the folder tests/golden of the sources.");
+  std::sort(work.begin(), work.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   double done = 0;
-  for (const auto& [set, model] : work) {
+  for (const auto& [set, run] : work) {
     if (sink) sink(Progress{set, done, static_cast<double>(work.size()), -1});
     try {
-      model.empty() ? check.generation() : check.forwardSet(model);
+      run();
     } catch (const Cancelled&) {
       throw;
     } catch (const std::exception&) {
