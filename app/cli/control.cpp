@@ -31,6 +31,7 @@ int control(Context& context, const std::string& directory, const std::string& v
         return kOk;
       }
     }
+    if (!RunReader::isRunDirectory(directory)) throw Error("This is no run", directory, "the folder holds no config.yaml beside status.json or metrics.jsonl", "Name the folder of a run.");
     throw Error("This run cannot be steered", directory, why, "Look at status.json and train.log in the folder; `train --resume` goes on from its newest checkpoint.");
   }
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(kPatienceMs);
@@ -51,6 +52,7 @@ int control(Context& context, const std::string& directory, const std::string& v
       } else if (message.kind == RunMessage::Kind::Answer && asked != 0 && message.id == asked) {
         if (!message.ok) throw Error("The run does not do that now", directory, message.why, "");
         if (context.json) printJson({{"accepted", verb}, {"pid", pid}});
+        else std::printf("%s: accepted by process %lld\n", verb.c_str(), static_cast<long long>(pid));
         return kOk;
       }
     }

@@ -39,7 +39,12 @@ int plan(Context& context, const std::string& file, const std::vector<std::strin
   for (const auto& assignment : overrides) applyOverride(config, assignment, &issues);
   if (issues.empty()) issues = validate(config);
   if (!issues.empty()) {
-    std::fprintf(stderr, "The run cannot start; %zu of its settings need a change:\n", issues.size());
+    if (context.json) {
+      nlohmann::ordered_json list = nlohmann::ordered_json::array();
+      for (const auto& issue : issues) list.push_back({{"key", issue.key}, {"message", issue.message}});
+      printJson({{"issues", list}});
+    }
+    std::fprintf(stderr, "There is nothing to plan yet; %zu of the run's settings need a change:\n", issues.size());
     for (const auto& issue : issues) std::fprintf(stderr, "  %s: %s\n", issue.key.c_str(), issue.message.c_str());
     return kBadUsage;
   }
