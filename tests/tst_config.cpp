@@ -209,6 +209,22 @@ class TestConfig : public QObject {
     QVERIFY(presets > 0);
   }
 
+  void thePapersPresetsHoldTheKeysAndValuesOfSeveralLongestResponses() {
+    int rolling = 0;
+    for (const auto& entry : fs::directory_iterator(std::string(CUESCOPE_RESOURCES) + "/presets/paper")) {
+      const std::string name = entry.path().stem().string();
+      std::vector<ConfigIssue> issues;
+      const RunConfig config = readConfig(entry.path().string(), &issues);
+      if (config.trainer.valOnly || config.distillation.lossMode == "sft") continue;
+      // Qwen3-VL: 2B has 28 layers, 8B 36; 8 key heads of 128; keys and values in float32.
+      const bool small = contains(name, "-2b-2b-") || contains(name, "-2b-8b-");
+      const double token = (small ? 28.0 : 36.0) * 2 * 8 * 128 * 4, row = token * (config.data.maxPromptLength + config.data.maxResponseLength);
+      QVERIFY2(config.rollout.kvCacheMib == 0 || 8 * row <= config.rollout.kvCacheMib * 1048576.0, name.c_str());
+      ++rolling;
+    }
+    QCOMPARE(rolling, 20);
+  }
+
   void everyMethodHasAPresetForTheDemoAndForThePaper() {
     const fs::path presets = std::string(CUESCOPE_RESOURCES) + "/presets";
     for (const char* name : {"base", "sft", "grpo", "opsd", "opsd_vicur", "opd", "opd_vicur"})
