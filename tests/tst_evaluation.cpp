@@ -166,7 +166,7 @@ class TestEvaluation : public QObject {
   void filesOfOneNameAreTwoColumnsWhenTheyAreNotTheSame() {
     for (const auto& [name, digest] : std::vector<std::pair<std::string, std::string>>{{"a", "1111111111"}, {"b", "2222222222"}}) {
       const std::string directory = run(name, "student: {path: /m/weak}\nteacher: {path: /m/strong}\ndata: {val_files: [/" + name + "/test.parquet]}\ntrainer: {seed: " + (name == "a" ? "1" : "2") + ", total_training_steps: 10}\n", 0.6);
-      std::ofstream(directory + "/provenance.json") << R"({"starts": [{"data": [{"file": "/x/test.parquet", "use": "val", "xxh3": ")" << digest << "\"}]}]}";
+      std::ofstream(directory + "/provenance.json") << "{\"starts\": [{\"data\": [{\"file\": \"/x/test.parquet\", \"use\": \"val\", \"xxh3\": \"" << digest << "\"}]}]}";
     }
     const Board board = makeBoard({m_folder->path().toStdString() + "/runs"});
     QCOMPARE(board.dataSets, (std::vector<std::string>{"test (111111)", "test (222222)"}));
