@@ -615,6 +615,7 @@ class TestCheckpoint : public QObject {
     QVERIFY(textOf(checkpointFolder(directory, 3) + "/trainer/optimizer.safetensors") == textOf(checkpointFolder(whole, 3) + "/trainer/optimizer.safetensors"));
   }
 
+ private:
   /// A run as a person starts it, with data and models as files.
   RunConfig fileConfig(const std::string& name) const {
     RunConfig config = rehearsalConfig();
@@ -635,6 +636,7 @@ class TestCheckpoint : public QObject {
     }, {});
   }
 
+ private Q_SLOTS:
   void aTeacherWhoseSettingsDifferOnlyInTheirNewerHomeCutsItsOwnPixels() {
     const std::string teacher = folder("other-pixels");
     fs::copy(golden::path("tiny-student"), teacher, fs::copy_options::recursive);
