@@ -399,15 +399,21 @@ void TestWindow::keysCanBeChangedAndDuplicatesAreRefused() {
 }
 
 void TestWindow::everyActionHasWordsKeysAMenuAndAPlaceInThePalette() {
-  m_window->trainPage();
+  for (int page = 0; page < MainWindow::PageCount; ++page) m_window->setPage(MainWindow::Page(page));  // with the panels of all
   QSet<QAction*> inMenus;
   for (QMenu* menu : m_window->menuBar()->findChildren<QMenu*>())
     for (QAction* action : menu->actions()) inMenus.insert(action);
+  // Unique on every page: keys mean one thing wherever they act. Two strokes never begin with what is one action's whole key.
   QHash<QString, QString> owner;
-  const auto claim = [&](const QKeySequence& keys, const QString& who) {
+  const auto claim = [&](const QKeySequence& keys, const QString& who, MainWindow::Places places = MainWindow::kEverywhere) {
     if (keys.isEmpty()) return;
-    QVERIFY2(!owner.contains(keys.toString()), qPrintable(keys.toString() + ": " + who + " and " + owner.value(keys.toString())));
-    owner.insert(keys.toString(), who);
+    for (int place = 0; place <= MainWindow::PageCount; ++place) {
+      if (!(places & (1u << place))) continue;
+      const QString here = QString("%1 at %2").arg(keys.toString()).arg(place), first = QString("%1 at %2").arg(QKeySequence(keys[0]).toString()).arg(place);
+      QVERIFY2(!owner.contains(here), qPrintable(here + ": " + who + " and " + owner.value(here)));
+      QVERIFY2(keys.count() == 1 || !owner.contains(first), qPrintable(here + ": " + who + " and " + owner.value(first)));
+      owner.insert(here, who);
+    }
   };
   QSet<const QAction*> known;
   for (const QString& name : m_window->actionOrder()) {
@@ -416,7 +422,7 @@ void TestWindow::everyActionHasWordsKeysAMenuAndAPlaceInThePalette() {
     QVERIFY2(inMenus.contains(action), qPrintable(name));
     QVERIFY2(!action->statusTip().isEmpty() && !action->toolTip().isEmpty() && !action->whatsThis().isEmpty(), qPrintable(name));
     QVERIFY2(!MainWindow::keysText(action).isEmpty(), qPrintable("no keys: " + name));
-    claim(QKeySequence(MainWindow::keysText(action)), name);
+    claim(QKeySequence(MainWindow::keysText(action)), name, m_window->placesOf(name));
   }
   // Whatever else claims keys in the window: actions of pages, shortcuts, buttons.
   for (const QAction* action : m_window->findChildren<QAction*>())

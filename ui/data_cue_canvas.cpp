@@ -179,6 +179,17 @@ void CueCanvas::mouseReleaseEvent(QMouseEvent*) {
   emitEdit(drag == Drag::Move ? tr("Move mark") : tr("Resize mark"));
 }
 
+// What was half drawn or moved is as it was.
+void CueCanvas::leaveDrag() {
+  const Drag drag = std::exchange(m_drag, Drag::None);
+  if (drag == Drag::Draw) {
+    m_marks.pop_back();
+    return select(-1);
+  }
+  if (m_selected >= 0) m_marks[std::size_t(m_selected)] = m_before;
+  update();
+}
+
 void CueCanvas::removeSelected() {
   if (m_selected < 0) return;
   const int at = m_selected;
@@ -197,8 +208,9 @@ void CueCanvas::keyPressEvent(QKeyEvent* event) {
     case Qt::Key_Down: dy = step; break;
     case Qt::Key_Delete: return removeSelected();
     case Qt::Key_Escape:
-      if (m_selected >= 0) return select(-1);
-      return QWidget::keyPressEvent(event);
+      if (m_drag != Drag::None) return leaveDrag();
+      if (m_tool == Tool::Move && m_selected >= 0) return select(-1);
+      return QWidget::keyPressEvent(event);  // the page leaves the tool first
     case Qt::Key_Space:
       if (!m_marks.empty()) return select((m_selected + 1) % int(m_marks.size()));
       [[fallthrough]];

@@ -60,6 +60,7 @@ class CueCanvas : public QWidget, public CellSource {
   int cornerAt(const QPointF& position) const;  // of the selected mark, -1 none
   QPointF snapped(QPointF pixel) const;
   void select(int mark);
+  void leaveDrag();
   void emitEdit(const QString& verb);
 
   QImage m_picture;

@@ -20,6 +20,7 @@
 #include <QUndoStack>
 #include <QVBoxLayout>
 
+#include "ui/acts_as.h"
 #include "ui/data_cue_canvas.h"
 #include "ui/panels/panel.h"
 #include "ui/table_columns.h"
@@ -100,6 +101,9 @@ DataPage::DataPage(Session& session, Workspace& workspace, QWidget* parent) : QW
   split->setSizes({440, 560, 384});
   split->setStretchFactor(1, 1);
   m_stack->addWidget(split);
+  m_views = new ViewFocus(this, QStringLiteral("row"));
+  const std::pair<QWidget*, const char*> views[] = {{m_table, "rows"}, {m_complaints, "lint"}, {m_lintAll, "lint"}, {m_canvas, "row"}, {m_cue, "row"}, {m_marks, "row"}, {m_side->studentText(), "prompts"}, {m_side->teacherText(), "prompts"}, {m_side->lint(), "checks"}};
+  for (const auto& [widget, name] : views) m_views->add(widget, QLatin1String(name));
   m_promptTimer.setSingleShot(true);
   m_promptTimer.setInterval(150);
   connectRows();
@@ -127,6 +131,9 @@ QWidget* DataPage::buildRows() {
   m_show->setToolTip(tr("All rows, those that lint complains of, or those that were edited"));
   m_inspect = new QPushButton(icon(Icon::Eye), tr("Inspect"));
   m_inspect->setToolTip(tr("Ask the student this row's question (Enter)"));
+  actsAs(m_search, "data.find");
+  actsAs(m_show, "data.show");
+  actsAs(m_inspect, "data.inspect");
   bar->row()->addWidget(m_search, 1);
   bar->row()->addWidget(m_show);
   bar->row()->addWidget(m_inspect);
@@ -159,6 +166,8 @@ QWidget* DataPage::buildRows() {
   m_judge->setAccessibleName(tr("Run whose limits count"));
   m_judge->setToolTip(tr("The models, limits and privilege that prompts and lint go by, as a run of this configuration reads the rows"));
   m_judge->setMaximumWidth(170);
+  actsAs(m_lintAll, "data.lint");
+  actsAs(m_judge, "data.judge");
   lint->row()->addWidget(m_lintHead, 1);
   lint->row()->addWidget(m_judge);
   lint->row()->addWidget(m_lintAll);
@@ -195,6 +204,11 @@ QWidget* DataPage::buildEditor() {
   auto* saveAsButton = new QPushButton(tr("New file …"));
   saveAsButton->setToolTip(tr("The rows with their edits as another data file; the source is never written over"));
   saveAsButton->setObjectName(QStringLiteral("data.saveAs"));
+  actsAs(m_tools, "data.move data.box data.point data.crop");
+  actsAs(snap, "data.snap");
+  actsAs(grid, "data.grid");
+  actsAs(saveAsButton, "data.save-as");
+  actsAs(m_save, "file.save");
   bar->row()->addWidget(m_tools);
   bar->row()->addWidget(snap);
   bar->row()->addWidget(grid);
@@ -217,6 +231,7 @@ QWidget* DataPage::buildEditor() {
   m_cueHead->setText(tr("Cue text"), tr("Say what is visible; not the theorem, the plan or the answer."));
   m_cueHead->setPixelSize(12, QFont::DemiBold);
   m_suggest = new QPushButton(tr("Suggest cue"));
+  actsAs(m_suggest, "data.suggest");
   cueHead->row()->addWidget(m_cueHead, 1);
   cueHead->row()->addWidget(m_suggest);
   m_cue = new QPlainTextEdit;
@@ -253,7 +268,7 @@ QWidget* DataPage::buildEditor() {
   column->addWidget(m_marks);
   connect(snap, &QCheckBox::toggled, m_canvas, &CueCanvas::setSnap);
   connect(grid, &QCheckBox::toggled, this, [this](bool on) { m_canvas->setGrid(on, 32); });
-  connect(m_tools, &SegmentedButton::currentChanged, this, [this](int tool) { m_canvas->setTool(CueCanvas::Tool(tool)); });
+  connect(m_tools, &SegmentedButton::currentChanged, this, &DataPage::chooseTool);
   return editor;
 }
 
@@ -372,10 +387,8 @@ bool DataPage::eventFilter(QObject* watched, QEvent* event) {
       return true;
     }
   }
-  // Del removes a mark here; everywhere else it is the window's key for the region of the map.
-  if ((watched == m_marks || watched == m_canvas) && (event->type() == QEvent::ShortcutOverride || event->type() == QEvent::KeyPress) && static_cast<QKeyEvent*>(event)->matches(QKeySequence::Delete)) {
-    event->accept();
-    if (event->type() == QEvent::KeyPress) m_canvas->removeSelected();
+  if ((watched == m_marks || watched == m_canvas) && event->type() == QEvent::KeyPress && static_cast<QKeyEvent*>(event)->matches(QKeySequence::Delete)) {
+    m_canvas->removeSelected();
     return true;
   }
   return QWidget::eventFilter(watched, event);
@@ -421,6 +434,12 @@ void DataPage::openFile(const QString& file) {
   fillJudges();
   m_session.readRows(file, 0, kPage);
   refreshState();
+}
+
+void DataPage::chooseTool(int tool) {
+  m_tools->setCurrent(tool);
+  m_canvas->setTool(CueCanvas::Tool(tool));
+  Q_EMIT stateChanged();
 }
 
 void DataPage::applySearch() {

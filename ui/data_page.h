@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "ui/data_side.h"
+#include "ui/page_view.h"
 #include "ui/session.h"
 #include "ui/session_file.h"
 
@@ -81,7 +82,7 @@ class DataRowsModel : public QAbstractTableModel {
   mutable std::unordered_map<int, std::optional<Finding>> m_worst;  // of rows that were looked at
 };
 
-class DataPage : public QWidget, public SessionPart {
+class DataPage : public QWidget, public SessionPart, public ViewSource {
   Q_OBJECT
  public:
   DataPage(Session& session, Workspace& workspace, QWidget* parent = nullptr);
@@ -92,6 +93,7 @@ class DataPage : public QWidget, public SessionPart {
   QPlainTextEdit* cueField() const { return m_cue; }
   QLineEdit* searchField() const { return m_search; }
   QListWidget* complaints() const { return m_complaints; }
+  int complaintCount() const { return int(m_found.size()); }
   QPushButton* saveButton() const { return m_save; }
   QPushButton* lintButton() const { return m_lintAll; }
   QPushButton* suggestButton() const { return m_suggest; }
@@ -103,6 +105,7 @@ class DataPage : public QWidget, public SessionPart {
   /// The run whose models, limits and privilege lint and prompts go by.
   RunConfig judge() const;
   DataSide* side() const { return m_side; }
+  void chooseTool(int tool);  // of CueCanvas::Tool
   /// The chosen row's cue as it is now.
   CueEdit currentCue() const;
   /// Edited rows that are not on the disk yet.
@@ -115,8 +118,9 @@ class DataPage : public QWidget, public SessionPart {
   void suggestCue();
   void lintAll();
   void jumpTo(qint64 row);
-  /// Complaints as CSV, or the page as PNG. Throws Error.
-  void exportTo(const QString& file);
+  QStringList viewNames() const override;  // data_views.cpp, as are the next
+  PageView view(const QString& name) const override;
+  void showFailure(const Failure& failure) override { fail(failure); }
 
   QString sessionKey() const override { return QStringLiteral("data"); }
   QJsonObject sessionState() const override;
@@ -127,6 +131,7 @@ class DataPage : public QWidget, public SessionPart {
   void rowChosen(const cuescope::DataRow& row);
   void openRequested();
   void said(const QString& words);  // for the status bar
+  void stateChanged();              // row, mark, edits: what can be done now may be something else
 
  protected:
   bool eventFilter(QObject* watched, QEvent* event) override;
@@ -137,6 +142,7 @@ class DataPage : public QWidget, public SessionPart {
   QWidget* buildEditor();
   void connectRows();
   int currentRow() const;  // of the model
+  int sourceRow(int shown) const;  // of the model, of a row of the table
   void showRow();
   void showCue();          // marks, text, lint and provenance of the chosen row
   void edit(const CueEdit& next, const QString& words, const QString& mergeKey);

@@ -14,7 +14,6 @@
 
 #include "ui/data_cue_canvas.h"
 #include "ui/data_page.h"
-#include "ui/export.h"
 #include "ui/undo.h"
 #include "ui/workspace.h"
 #include "widgets/elided_label.h"
@@ -42,6 +41,7 @@ const RowVerdict* verdictOf(const std::vector<RowVerdict>& verdicts, qint64 row)
 }  // namespace
 
 int DataPage::currentRow() const { return m_filter->mapToSource(m_table->currentIndex()).row(); }
+int DataPage::sourceRow(int shown) const { return m_filter->mapToSource(m_filter->index(shown, 0)).row(); }
 CueEdit DataPage::currentCue() const { return m_model->cueAt(currentRow()); }
 
 void DataPage::fail(const Failure& failure) {
@@ -115,6 +115,7 @@ void DataPage::refreshState() {
   }
   m_save->setEnabled(!m_dirty.isEmpty());
   m_save->setText(m_dirty.isEmpty() ? tr("Saved") : tr("Save %1 rows").arg(m_dirty.size()));
+  Q_EMIT stateChanged();
   m_save->setToolTip(m_dirty.isEmpty() ? tr("There are no edits that are not on the disk.") : tr("Writes %1 (Ctrl+S); the data file itself is not touched").arg(QFileInfo(QString::fromStdString(cueEditsFile(m_model->file().toStdString()))).fileName()));
 }
 
@@ -289,18 +290,6 @@ void DataPage::endLint(int run, const QString& note) {
   m_linting = false;
   m_lintAll->setText(tr("Run lint"));
   m_lintHead->setText(tr("Lint, whole set"), note);
-}
-
-void DataPage::exportTo(const QString& file) {
-  if (file.endsWith(QStringLiteral(".csv"))) {
-    QByteArray out = "row,id,check,verdict,detail\n";
-    const auto quoted = [](QString text) { return '"' + text.replace(u'"', QStringLiteral("\"\"")).toUtf8() + '"'; };
-    for (const Complaint& c : m_found)
-      out += QByteArray::number(c.row) + ',' + quoted(c.id) + ',' + quoted(checkTitle(c.finding.check)) + ',' + (c.finding.verdict == Verdict::Wrong ? "wrong" : "look") + ',' + quoted(c.finding.words + QStringLiteral(": ") + c.finding.detail) + '\n';
-    return writeBytes(file, out);
-  }
-  if (!file.endsWith(QStringLiteral(".png"))) throw Error("Data cannot be written as this kind of file", file.toStdString(), "complaints are written as .csv, the page as .png", "Choose one of these endings.");
-  writePage(file, *this);
 }
 
 }  // namespace cuescope

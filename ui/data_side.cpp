@@ -118,9 +118,13 @@ DataSide::DataSide(QWidget* parent) : QWidget(parent) {
   connect(&Theme::instance(), &Theme::changed, this, &DataSide::mark);
 }
 
+QString DataSide::studentHead() const { return m_heads[0]; }
+QString DataSide::teacherHead() const { return m_heads[1]; }
+
 void DataSide::setPrompts(const SidePrompt& student, const SidePrompt& teacher, const QString& note) {
   const SidePrompt* prompts[] = {&student, &teacher};
   for (int i = 0; i < 2; ++i) {
+    m_heads[i] = tr("%1, %2").arg(i ? tr("Teacher") : tr("Student"), prompts[i]->tokens >= 0 ? tr("%1 tokens").arg(prompts[i]->tokens) : tr("not counted"));
     m_head[i]->setText(i ? tr("Teacher") : tr("Student"), prompts[i]->tokens >= 0 ? tr("%1 tokens").arg(prompts[i]->tokens) : tr("not counted"));
     if (m_text[i]->toPlainText() != prompts[i]->text) m_text[i]->setPlainText(prompts[i]->text);
   }

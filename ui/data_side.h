@@ -53,6 +53,8 @@ class DataSide : public QWidget {
   QPlainTextEdit* studentText() const { return m_text[0]; }
   QPlainTextEdit* teacherText() const { return m_text[1]; }
   LintList* lint() const { return m_lint; }
+  QString studentHead() const;  // «Student, 431 tokens»
+  QString teacherHead() const;
 
  private:
   void mark();
@@ -61,7 +63,7 @@ class DataSide : public QWidget {
   QPlainTextEdit* m_batch = nullptr;
   ElidedLabel* m_batchHead = nullptr;
   std::vector<std::pair<int, int>> m_trained;  // characters of the batch that the loss counts: begin, end
-  QString m_cue;
+  QString m_cue, m_heads[2];
   Panel* m_promptPanel = nullptr;
   LintList* m_lint = nullptr;
   FactTable* m_provenance = nullptr;

@@ -9,12 +9,13 @@
 #include <QSpinBox>
 #include <QSplitter>
 #include <QTableWidget>
+#include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
 #include <set>
 
+#include "ui/acts_as.h"
 #include "ui/evaluate_board.h"
-#include "ui/export.h"
 #include "ui/models/row_request.h"
 #include "ui/models/sample_rows.h"
 #include "ui/panels/fact_table.h"
@@ -91,6 +92,12 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   m_pause->hide();
   m_progress = new TaskProgress;
   m_progress->setIdle(tr("95 % intervals; greedy answers"));
+  actsAs(m_model, "evaluate.model");
+  actsAs(m_data, "evaluate.data");
+  actsAs(m_rows, "evaluate.rows");
+  actsAs(m_evaluate, "evaluate.run");
+  actsAs(m_pause, "evaluate.pause");
+  actsAs(m_progress->findChild<QToolButton*>(), "inspect.cancel");
   bar->row()->addWidget(title);
   bar->row()->addWidget(m_progress, 1);
   bar->row()->addWidget(m_model);
@@ -126,6 +133,9 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   m_b->setToolTip(tr("The evaluation that is compared with A"));
   m_filter = new SegmentedButton({tr("All"), tr("Only A right"), tr("Only B right"), tr("Both"), tr("Neither")});
   m_filter->setAccessibleName(tr("Right or wrong"));
+  actsAs(m_a, "evaluate.a");
+  actsAs(m_b, "evaluate.b");
+  actsAs(m_filter, "evaluate.filter");
   choose->row()->addWidget(new ElidedLabel(QStringLiteral("A")));
   choose->row()->addWidget(m_a);
   choose->row()->addWidget(new ElidedLabel(QStringLiteral("B")));
@@ -192,6 +202,7 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   sideColumn->addLayout(answers);
   auto* sidePanel = new Panel(QStringLiteral("evaluate.side"), tr("Side by side"), side);
   m_inspect = new QPushButton(icon(Icon::Eye), tr("Open in Inspect"));
+  actsAs(m_inspect, "evaluate.inspect");
   sidePanel->addToHead(m_inspect);
   auto* lower = new QSplitter(Qt::Horizontal);
   lower->setHandleWidth(1);
@@ -243,6 +254,9 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
     request.responseIds = sample.answers.front().ids;
     Q_EMIT inspectRequested(request);
   });
+  m_views = new ViewFocus(this, QStringLiteral("board"));
+  const std::pair<QWidget*, const char*> views[] = {{m_board, "board"}, {samples, "samples"}, {m_scores, "totals"}, {sidePanel, "sample"}};
+  for (const auto& [widget, name] : views) m_views->add(widget, QLatin1String(name));
   fillChoosers();
   fillSamples();
 }
@@ -285,11 +299,6 @@ void EvaluatePage::showProgress() {
   const QString rows = progress.total > 0 ? tr(", %1 of %2 rows").arg(progress.done).arg(progress.total) : QString();
   const QString words = state == EvaluationState::Opening ? tr("Opening %1") : paused ? tr("Paused: %1") : tr("Evaluating %1");
   m_progress->setTask(words.arg(m_name) + rows, progress.done, progress.total, paused ? -1 : progress.secondsLeft);
-}
-
-void EvaluatePage::showFailure(const Failure& failure) {
-  m_error->setFailure(QString::fromStdString(failure.what), QString::fromStdString(failure.where), QString::fromStdString(failure.why), QString::fromStdString(failure.nextStep));
-  m_error->show();
 }
 
 void EvaluatePage::pause() {
@@ -479,13 +488,6 @@ void EvaluatePage::refreshBoard() {
     }
     Session::reply(QPointer<QObject>(self.data()), [self, board] { if (self) self->m_board->setBoard(board); });
   });
-}
-
-void EvaluatePage::exportTo(const QString& file) {
-  if (file.endsWith(QStringLiteral(".csv"))) return writeBytes(file, m_pairs.rows.empty() ? QByteArray::fromStdString(boardCsv(m_board->board())) : pairsCsv(m_pairs, chosen(m_b) != nullptr));
-  if (file.endsWith(QStringLiteral(".svg"))) return writeBytes(file, QByteArray::fromStdString(boardSvg(m_board->board())));
-  if (!file.endsWith(QStringLiteral(".png"))) throw Error("Evaluations cannot be written as this kind of file", file.toStdString(), "samples are written as .csv, the board as .svg, the page as .png", "Choose one of these endings.");
-  writePage(file, *this);
 }
 
 }  // namespace cuescope

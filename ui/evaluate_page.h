@@ -5,6 +5,7 @@
 #include <QWidget>
 
 #include "ui/models/evaluation_pairs.h"
+#include "ui/page_view.h"
 #include "ui/session.h"
 
 class QComboBox;
@@ -25,7 +26,7 @@ class SegmentedButton;
 class TaskProgress;
 class Workspace;
 
-class EvaluatePage : public QWidget {
+class EvaluatePage : public QWidget, public ViewSource {
   Q_OBJECT
  public:
   EvaluatePage(Session& session, Workspace& workspace, QWidget* parent = nullptr);
@@ -37,8 +38,9 @@ class EvaluatePage : public QWidget {
   /// Finished here, or read from a file of results.
   void addEvaluation(const EvaluationPtr& evaluation, const QString& name, const QString& model = {});
   void refreshBoard();
-  /// .csv: samples side by side, or the board when there are none; .svg: the board; .png: the page. Throws Error.
-  void exportTo(const QString& file);
+  QStringList viewNames() const override;  // evaluate_views.cpp, as are the next
+  PageView view(const QString& name) const override;
+  void showFailure(const Failure& failure) override;
 
   QComboBox* modelChooser() const { return m_model; }
   QSpinBox* rowsField() const { return m_rows; }
@@ -73,7 +75,6 @@ class EvaluatePage : public QWidget {
   void showSample();
   void showProgress();
   void finished(const EvaluationPtr& evaluation);
-  void showFailure(const Failure& failure);
   QString inspectRefusal() const;  // why the chosen sample cannot be opened in Inspect; empty when it can
   const Evaluation* chosen(const QComboBox* box) const;
 

@@ -385,13 +385,6 @@ QByteArray pngBytes(const QImage& image) {
   return bytes;
 }
 
-void writePage(const QString& file, QWidget& page) {
-  QPixmap picture(page.size() * 2);
-  picture.setDevicePixelRatio(2);
-  page.render(&picture);
-  if (!picture.save(file)) throw Error("The picture could not be written", file.toStdString(), "the disk refuses", "Choose another folder.");
-}
-
 void exportTo(const QString& file, const Inspection& inspection, const InspectRequest& request, const ExportChoice& choice, const Inspection* beside) {
   const QString suffix = QFileInfo(file).suffix().toLower();
   if (suffix == u"csv" || suffix == u"npz") {

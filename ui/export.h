@@ -79,8 +79,6 @@ void exportTo(const QString& file, const Inspection& inspection, const InspectRe
 void writeBytes(const QString& file, const QByteArray& bytes);
 /// A picture as the bytes of a PNG file.
 QByteArray pngBytes(const QImage& image);
-/// A page as it stands, as PNG at 2 device pixels a pixel. Throws Error when the disk refuses.
-void writePage(const QString& file, QWidget& page);
 
 /// `cuescope render CAPTURE --format png|svg|pdf|csv|npz --output F ...`: exit code 0, 1 or 2; words go to stderr.
 int renderCommand(const QStringList& arguments);

@@ -220,7 +220,7 @@ void InspectPage::connectPanels() {
     Q_EMIT viewChanged();
   });
   connect(m_whatIf, &WhatIfPanel::runRequested, this, &InspectPage::runWhatIf);
-  connect(m_whatIf, &WhatIfPanel::clearRequested, m_map, &MapPanel::clearRegion);
+  connect(m_whatIf, &WhatIfPanel::clearRequested, this, &InspectPage::forgetRegion);
   connect(m_distributions, &DistributionsPanel::continueRequested, this, [this](qint64 id, const QString& text) {
     m_whatIf->resetChoices();
     m_whatIf->setForced(id, text);
@@ -377,6 +377,12 @@ void InspectPage::show(const InspectionPtr& inspection) {
   m_shownRequest = {};
   m_sent = {};
   m_session.show(inspection);
+}
+
+void InspectPage::forgetRegion() {
+  const std::vector<int> before = m_map->region();
+  if (before.empty()) return;
+  pushEdit(this, tr("no region"), [this] { m_map->setRegion({}); }, [this, before] { m_map->setRegion(before); });
 }
 
 void InspectPage::useModel(const QString& folder) {

@@ -56,6 +56,7 @@ class InspectPage : public QWidget {
   void useModel(const QString& folder);
   void inspectRun(const QString& run);
   void runWhatIf();
+  void forgetRegion();  // an edit that can be undone
   void computeCausal();
   /// Captures what the selection shows and was not captured: asks for the cost first, runs at once when it is small.
   void captureSelected(bool whateverTheCost = false);

@@ -29,6 +29,7 @@
 #include "ui/page_bar.h"
 #include "ui/panels/ask_bar.h"
 #include "ui/panels/map_panel.h"
+#include "ui/panels/train_new_run.h"
 #include "ui/panels/train_page.h"
 #include "ui/session_file.h"
 #include "ui/start_page.h"
@@ -90,6 +91,7 @@ MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent),
   for (QLineEdit* field : findChildren<QLineEdit*>()) field->setAcceptDrops(false);
   for (QPlainTextEdit* field : findChildren<QPlainTextEdit*>()) field->setAcceptDrops(false);
   buildActions();
+  bindControls(this);
   connectSession();
   restoreState();
   showStart();
@@ -123,6 +125,7 @@ void MainWindow::connectSession() {
   connect(m_inspect, &InspectPage::openRequested, this, &MainWindow::openDialog);
   connect(m_inspect, &InspectPage::viewChanged, this, &MainWindow::refreshActions);
   connect(m_data, &DataPage::openRequested, this, &MainWindow::openDialog);
+  connect(m_data, &DataPage::stateChanged, this, &MainWindow::refreshActions);
   connect(m_data, &DataPage::said, this, [this](const QString& words) { m_status->say(words); });
   connect(m_data, &DataPage::rowChosen, this, [this](const DataRow& row) {
     InspectRequest request = m_inspect->askBar()->request();
@@ -189,6 +192,12 @@ TrainPage* MainWindow::trainPage() {
   if (m_train) return m_train;
   m_train = new TrainPage(m_session, m_selection);
   placePage(Train, m_train);
+  connect(m_train, &TrainPage::formBuilt, this, [this] { bindControls(m_train->form()); });
+  connect(m_train, &TrainPage::shownChanged, this, &MainWindow::refreshActions);
+  connect(m_train, &TrainPage::exportRequested, this, [this](const QString& view) {
+    m_train->setCurrentView(view);
+    exportDialog();
+  });
   // A checkpoint opens as a model; a probe image is asked again of the student of its step.
   connect(m_train, &TrainPage::inspectFolderRequested, this, &MainWindow::openPath);
   connect(m_train, &TrainPage::inspectRequested, this, &MainWindow::inspectRequest);
@@ -238,6 +247,7 @@ void MainWindow::showStart() {
   m_bar->setPage(Inspect);
   m_stack->setCurrentWidget(m_start);
   refreshUndo();
+  refreshActions();
   m_start->cardButton(0)->setFocus();
 }
 

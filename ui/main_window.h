@@ -5,7 +5,9 @@
 #include <QHash>
 #include <QJsonObject>
 #include <QMainWindow>
+#include <QPointer>
 #include <functional>
+#include <map>
 
 #include "ui/export.h"
 #include "ui/selection.h"
@@ -78,11 +80,19 @@ class MainWindow : public QMainWindow {
   Selection& selection() { return m_selection; }
   /// Edits of all pages (ui/undo.h); the shown page's stack is the active one.
   QUndoGroup* undoGroup() const { return m_undo; }
+  /// Where an action means something: the pages as bits, and the start page. Elsewhere it is disabled, so that its keys are free
+  /// there for an action of that page; its tooltip says where it belongs.
+  using Places = unsigned;
+  static constexpr Places on(Page page) { return 1u << page; }
+  static constexpr Places kStartPage = 1u << PageCount, kPages = kStartPage - 1, kEverywhere = kPages | kStartPage;
+  Places placesOf(const QString& action) const;
+  /// «Everywhere», «Inspect», «Train, Rollouts»: where an action belongs, in words.
+  static QString placesText(Places places);
   /// Action by its fixed name ("view.map", "train.pause", ...), null if there is none.
   QAction* action(const QString& name) const { return m_actions.value(name); }
   QHash<QString, QAction*> actions() const { return m_actions; }
   QStringList actionOrder() const { return m_actionOrder; }  // as in the menus
-  /// Gives an action other keys and keeps them; returns why not, naming the action that has them already.
+  /// Gives an action other keys and keeps them; returns why not, naming the action that has them already at one of its places.
   QString setKeys(const QString& name, const QKeySequence& keys);
   QKeySequence defaultKeys(const QString& name) const;
   /// Keys of an action as they are shown: of its shortcut, or of the key that the page handles (←).
@@ -101,7 +111,7 @@ class MainWindow : public QMainWindow {
   QStringList layouts() const;
   void saveLayout(const QString& name);
   void useLayout(const QString& name);
-  void removeLayout(const QString& name);
+  void removeLayout(const QString& name);  // can be undone
   void resetLayout();
 
  protected:
@@ -111,6 +121,7 @@ class MainWindow : public QMainWindow {
   void closeEvent(QCloseEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
   void showEvent(QShowEvent* event) override;
+  bool eventFilter(QObject* watched, QEvent* event) override;
 
  private:
   struct Entry {
@@ -122,8 +133,31 @@ class MainWindow : public QMainWindow {
     bool checkable = false;
     const char* shown = nullptr;  // keys that the page handles itself
   };
+  /// What is asked of an action whenever it is refreshed.
+  struct Rule {
+    Places places = kEverywhere;
+    std::function<QString()> refusal;  // why it cannot be run now; empty when it can
+    std::function<bool()> checked;     // of what is switched on and off
+    std::function<QString()> words;    // of an action whose text follows the page
+    bool ofControl = false;            // it does what a control of the page does (ui/acts_as.h), and has that control's reasons
+    QPointer<QWidget> control;         // null until its page is built
+    Rule& at(Places where) { return places = where, *this; }
+    Rule& unless(std::function<QString()> why) { return refusal = std::move(why), *this; }
+    Rule& checkedBy(std::function<bool()> state) { return checked = std::move(state), *this; }
+    Rule& named(std::function<QString()> text) { return words = std::move(text), *this; }
+  };
   void buildActions();  // main_window_actions.cpp
-  void add(class QMenu* menu, const Entry& entry);
+  Rule& add(class QMenu* menu, const Entry& entry);  // main_window_keys.cpp, as are the next
+  /// An action that a control of a page stands for: it clicks a button, opens a drop-down, steps through choices, enters a field.
+  Rule& addControl(class QMenu* menu, Places places, const char* name, const char* text, const char* keys, const char* tip);
+  void bindControls(QWidget* root);
+  void addExports(QMenu* menu);
+  void addPanels(Page page, QWidget* built);  // to the Window menu
+  void operate(const QString& name);
+  void buildPageActions(QMenu* selectionMenu, QMenu* train, QMenu* rollouts, QMenu* data, QMenu* evaluate);  // main_window_page_actions.cpp
+  Places place() const;
+  QString refusalOf(const Rule& rule) const;
+  void refreshAction(const QString& name);
   void restoreState();
   void fitScreen();
   void adoptPage();  // the shown page, when it is shown for the first time
@@ -142,15 +176,23 @@ class MainWindow : public QMainWindow {
   void choosePart(int part);
   void pinPage(bool pinned);
   void changeSelection(Page from, Page to);
+  /// A setting that was changed from a menu: an edit of the shown page's stack, as the page's own are.
+  void pushSetting(const QString& words, std::function<void()> apply, std::function<void()> takeBack);
+  void leave();  // Esc: text field, tool, comparison; a drag is left by what is dragged
   void openDialog();
   void openForeign(const QString& path);
   void placePage(Page page, QWidget* built);
   void inspectRequest(const InspectRequest& request);
-  /// Exports what Rollouts, Data or Evaluate shows; false on other pages. Throws Error.
-  bool exportPage(const QString& file);
+  // main_window_export.cpp
+  class ViewSource* viewSource() const;
+  void showFailureHere(const Failure& failure);  // on the page that it concerns
+  void saveDialog(const QString& title, const QStringList& formats);
   void exportDialog();
+  void save();  // the row's edits on Data, a capture on Inspect
+  QString chosenText() const;
   void reportDialog();
   void showPalette();
+  void showRecent();
   void showShortcuts();
   void showSettings();
   void copyView();
@@ -164,6 +206,7 @@ class MainWindow : public QMainWindow {
   SelectionState m_shared;            // the others', while a pinned page is shown
   QHash<QString, QAction*> m_actions;
   QStringList m_actionOrder;
+  std::map<QString, Rule> m_rules;
   PageBar* m_bar = nullptr;
   QSplitter* m_body = nullptr;
   Navigator* m_navigator = nullptr;
@@ -181,6 +224,7 @@ class MainWindow : public QMainWindow {
   NoticeBar* m_notice = nullptr;
   HelpWindow* m_help = nullptr;
   QMenu* m_layoutMenu = nullptr;
+  QMenu* m_windowMenu = nullptr;
   QMenu* m_recentMenu = nullptr;
   std::unique_ptr<SessionFile> m_sessionFile;
   QTimer* m_autosave = nullptr;
@@ -189,7 +233,9 @@ class MainWindow : public QMainWindow {
   QSize m_fitted;
   QHash<int, QByteArray> m_keptLayouts;  // read from the settings, for pages that are still to be built
   QString m_runsFolder;
+  double m_exportScale = kPngScale;  // of PNG and of a copied picture
   bool m_startShown = true;
+  bool m_earlierSession = false;  // one is kept that can be reopened
   bool m_whatIfWanted = false;  // the second demo card: the region is set when the answer arrives
   bool m_navigatorHidden = false;
 };

@@ -8,6 +8,7 @@
 #include "ui/inspect_page.h"
 #include "ui/main_window.h"
 #include "ui/navigator.h"
+#include "ui/rollouts_cells.h"
 #include "ui/rollouts_page.h"
 #include "ui/status_strip.h"
 
@@ -22,12 +23,15 @@ void MainWindow::placePage(Page page, QWidget* built) {
   m_stack->removeWidget(place);
   place->deleteLater();
   if (shown) m_stack->setCurrentWidget(built);
+  bindControls(built);
+  addPanels(page, built);
 }
 
 RolloutsPage* MainWindow::rolloutsPage() {
   if (m_rollouts) return m_rollouts;
   m_rollouts = new RolloutsPage(m_session, m_selection);
   placePage(Rollouts, m_rollouts);
+  connect(m_rollouts->histogram(), &GapHistogram::thresholdChanged, this, &MainWindow::refreshActions);
   connect(m_rollouts, &RolloutsPage::inspectRequested, this, &MainWindow::inspectRequest);
   connect(m_rollouts, &RolloutsPage::trainRequested, this, [this] { setPage(Train); });
   connect(m_rollouts, &RolloutsPage::exportRequested, this, [this] { m_actions["file.export"]->trigger(); });
@@ -63,16 +67,6 @@ void MainWindow::openForeign(const QString& path) {
   const RunRecord* run = m_session.run(name);
   setPage(run->steps.empty() ? Rollouts : Train);
   m_status->say(tr("%1 is open, read-only").arg(name));
-}
-
-bool MainWindow::exportPage(const QString& file) {
-  if (onStart()) return false;
-  switch (page()) {
-    case Rollouts: rolloutsPage()->exportTo(file); return true;
-    case Data: m_data->exportTo(file); return true;
-    case Evaluate: evaluatePage()->exportTo(file); return true;
-    default: return false;
-  }
 }
 
 }  // namespace cuescope

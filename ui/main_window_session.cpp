@@ -161,7 +161,8 @@ void MainWindow::useLayout(const QString& name) {
 }
 
 void MainWindow::removeLayout(const QString& name) {
-  QSettings().remove(settingsName(name));
+  const QString key = settingsName(name);
+  pushSetting(tr("Forget layout «%1»").arg(name), [key] { QSettings().remove(key); }, [key, kept = QSettings().value(key)] { QSettings().setValue(key, kept); });
   m_status->say(tr("Layout «%1» is forgotten").arg(name));
 }
 
@@ -291,10 +292,9 @@ void MainWindow::keepSession() {
   if (!damaged.isEmpty()) m_notice->say(damaged);
   if (found) {
     const auto restore = [this, state = found->state, capture = found->capture] { restoreSession(state, capture); };
-    QAction* reopen = m_actions["file.session"];
-    reopen->setEnabled(true);
-    reopen->setToolTip(reopen->statusTip());
-    connect(reopen, &QAction::triggered, this, restore);
+    m_earlierSession = true;
+    refreshActions();
+    connect(m_actions["file.session"], &QAction::triggered, this, restore);
     if (!found->ended) {
       restore();
       m_notice->say(tr("Cuescope ended without closing. This is its session of %1; nothing was computed again.").arg(found->saved),

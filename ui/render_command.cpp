@@ -7,6 +7,8 @@
 
 #include "engine/core/capture.h"
 #include "ui/export.h"
+#include "ui/page_view.h"
+#include "widgets/theme.h"
 
 namespace cuescope {
 namespace {
@@ -16,13 +18,41 @@ int refuse(const QString& words) {
   return 2;
 }
 
+// A recipe of Train, Rollouts, Data or Evaluate holds what it draws: no capture, no run.
+int renderPage(const QCommandLineParser& parser, const QJsonObject& recipe) {
+  const QString output = parser.value(QStringLiteral("output"));
+  if (output.isEmpty()) return refuse(QStringLiteral("name the file to write with --output"));
+  if (!parser.positionalArguments().isEmpty()) return refuse(QStringLiteral("this recipe is of a page's view and needs no capture"));
+  QString format = parser.value(QStringLiteral("format")).toLower();
+  if (format.isEmpty()) format = QFileInfo(output).suffix().toLower();
+  double scale = recipe.value("scale").toDouble(kPngScale);
+  if (parser.isSet(QStringLiteral("scale"))) {
+    bool ok = false;
+    scale = parser.value(QStringLiteral("scale")).toDouble(&ok);
+    if (!ok || !(scale >= 0.25 && scale <= 8)) return refuse(QStringLiteral("--scale is a number from 0.25 to 8"));
+  }
+  const ThemeSetting before = Theme::instance().setting();
+  try {
+    PageView view = pageViewOf(recipe);
+    if (parser.isSet(QStringLiteral("theme"))) view.dark = parser.value(QStringLiteral("theme")) == u"dark";
+    Theme::instance().setSetting(view.dark ? ThemeSetting::Dark : ThemeSetting::Light);  // curves and boards paint with the theme's colours
+    writeBytes(output, pageBytes(view, format, scale));
+    Theme::instance().setSetting(before);
+    return 0;
+  } catch (...) {
+    Theme::instance().setSetting(before);
+    std::fprintf(stderr, "%s\n", currentFailure("render").text().c_str());
+    return 1;
+  }
+}
+
 }  // namespace
 
 int renderCommand(const QStringList& arguments) {
   QCommandLineParser parser;
   parser.setApplicationDescription(QStringLiteral("Draws a figure of a capture, as the window exports it."));
   parser.addHelpOption();
-  parser.addPositionalArgument(QStringLiteral("capture"), QStringLiteral("Capture file."));
+  parser.addPositionalArgument(QStringLiteral("capture"), QStringLiteral("Capture file; none for a recipe of Train, Rollouts, Data or Evaluate."), QStringLiteral("[capture]"));
   const auto option = [&](const char* name, const char* words, const char* value, const char* standard = "") {
     parser.addOption({QString::fromLatin1(name), QString::fromUtf8(words), QString::fromLatin1(value), QString::fromLatin1(standard)});
   };
@@ -43,6 +73,14 @@ int renderCommand(const QStringList& arguments) {
     std::fputs(qPrintable(parser.helpText()), stdout);
     return 0;
   }
+  QJsonObject recipe;
+  if (parser.isSet(QStringLiteral("recipe"))) {
+    QFile file(parser.value(QStringLiteral("recipe")));
+    if (!file.open(QIODevice::ReadOnly)) return refuse(QStringLiteral("the recipe cannot be read: %1").arg(file.errorString()));
+    recipe = QJsonDocument::fromJson(file.readAll()).object();
+    if (!recipe.contains("choice") && !isPageRecipe(recipe)) return refuse(QStringLiteral("%1 is no recipe").arg(file.fileName()));
+  }
+  if (isPageRecipe(recipe)) return renderPage(parser, recipe);
   if (parser.positionalArguments().size() != 1) return refuse(QStringLiteral("name one capture file"));
   const QString output = parser.value(QStringLiteral("output"));
   if (output.isEmpty()) return refuse(QStringLiteral("name the file to write with --output"));
@@ -50,14 +88,7 @@ int renderCommand(const QStringList& arguments) {
   if (format.isEmpty()) format = QFileInfo(output).suffix().toLower();
   if (format != u"csv" && format != u"npz" && !figureFormats().contains(format)) return refuse(QStringLiteral("--format is png, svg, pdf, csv or npz, not «%1»").arg(format));
 
-  QJsonObject choice;
-  if (parser.isSet(QStringLiteral("recipe"))) {
-    QFile file(parser.value(QStringLiteral("recipe")));
-    if (!file.open(QIODevice::ReadOnly)) return refuse(QStringLiteral("the recipe cannot be read: %1").arg(file.errorString()));
-    const auto document = QJsonDocument::fromJson(file.readAll());
-    if (!document.object().contains("choice")) return refuse(QStringLiteral("%1 is no recipe").arg(file.fileName()));
-    choice = document.object().value("choice").toObject();
-  }
+  QJsonObject choice = recipe.value("choice").toObject();
   QStringList sites;
   for (int i = 0; i < kSites; ++i) sites << QLatin1String(siteName(Site(i)));
   const std::pair<const char*, QStringList> words[] = {{"what", exportViewNames()},

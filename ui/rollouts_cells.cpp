@@ -96,6 +96,9 @@ void GapHistogram::setThreshold(double nats) {
   update();
 }
 
+bool GapHistogram::hasThreshold() const { return std::isfinite(m_threshold); }
+void GapHistogram::clearThreshold() { choose(std::nan("")); }
+
 void GapHistogram::choose(double value) {
   m_threshold = std::isnan(value) ? value : std::clamp(std::round(value * 100) / 100, 0.0, m_high);
   if (m_threshold == 0) m_threshold = std::nan("");

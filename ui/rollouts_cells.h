@@ -33,6 +33,9 @@ class GapHistogram : public QWidget, public CellSource {
   void setValues(const std::vector<float>& values);
   void setThreshold(double nats);  // NaN: none
   double threshold() const { return m_threshold; }
+  const std::vector<float>& values() const { return m_values; }
+  bool hasThreshold() const;
+  void clearThreshold();
   double valueAt(double x) const;
   double xOf(double value) const;
 

@@ -17,6 +17,7 @@
 #include <cmath>
 #include <set>
 
+#include "ui/acts_as.h"
 #include "ui/inspection_view.h"
 #include "ui/models/rollout_store.h"
 #include "ui/models/sample_rows.h"
@@ -150,6 +151,8 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
     for (const Weights& choice : weights()) connect(menu->addAction(choice.words), &QAction::triggered, this, [this, student = choice.student] { send(student); });
     if (menu->isEmpty()) menu->addAction(tr("No weights of this run are here"))->setEnabled(false);
   });
+  actsAs(m_inspect, "rollouts.inspect");
+  actsAs(m_inspectWith, "rollouts.inspect-with");
   m_samplePanel->addToHead(m_inspect);
   m_samplePanel->addToHead(m_inspectWith);
   connect(m_inspect, &QPushButton::clicked, this, &RolloutsDetail::openInInspect);
@@ -171,6 +174,9 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   m_wrap = new QCheckBox(tr("Wrap"));
   m_wrap->setToolTip(tr("Breaks the tokens into lines of the panel's width"));
   m_wrap->setChecked(true);
+  actsAs(m_colour, "rollouts.colour");
+  actsAs(m_special, "rollouts.special");
+  actsAs(m_wrap, "rollouts.wrap");
   bar->row()->addWidget(m_colour);
   bar->row()->addWidget(m_range, 1);
   bar->row()->addWidget(m_special);
@@ -358,8 +364,7 @@ void RolloutsDetail::decode() {
   });
 }
 
-void RolloutsDetail::colourStrip() {
-  const auto value = RolloutValue(std::max(0, m_colour->currentIndex()));
+TokenColoring rolloutColoring(RolloutValue value) {
   TokenColoring coloring;
   coloring.name = rolloutValueTitle(value);
   coloring.unit = QStringLiteral("nats");
@@ -368,6 +373,12 @@ void RolloutsDetail::colourStrip() {
   else if (value == RolloutValue::None) coloring.kind = TokenColoring::Kind::None;
   else if (value == RolloutValue::K3) coloring.high = 4;
   else coloring.low = -6, coloring.high = 0;
+  return coloring;
+}
+
+void RolloutsDetail::colourStrip() {
+  const auto value = RolloutValue(std::max(0, m_colour->currentIndex()));
+  const TokenColoring coloring = rolloutColoring(value);
   m_range->set(coloring);
   m_strip->setColoring(coloring, m_has ? rolloutValues(m_detail.record, value, m_groupAdvantage) : std::vector<double>());
 }

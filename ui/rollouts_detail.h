@@ -32,6 +32,8 @@ QString rolloutValueTitle(RolloutValue value);
 /// One value a token; NaN where it was not saved. `groupAdvantage`: of the whole response, for runs without a teacher.
 std::vector<double> rolloutValues(const RolloutRecord& record, RolloutValue value, double groupAdvantage);
 
+TokenColoring rolloutColoring(RolloutValue value);
+
 class RolloutsDetail : public QWidget {
   Q_OBJECT
  public:
@@ -51,6 +53,9 @@ class RolloutsDetail : public QWidget {
   QPushButton* inspectButton() const { return m_inspect; }
   const RolloutDetail& detail() const { return m_detail; }
   bool hasSample() const { return m_has; }
+  /// "response", "token", "same": see ViewSource. Throws Error when there is nothing to show.
+  void addViews(class ViewFocus& views);
+  struct PageView view(const QString& name) const;
 
  Q_SIGNALS:
   void inspectRequested(const cuescope::InspectRequest& request);

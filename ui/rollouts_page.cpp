@@ -15,7 +15,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ui/export.h"
+#include "ui/acts_as.h"
 #include "ui/models/rollout_store.h"
 #include "ui/models/sample_rows.h"
 #include "ui/panels/panel.h"
@@ -81,8 +81,11 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
   m_steps->setMinimumWidth(108);
   auto* exportButton = new QToolButton;
   exportButton->setIcon(icon(Icon::Export));
-  exportButton->setToolTip(tr("Export this list as CSV, or the page as PNG (Ctrl+E)"));
+  exportButton->setToolTip(tr("Export the view worked in last: list, histogram, response, token, same prompt (Ctrl+E)"));
   exportButton->setAccessibleName(tr("Export"));
+  actsAs(m_query, "rollouts.find");
+  actsAs(m_steps, "rollouts.step");
+  actsAs(exportButton, "file.export");
   bar->row()->addWidget(m_query, 1);
   bar->row()->addWidget(m_count);
   bar->row()->addWidget(m_steps);
@@ -167,12 +170,12 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
   connect(m_model, &RolloutTable::rebuilt, this, &RolloutsPage::rebuilt);
   connect(m_store, &RolloutStore::loadingChanged, this, &RolloutsPage::refreshCount);
   connect(m_store, &RolloutStore::sameFound, m_detail, &RolloutsDetail::setSame);
-  const auto told = [this](const Failure& failure) {
-    m_error->setFailure(QString::fromStdString(failure.what), QString::fromStdString(failure.where), QString::fromStdString(failure.why), QString::fromStdString(failure.nextStep));
-    m_error->show();
-  };
-  connect(m_store, &RolloutStore::failed, this, told);
-  connect(m_detail, &RolloutsDetail::failed, this, told);
+  connect(m_store, &RolloutStore::failed, this, &RolloutsPage::showFailure);
+  connect(m_detail, &RolloutsDetail::failed, this, &RolloutsPage::showFailure);
+  m_views = new ViewFocus(this, QStringLiteral("list"));
+  m_views->add(left, QStringLiteral("list"));
+  m_views->add(m_histogram, QStringLiteral("histogram"));
+  m_detail->addViews(*m_views);
   connect(m_detail, &RolloutsDetail::inspectRequested, this, &RolloutsPage::inspectRequested);
   connect(m_detail, &RolloutsDetail::sameChosen, this, [this](const RolloutFacts& facts) {
     m_wanted = std::make_unique<RolloutFacts>(facts);
@@ -360,13 +363,6 @@ void RolloutsPage::refreshCount() {
   if (m_store->problems() > 0) words = tr("%1 lines are no saved responses and were left out (%2)").arg(m_store->problems()).arg(m_store->firstProblem());
   m_footer->setText(words);
   refreshEmpty();
-}
-
-void RolloutsPage::exportTo(const QString& file) {
-  if (file.endsWith(QStringLiteral(".csv"))) return writeBytes(file, m_model->csv());
-  if (!file.endsWith(QStringLiteral(".png")))
-    throw Error("Rollouts cannot be written as this kind of file", file.toStdString(), "the list is written as .csv, the page as .png", "Choose one of these endings.");
-  writePage(file, *this);
 }
 
 }  // namespace cuescope

@@ -5,6 +5,7 @@
 #include <QTimer>
 #include <QWidget>
 
+#include "ui/page_view.h"
 #include "ui/session.h"
 #include "ui/selection.h"
 
@@ -25,13 +26,14 @@ class RolloutTable;
 class RolloutsDetail;
 class SampleRows;
 
-class RolloutsPage : public QWidget {
+class RolloutsPage : public QWidget, public ViewSource {
   Q_OBJECT
  public:
   RolloutsPage(Session& session, Selection& selection, QWidget* parent = nullptr);
 
-  /// The list as CSV, or the page as PNG, by the suffix. Throws Error.
-  void exportTo(const QString& file);
+  QStringList viewNames() const override;  // rollouts_views.cpp, as are the next
+  PageView view(const QString& name) const override;
+  void showFailure(const Failure& failure) override;
 
   QLineEdit* queryField() const { return m_query; }
   QComboBox* stepChooser() const { return m_steps; }

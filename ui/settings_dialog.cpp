@@ -48,10 +48,10 @@ SettingsDialog::SettingsDialog(MainWindow& window) : QDialog(&window), m_window(
   m_filter->setPlaceholderText(tr("Find an action or a key"));
   m_filter->setAccessibleName(tr("Find an action or a key"));
   m_filter->setToolTip(tr("Shows the actions whose words or keys hold this text"));
-  m_table = new QTableWidget(0, 2);
-  m_table->setHorizontalHeaderLabels({tr("Action"), tr("Keys")});
+  m_table = new QTableWidget(0, 3);
+  m_table->setHorizontalHeaderLabels({tr("Action"), tr("Where"), tr("Keys")});
   m_table->setAccessibleName(tr("Actions and their keys"));
-  m_table->setToolTip(tr("Choose an action to give it other keys"));
+  m_table->setToolTip(tr("Choose an action to give it other keys; keys mean one thing a page"));
   m_table->verticalHeader()->hide();
   m_table->verticalHeader()->setDefaultSectionSize(22);
   m_table->setEditTriggers(QAbstractItemView::NoEditTriggers);
@@ -59,7 +59,8 @@ SettingsDialog::SettingsDialog(MainWindow& window) : QDialog(&window), m_window(
   m_table->setSelectionMode(QAbstractItemView::SingleSelection);
   m_table->setShowGrid(false);
   m_table->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
-  m_table->setColumnWidth(1, 200);
+  m_table->setColumnWidth(1, 130);
+  m_table->setColumnWidth(2, 180);
   column->addWidget(m_filter);
   column->addWidget(m_table, 1);
 
@@ -117,9 +118,10 @@ void SettingsDialog::fill() {
     item->setData(Qt::UserRole, name);
     item->setToolTip(action->statusTip());
     m_table->setItem(row, 0, item);
+    m_table->setItem(row, 1, new QTableWidgetItem(MainWindow::placesText(m_window.placesOf(name))));
     auto* shown = new QTableWidgetItem(keys);
     shown->setFont(monoFont(11));
-    m_table->setItem(row, 1, shown);
+    m_table->setItem(row, 2, shown);
     if (name == before) m_table->selectRow(row);
   }
   if (m_table->currentRow() < 0 && m_table->rowCount() > 0) m_table->selectRow(0);

@@ -10,6 +10,7 @@
 #include <QThread>
 #include <QVBoxLayout>
 
+#include "ui/acts_as.h"
 #include "ui/session.h"
 #include "ui/status_strip.h"
 #include "ui/workspace.h"
@@ -157,6 +158,8 @@ StartPage::StartPage(Session& session, Workspace& workspace, QWidget* parent) : 
              new DemoCard(tr("Train the demo on this computer"), tr("OPD+ViCuR on drawn scenes. Watch the loss and the map of the new sink token, pause at any step, look inside, resume."), tr("runs on the CPU in a few minutes"), 3, false)};
   for (std::size_t i = 0; i < m_cards.size(); ++i) {
     cardColumn->addWidget(m_cards[i]);
+    static const char* const kCards[] = {"map.single", "map.swipe", "map.side"};  // their keys are 1, 2, 3
+    actsAs(m_cards[i]->button(), kCards[i]);
     connect(m_cards[i]->button(), &QPushButton::clicked, this, [this, i] { openCard(int(i)); });
   }
   left->addWidget(cards);
@@ -171,6 +174,7 @@ StartPage::StartPage(Session& session, Workspace& workspace, QWidget* parent) : 
   auto* open = new QPushButton(tr("Open"));
   open->setIcon(icon(Icon::Folder));
   open->setToolTip(tr("Open an image, model folder, data file, run folder or capture (Ctrl+O)"));
+  actsAs(open, "file.open");
   connect(open, &QPushButton::clicked, this, &StartPage::openRequested);
   dropRow->addStretch(1);
   dropRow->addWidget(picture);
@@ -323,6 +327,7 @@ void StartPage::refreshRecent() {
   for (const QString& path : recent.mid(0, 6)) {
     auto* button = new QPushButton(QFontMetrics(uiFont(12)).elidedText(QFileInfo(path).fileName(), Qt::ElideMiddle, 280));
     button->setFlat(true);
+    actsAs(button, "file.recent");
     button->setToolTip(path);
     button->setStyleSheet(QStringLiteral("QPushButton { text-align: left; border: 0; background: transparent; }"));
     connect(button, &QPushButton::clicked, this, [this, path] { Q_EMIT recentChosen(path); });

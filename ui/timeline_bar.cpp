@@ -8,6 +8,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "ui/acts_as.h"
 #include "ui/panels/train_side.h"
 #include "widgets/elided_label.h"
 #include "widgets/icons.h"
@@ -33,6 +34,7 @@ TimelineBar::TimelineBar(Session& session, Selection& selection, QWidget* parent
     b->setFixedSize(22, 22);
     b->setToolTip(tip);
     b->setAccessibleName(tip);
+    actsAs(b, direction < 0 ? "selection.checkpoint-back" : "selection.checkpoint");
     connect(b, &QToolButton::clicked, this, [this, direction] { checkpoint(direction); });
     buttons->addWidget(b);
   };
@@ -42,6 +44,7 @@ TimelineBar::TimelineBar(Session& session, Selection& selection, QWidget* parent
   caption->setProperty("tone", "2");
   m_step = new QSpinBox;
   m_step->setToolTip(tr("The training step that all pages show"));
+  actsAs(m_step, "selection.go-to-step");
   m_step->setFont(monoFont(12));
   m_step->setAccessibleName(tr("Step"));
   m_step->setKeyboardTracking(false);

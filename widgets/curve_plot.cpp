@@ -53,6 +53,8 @@ struct CurveGrid::Private {
   QString empty;
   enum class Drag { None, Pan, Zoom } drag = Drag::None;
   QPointF pressed, last;
+  QCPRange pressedX, pressedY;  // what a drag began with: Esc goes back there
+  bool pressedZoomedX = false, pressedZoomed = false;
   QRectF rubber;
   int dragPanel = -1;
 
@@ -352,6 +354,7 @@ CurveGrid::~CurveGrid() = default;
 void CurveGrid::setRuns(const std::vector<CurveRun>& runs) { setData(runs, d->panels); }
 void CurveGrid::setPanels(const std::vector<CurvePanel>& panels) { setData(d->runs, panels); }
 const std::vector<CurvePanel>& CurveGrid::panels() const { return d->panels; }
+const std::vector<CurveRun>& CurveGrid::runs() const { return d->runs; }
 
 void CurveGrid::setData(std::vector<CurveRun> runs, std::vector<CurvePanel> panels) {
   const auto sameShape = [](const CurvePanel& a, const CurvePanel& b) {
@@ -404,6 +407,26 @@ CurveX CurveGrid::x() const { return d->x; }
 void CurveGrid::fit() {
   d->zoomedX = false;
   for (PanelItems& item : d->items) item.zoomed = false;
+  d->schedule(false);
+}
+CurveZoom CurveGrid::zoom() const {
+  d->refresh();
+  CurveZoom zoom;
+  if (d->items.empty()) return zoom;
+  if (d->zoomedX) zoom.x = {d->items.front().x->range().lower, d->items.front().x->range().upper};
+  for (std::size_t i = 0; i < d->items.size() && i < d->panels.size(); ++i)
+    if (d->items[i].zoomed) zoom.y[d->panels[i].id] = {d->items[i].y->range().lower, d->items[i].y->range().upper};
+  return zoom;
+}
+void CurveGrid::setZoom(const CurveZoom& zoom) {
+  d->refresh();
+  d->zoomedX = zoom.x.has_value();
+  for (std::size_t i = 0; i < d->items.size() && i < d->panels.size(); ++i) {
+    if (zoom.x) d->items[i].x->setRange(zoom.x->first, zoom.x->second);
+    const auto found = zoom.y.find(d->panels[i].id);
+    d->items[i].zoomed = found != zoom.y.end();
+    if (d->items[i].zoomed) d->items[i].y->setRange(found->second.first, found->second.second);
+  }
   d->schedule(false);
 }
 void CurveGrid::setEmptyText(const QString& text) {
@@ -513,6 +536,11 @@ bool CurveGrid::eventFilter(QObject* watched, QEvent* event) {
       d->pressed = d->last = mouse->position();
       d->dragPanel = panelAt(mouse->position());
       d->drag = d->dragPanel < 0 ? Private::Drag::None : mouse->button() == Qt::RightButton ? Private::Drag::Zoom : Private::Drag::Pan;
+      if (d->dragPanel >= 0) {
+        const PanelItems& item = d->items[std::size_t(d->dragPanel)];
+        d->pressedX = item.x->range(), d->pressedY = item.y->range();
+        d->pressedZoomedX = d->zoomedX, d->pressedZoomed = item.zoomed;
+      }
       return true;
     }
     case QEvent::MouseMove: {
@@ -582,6 +610,17 @@ bool CurveGrid::eventFilter(QObject* watched, QEvent* event) {
   }
 }
 
+void CurveGrid::leaveDrag() {
+  d->drag = Private::Drag::None;
+  d->rubber = {};
+  PanelItems& dragged = d->items[std::size_t(d->dragPanel)];
+  for (PanelItems& item : d->items) item.x->setRange(d->pressedX);
+  dragged.y->setRange(d->pressedY);
+  d->zoomedX = d->pressedZoomedX, dragged.zoomed = d->pressedZoomed;
+  if (!d->stale) d->fill();
+  d->plot->replot(QCustomPlot::rpQueuedReplot);
+}
+
 void CurveGrid::toggleLog(int panel) {
   if (panel < 0 || std::size_t(panel) >= d->panels.size()) return;
   CurvePanel& p = d->panels[std::size_t(panel)];
@@ -612,6 +651,7 @@ QString CurveGrid::summary(int panel, int series) const {
 
 void CurveGrid::keyPressEvent(QKeyEvent* event) {
   const int direction = event->key() == Qt::Key_Left ? -1 : event->key() == Qt::Key_Right ? 1 : 0;
+  if (event->key() == Qt::Key_Escape && d->drag != Private::Drag::None) return leaveDrag();
   if (event->key() == Qt::Key_F) return fit();
   if (event->key() == Qt::Key_L) return toggleLog(d->current);
   if (event->key() == Qt::Key_Menu) return Q_EMIT menuRequested(d->current, mapToGlobal(axesRect(d->current).center().toPoint()));

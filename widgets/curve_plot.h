@@ -5,7 +5,9 @@
 
 #include <QWidget>
 #include <limits>
+#include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "widgets/accessible_cells.h"
@@ -53,6 +55,12 @@ struct CurvePanel {
   std::vector<CurveMark> marks;
 };
 
+/// What a person has zoomed to: of x, and of the y axes of single panels by their id.
+struct CurveZoom {
+  std::optional<std::pair<double, double>> x;
+  std::map<QString, std::pair<double, double>> y;
+};
+
 /// Exponential smoothing with the bias of the start removed; NaN is skipped; factor 0 gives the values back.
 std::vector<double> smoothed(const std::vector<double>& values, double factor);
 
@@ -65,6 +73,7 @@ class CurveGrid : public QWidget, public CellSource {
   void setRuns(const std::vector<CurveRun>& runs);
   void setPanels(const std::vector<CurvePanel>& panels);
   const std::vector<CurvePanel>& panels() const;
+  const std::vector<CurveRun>& runs() const;
   /// Both at once, keeping zoom; what the live page calls (coalesced to one repaint a frame).
   void setData(std::vector<CurveRun> runs, std::vector<CurvePanel> panels);
   void setColumns(int columns);
@@ -75,6 +84,8 @@ class CurveGrid : public QWidget, public CellSource {
   void setX(CurveX x);
   CurveX x() const;
   void fit();                        // forget zoom
+  CurveZoom zoom() const;
+  void setZoom(const CurveZoom& zoom);
   void setEmptyText(const QString& text);
   /// Turns a panel's axis from linear to logarithmic or back; kept by the panel's id while the grid lives.
   void toggleLog(int panel);
@@ -112,6 +123,7 @@ class CurveGrid : public QWidget, public CellSource {
   void changeEvent(QEvent* event) override;
 
  private:
+  void leaveDrag();
   struct Private;
   std::unique_ptr<Private> d;
 };

@@ -145,6 +145,7 @@ class ImageCanvas : public QWidget, public CellSource {
   enum class Drag { None, Pan, Box, Brush, BrushOff, Swipe } m_drag = Drag::None;
   QPointF m_pressed, m_last;
   QRectF m_rubber;
+  std::vector<int> m_strokeBefore;  // the region when the brush touched it: Esc goes back there
   Cache m_cache[2];
   Levels m_levels[2];                        // of large pictures
   std::optional<SceneMeasures> m_measures[2];

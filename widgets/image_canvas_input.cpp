@@ -82,6 +82,7 @@ void ImageCanvas::mousePressEvent(QMouseEvent* event) {
     case Tool::Brush:
       if (patch >= 0) {
         const bool chosen = std::find(m_a.chosenPatches.begin(), m_a.chosenPatches.end(), patch) != m_a.chosenPatches.end();
+        m_strokeBefore = m_a.chosenPatches;
         m_drag = chosen ? Drag::BrushOff : Drag::Brush;
         brushAt(m_pressed);
       }
@@ -237,7 +238,12 @@ void ImageCanvas::keyPressEvent(QKeyEvent* event) {
       break;
     case Qt::Key_Escape:
       if (m_drag != Drag::None) {
+        const bool brush = m_drag == Drag::Brush || m_drag == Drag::BrushOff;
         m_drag = Drag::None;
+        if (brush && m_a.chosenPatches != m_strokeBefore) {
+          m_a.chosenPatches = m_strokeBefore;
+          Q_EMIT brushChanged(m_a.chosenPatches);
+        }
         m_rubber = {};
         update();
         return;

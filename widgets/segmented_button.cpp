@@ -113,6 +113,13 @@ void SegmentedButton::keyPressEvent(QKeyEvent* event) {
       return;
     }
 }
+void SegmentedButton::next() {
+  for (int by = 1; by < int(m_labels.size()); ++by)
+    if (const int i = (m_current + by) % int(m_labels.size()); m_enabled[std::size_t(i)]) {
+      setCurrent(i);
+      return Q_EMIT currentChanged(i);
+    }
+}
 bool SegmentedButton::event(QEvent* event) {
   if (event->type() == QEvent::ToolTip) {
     const auto* help = static_cast<QHelpEvent*>(event);

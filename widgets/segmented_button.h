@@ -16,6 +16,7 @@ class SegmentedButton : public QWidget {
   void setLabels(const QStringList& labels);
   void setCurrent(int index);
   int current() const { return m_current; }
+  void next();  // to the next choice that can be taken, round
   /// A choice that cannot be taken now; the reason becomes its tooltip.
   void setChoiceEnabled(int index, bool enabled, const QString& reason = {});
   void setMono(bool mono);

@@ -7,6 +7,7 @@
 #include <QJsonDocument>
 #include <QJsonObject>
 #include <QTimer>
+#include <algorithm>
 
 #include "engine/core/run_directory.h"
 
@@ -91,6 +92,16 @@ void RunQueue::remove(int row) {
   if (m_items.empty()) m_held = false, m_why.clear();
   save();
   Q_EMIT changed();
+}
+
+void RunQueue::insert(int row, const QueuedRun& run) {
+  row = std::clamp(row, !m_items.empty() && m_items.front().starting ? 1 : 0, size());
+  beginInsertRows({}, row, row);
+  m_items.insert(m_items.begin() + row, run);
+  endInsertRows();
+  save();
+  Q_EMIT changed();
+  consider();
 }
 
 void RunQueue::move(int from, int to) {

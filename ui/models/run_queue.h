@@ -29,6 +29,7 @@ class RunQueue : public QAbstractListModel {
 
   void add(const RunConfig& config, bool asProcess);
   void remove(int row);
+  void insert(int row, const QueuedRun& run);
   void move(int from, int to);
   const std::vector<QueuedRun>& items() const { return m_items; }
   int size() const { return int(m_items.size()); }

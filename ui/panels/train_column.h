@@ -44,6 +44,9 @@ class TrainColumn : public QSplitter {
   HealthList* health() const { return m_health; }
   RunEventsList* events() const { return m_events; }
   CheckpointList* checkpoints() const { return m_checkpoints; }
+  ParameterList* parameters() const { return m_parameters; }
+  ParameterList* yaml() const { return m_yaml; }
+  ParameterList* difference() const { return m_diff; }
   void setRun(const QString& run);           // of parameters, YAML and diff
   void setCheckpointNote(const QString& note);
 

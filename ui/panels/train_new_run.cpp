@@ -1,5 +1,6 @@
 #include "ui/panels/train_new_run.h"
 
+#include <QApplication>
 #include <QCheckBox>
 #include <QComboBox>
 #include <QDirIterator>
@@ -28,6 +29,7 @@
 
 #include "engine/core/engine_loader.h"
 #include "engine/core/run_directory.h"
+#include "ui/acts_as.h"
 #include "ui/undo.h"
 #include "widgets/elided_label.h"
 #include "widgets/icons.h"
@@ -83,16 +85,23 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   m_search->setMinimumWidth(120);
   m_search->setMaximumWidth(280);
   m_changedOnly = new QCheckBox(tr("Changed only"), bar);
+  actsAs(m_preset, "form.preset");
+  actsAs(m_search, "form.find");
+  actsAs(m_changedOnly, "form.changed");
   m_changedOnly->setToolTip(tr("Shows only the parameters that differ from the default"));
   m_summary = new ElidedLabel({}, bar);
   m_summary->setAlignment(Qt::AlignRight);
   auto* cancel = new QPushButton(tr("Back"), bar);
+  actsAs(cancel, "form.back");
   cancel->setToolTip(tr("Back to the run; nothing is started"));
   m_start = new QPushButton(tr("Start run"), second);
+  actsAs(m_start, "form.start");
   m_start->setToolTip(tr("Starts a training run with these parameters"));
   m_start->setProperty("primary", true);
   m_enqueue = new QPushButton(tr("Add to queue"), second);
+  actsAs(m_enqueue, "form.queue");
   m_place = new SegmentedButton({tr("this window"), tr("own process")}, second);
+  actsAs(m_place, "form.place");
   m_place->setAccessibleName(tr("Where the run trains"));
   m_place->setToolTip(tr("A process of its own goes on when this window is closed, and is found again at the next start. In this window the student can be inspected while it learns."));
   m_place->setWhatsThis(m_place->toolTip());
@@ -150,8 +159,10 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   sideBar->setContentsMargins(8, 4, 8, 4);
   sideBar->setSpacing(8);
   m_side = new SegmentedButton({tr("YAML"), tr("Diff")}, side);
+  actsAs(m_side, "form.side");
   m_side->setAccessibleName(tr("YAML or difference"));
   m_against = new QComboBox(side);
+  actsAs(m_against, "form.against");
   m_against->setAccessibleName(tr("Compare with"));
   m_against->setToolTip(tr("The preset, the defaults, or a run of the navigator"));
   m_against->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
@@ -199,7 +210,9 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
     m_preset->setEnabled(false);
     m_preset->setToolTip(tr("The resources hold no presets folder; the defaults are shown."));
   }
-  connect(m_preset, &QComboBox::activated, this, [this](int index) { choosePreset(index); });
+  connect(m_preset, &QComboBox::activated, this, [this](int index) {  // one edit, whatever it replaces
+    pushEdit(this, tr("Preset %1").arg(m_preset->itemText(index)), [this, index] { choosePreset(index); }, [this, before = whole()] { setWhole(before); });
+  });
   connect(m_search, &QLineEdit::textChanged, this, [this] { filter(); });
   connect(m_changedOnly, &QCheckBox::toggled, this, [this] { filter(); });
   connect(cancel, &QPushButton::clicked, this, &NewRunForm::cancelled);
@@ -282,6 +295,7 @@ void NewRunForm::makeRow(const ConfigField& field, QVBoxLayout* column) {
   label->setWhatsThis(tip);
   label->setBuddy(editor);
   row->reset = new QToolButton(row->box);
+  actsAs(row->reset, "form.default");
   row->reset->setIcon(icon(Icon::Undo));
   row->reset->setAutoRaise(true);
   row->reset->setFixedSize(22, 22);
@@ -325,6 +339,7 @@ bool NewRunForm::choosePreset(int index) {
     return false;
   }
   m_presetConfig = config;
+  m_presetShown = index;
   {
     const QSignalBlocker blocker(m_preset);
     m_preset->setCurrentIndex(index);
@@ -332,6 +347,30 @@ bool NewRunForm::choosePreset(int index) {
   setConfig(config);
   if (!issues.empty()) m_summary->setText(QString::fromStdString(issues.front().key + ": " + issues.front().message));
   return issues.empty();
+}
+
+NewRunForm::Whole NewRunForm::whole() const {
+  Whole all{m_config, m_presetConfig, m_presetShown, {}};
+  for (const auto& row : m_rows) all.broken.emplace_back(row->typed, row->rule);
+  return all;
+}
+
+void NewRunForm::setWhole(const Whole& whole) {
+  m_presetConfig = whole.preset;
+  m_presetShown = whole.shown;
+  {
+    const QSignalBlocker blocker(m_preset);
+    m_preset->setCurrentIndex(whole.shown);
+  }
+  setConfig(whole.config);
+  for (std::size_t i = 0; i < m_rows.size() && i < whole.broken.size(); ++i)
+    if (!whole.broken[i].second.isEmpty()) take(*m_rows[i], whole.broken[i].first);
+}
+
+void NewRunForm::resetFocused() {
+  const QWidget* focus = QApplication::focusWidget();
+  for (const auto& row : m_rows)
+    if (focus && row->box->isAncestorOf(focus)) return row->reset->click();
 }
 
 void NewRunForm::setConfig(const RunConfig& config) {

@@ -45,6 +45,8 @@ class NewRunForm : public QWidget {
   void setStudent(const QString& folder);
   /// Sets one field as if it had been typed; false when the value breaks its rule.
   bool setField(const QString& key, const QString& value);
+  /// The field that has the focus goes back to its default.
+  void resetFocused();
   /// Why no run can start now; empty when one can.
   void setRefusal(const QString& reason);
   int complaints() const { return int(m_issues.size()); }
@@ -78,6 +80,14 @@ class NewRunForm : public QWidget {
     QString typed;           // what the person wrote, when it breaks the field's rule
     QString rule;
   };
+  /// Everything that a preset replaces.
+  struct Whole {
+    RunConfig config, preset;
+    int shown = 0;  // in the drop-down
+    std::vector<std::pair<QString, QString>> broken;  // typed and rule, by row
+  };
+  Whole whole() const;
+  void setWhole(const Whole& whole);
   void makeRow(const ConfigField& field, QVBoxLayout* column);
   void edited(Row& row, const QString& value);
   void take(Row& row, const QString& value);
@@ -89,6 +99,7 @@ class NewRunForm : public QWidget {
   void filter();
 
   RunConfig m_config, m_presetConfig;
+  int m_presetShown = 0;  // the drop-down's choice before a person's
   std::vector<ConfigIssue> m_issues;
   std::vector<std::unique_ptr<Row>> m_rows;
   std::vector<std::pair<QLabel*, QString>> m_heads;

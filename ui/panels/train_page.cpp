@@ -11,15 +11,12 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QMenu>
-#include <QPainter>
-#include <QPdfWriter>
 #include <QPushButton>
 #include <QResizeEvent>
 #include <QScrollArea>
 #include <QSlider>
 #include <QSplitter>
 #include <QStackedWidget>
-#include <QSvgGenerator>
 #include <QTimer>
 #include <QToolButton>
 #include <QUrl>
@@ -30,6 +27,7 @@
 #include <numeric>
 
 #include "engine/core/evidence.h"
+#include "ui/acts_as.h"
 #include "ui/models/row_request.h"
 #include "ui/models/run_queue.h"
 #include "ui/panels/panel.h"
@@ -81,6 +79,7 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
   page->setSpacing(0);
   m_stack = new QStackedWidget(this);
   page->addWidget(m_stack);
+  connect(m_stack, &QStackedWidget::currentChanged, this, &TrainPage::shownChanged);
 
   auto* main = new QSplitter(Qt::Horizontal);
   main->setHandleWidth(1);
@@ -185,6 +184,10 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
     m_film->setColorMap(defaultColorMap(Theme::instance().isDark()));
     refreshControl();
   });
+  m_views = new ViewFocus(this, QStringLiteral("curves"));
+  const std::pair<QWidget*, const char*> views[] = {{m_curves, "curves"}, {m_filmPanel, "probes"}, {m_phases, "phases"}, {m_column->health(), "health"}, {m_column->checkpoints(), "checkpoints"},
+                                                    {m_column->parameters(), "parameters"}, {m_column->yaml(), "yaml"}, {m_column->difference(), "difference"}};
+  for (const auto& [widget, name] : views) m_views->add(widget, QLatin1String(name));
   for (const QString& name : session.runs()) m_run = name;
   fillOverlayMenu();
   chooseRun();
@@ -213,6 +216,10 @@ QWidget* TrainPage::makeControl() {
   m_stopSave = menu->addAction(tr("Stop and save"));
   m_stopDrop = menu->addAction(tr("Stop without saving"));
   m_stop->setMenu(menu);
+  actsAs(m_pause, "train.pause");
+  actsAs(m_checkpoint, "train.checkpoint");
+  actsAs(m_stop, "train.stop train.discard");
+  actsAs(m_new, "train.new");
   row->addWidget(m_stateIcon);
   row->addWidget(m_name);
   row->addWidget(m_progress);
@@ -263,6 +270,11 @@ QWidget* TrainPage::makeCurves() {
   save->setIcon(icon(Icon::Export));
   save->setToolTip(tr("Export the curves as PNG, SVG, PDF or CSV"));
   save->setAccessibleName(tr("Export curves"));
+  actsAs(m_overlayButton, "train.overlay");
+  actsAs(m_smoothing, "train.smoothing");
+  actsAs(m_x, "train.x");
+  actsAs(fit, "train.fit");
+  actsAs(save, "file.export");
   row->addWidget(m_legend, 1);
   row->addWidget(m_overlayButton);
   row->addWidget(smoothing);
@@ -289,7 +301,7 @@ QWidget* TrainPage::makeCurves() {
   m_smoothing->setValue(60);
   connect(m_x, &SegmentedButton::currentChanged, this, [this](int index) { m_curves->setX(CurveX(index)); });
   connect(fit, &QToolButton::clicked, this, [this] { m_curves->fit(); });
-  connect(save, &QToolButton::clicked, this, &TrainPage::exportCurves);
+  connect(save, &QToolButton::clicked, this, [this] { Q_EMIT exportRequested(QStringLiteral("curves")); });
   connect(m_curves, &CurveGrid::stepPicked, this, &TrainPage::pickStep);
   connect(m_curves, &CurveGrid::menuRequested, this, &TrainPage::curveMenu);
   return whole;
@@ -303,6 +315,7 @@ QWidget* TrainPage::makeFilm() {
   m_filmLayer = new QComboBox;
   m_filmLayer->setToolTip(tr("The layer whose probe maps are shown"));
   m_filmLayer->setAccessibleName(tr("Layer of the probe maps"));
+  actsAs(m_filmLayer, "train.film-layer");
   m_filmPanel->addToHead(m_filmLayer);
   connect(m_filmLayer, &QComboBox::activated, this, [this](int index) {
     m_layer = m_filmLayer->itemData(index).toInt();
@@ -335,6 +348,8 @@ void TrainPage::toggle() {
   if (record && canGoOn(*record)) return m_session.relaunchRun(m_run);
   m_session.steer(m_session.refusal(RunAction::Resume, m_run).isEmpty() ? RunAction::Resume : RunAction::Pause, m_run);
 }
+
+QString TrainPage::toggleRefusal() const { return m_pause->isEnabled() ? QString() : m_pause->toolTip(); }
 
 void TrainPage::keepIn(const QString& folder) {
   m_folder = folder;
@@ -393,6 +408,7 @@ NewRunForm* TrainPage::form() {
     m_stack->setCurrentIndex(m_run.isEmpty() ? 2 : 0);
   });
   if (!m_folder.isEmpty()) m_form->keepIn(m_folder + QStringLiteral("/new-run.json"));
+  Q_EMIT formBuilt();
   connect(m_form, &NewRunForm::startRequested, this, [this](const RunConfig& config, RunPlace place) {
     if (place == RunPlace::Process) return m_session.launchRun(config);
     m_session.startRun(config);
@@ -400,6 +416,8 @@ NewRunForm* TrainPage::form() {
   });
   return m_form;
 }
+
+bool TrainPage::formShown() const { return m_form && m_stack->currentIndex() == 1; }
 
 void TrainPage::newRun(const QString& student) {
   if (!student.isEmpty()) form()->setStudent(student);
@@ -549,6 +567,7 @@ void TrainPage::refreshControl() {
   m_stopSave->setEnabled(m_stop->isEnabled());
   m_stopDrop->setEnabled(m_stop->isEnabled());
   const QString start = m_session.refusal(RunAction::Start);
+  Q_EMIT shownChanged();
   m_new->setToolTip(start.isEmpty() ? tr("Choose a preset and start a run (Ctrl+N)") : tr("Prepare a run. %1").arg(start));
 }
 
@@ -681,12 +700,6 @@ void TrainPage::resizeEvent(QResizeEvent* event) {
   placeColumns();
 }
 
-void TrainPage::exportCurves() {
-  if (m_curves->panels().empty()) return;
-  const QString file = QFileDialog::getSaveFileName(this, tr("Export curves"), m_run + QStringLiteral("-curves.svg"), tr("SVG (*.svg);;PDF (*.pdf);;PNG (*.png);;CSV (*.csv)"));
-  if (!file.isEmpty()) exportCurvesTo(file);
-}
-
 void TrainPage::curveMenu(int panel, const QPoint& at) {
   if (panel < 0 || std::size_t(panel) >= m_curves->panels().size()) return;
   const CurvePanel& shown = m_curves->panels()[std::size_t(panel)];
@@ -699,7 +712,7 @@ void TrainPage::curveMenu(int panel, const QPoint& at) {
   menu->addSeparator();
   menu->addAction(tr("Copy value"), this, [this, panel] { QApplication::clipboard()->setText(m_curves->cellName(panel)); });
   menu->addAction(tr("Copy numbers as CSV"), this, [this, panel] { QApplication::clipboard()->setText(m_curves->csv(panel)); });
-  menu->addAction(tr("Export the curves"), this, &TrainPage::exportCurves);
+  menu->addAction(tr("Export the curves …"), this, [this] { Q_EMIT exportRequested(QStringLiteral("curves")); });
   menu->popup(at);
 }
 
@@ -746,45 +759,13 @@ void TrainPage::exportCheckpointTo(const QString& folder, const QString& output)
 }
 
 bool TrainPage::exportCurvesTo(const QString& file) {
-  bool written = !m_curves->panels().empty();
-  const QSize size = m_curves->size();
-  if (file.endsWith(QLatin1String(".csv"))) {
-    QFile out(file);
-    written = out.open(QIODevice::WriteOnly | QIODevice::Text);
-    QString text = QStringLiteral("metric,run,step,tokens,seconds,series,value\n");
-    for (int i = 0; i < int(m_curves->panels().size()); ++i)
-      for (const QString& line : m_curves->csv(i).split(QLatin1Char('\n'), Qt::SkipEmptyParts).mid(1)) text += m_curves->panels()[std::size_t(i)].id + QLatin1Char(',') + line + QLatin1Char('\n');
-    written = written && out.write(text.toUtf8()) >= 0;
-  } else if (file.endsWith(QLatin1String(".svg"))) {
-    QSvgGenerator generator;
-    generator.setFileName(file);
-    generator.setSize(size);
-    generator.setViewBox(QRect(QPoint(0, 0), size));
-    QPainter painter;
-    written = painter.begin(&generator);
-    if (written) m_curves->paintCurves(painter, QRectF(QPointF(0, 0), QSizeF(size)));
-  } else if (file.endsWith(QLatin1String(".pdf"))) {
-    QPdfWriter writer(file);
-    writer.setResolution(96);
-    writer.setPageSize(QPageSize(QSizeF(size) * 72 / 96, QPageSize::Point));
-    writer.setPageMargins(QMarginsF());
-    QPainter painter;
-    written = painter.begin(&writer);
-    if (written) m_curves->paintCurves(painter, QRectF(QPointF(0, 0), QSizeF(size)));
-  } else {
-    QImage image(size * 2, QImage::Format_RGB32);
-    image.setDevicePixelRatio(2);
-    QPainter painter(&image);
-    m_curves->paintCurves(painter, QRectF(QPointF(0, 0), QSizeF(size)));
-    painter.end();
-    written = image.save(file);
+  try {
+    exportPageView(file, view(QStringLiteral("curves")), kPngScale);
+    return true;
+  } catch (...) {
+    showFailure(currentFailure("exporting the curves"));
+    return false;
   }
-  if (written) return true;
-  m_error->setFailure(tr("The curves were not written"), file, tr("The folder cannot be written to, or the disk is full"), tr("Choose another place"));
-  m_error->setActions({tr("Hide")});
-  m_error->show();
-  m_couldNotStart = false;
-  return false;
 }
 
 }  // namespace cuescope

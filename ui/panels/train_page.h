@@ -12,6 +12,7 @@
 #include <string>
 
 #include "ui/models/run_curves.h"
+#include "ui/page_view.h"
 #include "ui/selection.h"
 #include "ui/session.h"
 
@@ -41,7 +42,7 @@ class RunQueue;
 class SegmentedButton;
 class TrainColumn;
 
-class TrainPage : public QWidget {
+class TrainPage : public QWidget, public ViewSource {
   Q_OBJECT
  public:
   TrainPage(Session& session, Selection& selection, QWidget* parent = nullptr);
@@ -49,6 +50,7 @@ class TrainPage : public QWidget {
   /// Shows the form of a new run; the page comes back when it is started or left.
   void newRun(const QString& student = {});
   NewRunForm* form();  // built when it is first asked for
+  bool formShown() const;
   CurveGrid* curves() const { return m_curves; }
   FilmStrip* film() const { return m_film; }
   /// Name of the run that is shown, "" if none.
@@ -57,10 +59,14 @@ class TrainPage : public QWidget {
   /// Queue and half-filled form are kept in this folder from now on.
   void keepIn(const QString& folder);
   RunQueue* queue() const { return m_queue; }
-  /// Pauses or resumes the shown run, in this window or in its process.
+  /// Pauses or resumes the shown run, in this window or in its process, or goes on from its newest checkpoint.
   void toggle();
+  QString toggleRefusal() const;  // why that is not possible; empty when it is
   /// Writes all curves, the format by the ending; false with the reason on the page.
   bool exportCurvesTo(const QString& file);
+  QStringList viewNames() const override;  // train_views.cpp, as are the next
+  PageView view(const QString& name) const override;
+  void showFailure(const Failure& failure) override;
   /// Writes a checkpoint's model as a Hugging Face folder; answered by modelExported, or by a message on the page.
   void exportCheckpointTo(const QString& checkpoint, const QString& output);
 
@@ -69,6 +75,9 @@ class TrainPage : public QWidget {
   void modelExported(const QString& folder);
   void inspectRequested(const InspectRequest& request);  // a probe image
   void said(const QString& words);                       // for the status bar
+  void exportRequested(const QString& view);
+  void formBuilt();
+  void shownChanged();  // the form or the run: what can be done now may be something else
 
  protected:
   void resizeEvent(QResizeEvent* event) override;
@@ -90,7 +99,6 @@ class TrainPage : public QWidget {
   int cursorStep() const;  // the selected step; none selected: the newest, as on the timeline
   void placeCursor();
   void fillOverlayMenu();
-  void exportCurves();
   void exportCheckpoint(const QString& folder);
   void curveMenu(int panel, const QPoint& at);
   void askPlan(const RunConfig& config);

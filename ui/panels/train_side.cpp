@@ -15,14 +15,17 @@
 #include <QMouseEvent>
 #include <QPainter>
 #include <QPlainTextEdit>
+#include <QPointer>
 #include <QPushButton>
 #include <QSignalBlocker>
 #include <QTableWidget>
 #include <QVBoxLayout>
 #include <cmath>
 
+#include "ui/acts_as.h"
 #include "ui/models/run_queue.h"
 #include "ui/table_columns.h"
+#include "ui/undo.h"
 #include "widgets/icons.h"
 #include "widgets/theme.h"
 #include "widgets/words.h"
@@ -200,6 +203,9 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   row->setSpacing(6);
   for (QPushButton* button : {m_inspect, m_student, m_export}) row->addWidget(button);
   row->addStretch(1);
+  actsAs(m_inspect, "checkpoint.inspect");
+  actsAs(m_student, "checkpoint.student");
+  actsAs(m_export, "checkpoint.export");
   column->addWidget(m_empty);
   column->addWidget(m_table, 1);
   column->addLayout(row);
@@ -321,6 +327,10 @@ QueueList::QueueList(RunQueue& queue, QWidget* parent) : QWidget(parent), m_queu
   m_down = tool(Icon::ArrowDown, tr("Later (Alt+↓)"));
   m_remove = tool(Icon::Trash, tr("Take out of the queue (Del)"));
   m_hold = new QPushButton(tr("Hold"), this);
+  actsAs(m_up, "queue.sooner");
+  actsAs(m_down, "queue.later");
+  actsAs(m_remove, "queue.remove");
+  actsAs(m_hold, "queue.hold");
   row->addStretch(1);
   row->addWidget(m_hold);
   column->addWidget(m_words);
@@ -328,7 +338,7 @@ QueueList::QueueList(RunQueue& queue, QWidget* parent) : QWidget(parent), m_queu
   column->addLayout(row);
   connect(m_up, &QToolButton::clicked, this, [this] { moveBy(-1); });
   connect(m_down, &QToolButton::clicked, this, [this] { moveBy(1); });
-  connect(m_remove, &QToolButton::clicked, this, [this] { m_queue.remove(m_list->currentIndex().row()); });
+  connect(m_remove, &QToolButton::clicked, this, &QueueList::removeChosen);
   connect(m_hold, &QPushButton::clicked, this, [this] { m_queue.setHeld(!m_queue.held()); });
   connect(&queue, &RunQueue::changed, this, &QueueList::refresh);
   connect(m_list->selectionModel(), &QItemSelectionModel::currentChanged, this, &QueueList::refresh);
@@ -355,10 +365,28 @@ void QueueList::moveBy(int by) {
   refresh();
 }
 
+// An edit of the page: a run taken out by a slip of the hand comes back to its place, and a queue that was held stays so.
+void QueueList::removeChosen() {
+  const int row = m_list->currentIndex().row();
+  if (!m_list->isVisible() || row < 0 || row >= m_queue.size() || m_queue.items()[std::size_t(row)].starting) return;
+  const QueuedRun run = m_queue.items()[std::size_t(row)];
+  const QPointer<RunQueue> queue(&m_queue);
+  const auto takeOut = [queue, name = run.config.trainer.name] {
+    for (int i = queue ? queue->size() - 1 : -1; i >= 0; --i)
+      if (queue->items()[std::size_t(i)].config.trainer.name == name) return queue->remove(i);
+  };
+  const auto putBack = [queue, run, row, held = m_queue.held()] {
+    if (!queue) return;
+    if (held) queue->setHeld(true);
+    queue->insert(row, run);
+  };
+  pushEdit(this, tr("Take %1 out of the queue").arg(QString::fromStdString(run.config.trainer.name)), takeOut, putBack);
+}
+
 bool QueueList::eventFilter(QObject* watched, QEvent* event) {
   if (event->type() != QEvent::KeyPress) return QWidget::eventFilter(watched, event);
   const auto* key = static_cast<QKeyEvent*>(event);
-  if (key->key() == Qt::Key_Delete) m_queue.remove(m_list->currentIndex().row());
+  if (key->key() == Qt::Key_Delete) removeChosen();
   else if (key->modifiers() & Qt::AltModifier && (key->key() == Qt::Key_Up || key->key() == Qt::Key_Down)) moveBy(key->key() == Qt::Key_Up ? -1 : 1);
   else return QWidget::eventFilter(watched, event);
   return true;
@@ -387,11 +415,13 @@ ParameterList::ParameterList(Mode mode, Session& session, QWidget* parent) : QWi
     m_other = new QComboBox(this);
     m_other->setToolTip(tr("The run whose parameters stand beside this run's"));
     m_other->setAccessibleName(tr("Run to compare with"));
+    actsAs(m_other, "train.diff-against");
     row->addWidget(label);
     row->addWidget(m_other, 1);
     connect(m_other, &QComboBox::activated, this, [this] { fill(); });
   }
   m_search = new QLineEdit(this);
+  actsAs(m_search, mode == Mode::Diff ? "train.find-difference" : "train.find");
   m_search->setAccessibleName(tr("Search the parameters"));
   m_search->setToolTip(tr("Shows only the parameters that contain these words"));
   m_search->setPlaceholderText(tr("Find a parameter"));
@@ -434,6 +464,19 @@ void ParameterList::setRun(const QString& run) {
   }
   fill();
 }
+
+QStringList ParameterList::columns() const {
+  if (m_mode == Mode::Yaml) return {QStringLiteral("line")};
+  return m_mode == Mode::Diff ? QStringList{QStringLiteral("parameter"), QStringLiteral("other"), QStringLiteral("this_run")} : QStringList{QStringLiteral("parameter"), QStringLiteral("value"), QStringLiteral("unit")};
+}
+std::vector<QStringList> ParameterList::shownRows() const {
+  std::vector<QStringList> rows;
+  if (m_yaml)
+    for (const QString& line : m_yaml->toPlainText().split(u'\n', Qt::SkipEmptyParts)) rows.push_back({line});
+  for (int r = 0; m_table && r < m_table->rowCount(); ++r) rows.push_back({m_table->item(r, 0)->text(), m_table->item(r, 1)->text(), m_table->item(r, 2)->text()});
+  return rows;
+}
+QString ParameterList::otherRun() const { return m_other && m_other->count() ? m_other->currentText() : QString(); }
 
 void ParameterList::fill() {
   const RunRecord* record = m_session.run(m_run);

@@ -58,6 +58,7 @@ class CheckpointList : public QWidget {
   explicit CheckpointList(QWidget* parent = nullptr);
   void setCheckpoints(const RunRecord* record);
   void setCursorStep(int step);
+  const std::vector<CheckpointInfo>& checkpoints() const { return m_checkpoints; }
   /// Step of the checkpoint with the highest held-out accuracy, else the smallest gap; -1 without metrics.
   static int bestStep(const std::vector<CheckpointInfo>& checkpoints);
 
@@ -87,6 +88,7 @@ class QueueList : public QWidget {
   void refresh();
   bool eventFilter(QObject* watched, QEvent* event) override;
   void moveBy(int by);
+  void removeChosen();
   RunQueue& m_queue;
   QListView* m_list = nullptr;
   QLabel* m_words = nullptr;
@@ -100,6 +102,10 @@ class ParameterList : public QWidget {
   enum class Mode { Parameters, Yaml, Diff };
   explicit ParameterList(Mode mode, Session& session, QWidget* parent = nullptr);
   void setRun(const QString& run);
+  /// What the table shows; of the YAML its lines.
+  QStringList columns() const;
+  std::vector<QStringList> shownRows() const;
+  QString otherRun() const;  // of a difference
 
  private:
   void fill();
