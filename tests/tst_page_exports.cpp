@@ -46,7 +46,7 @@ class TestPageExports : public QObject, private WindowFixture {
       for (int i = 0; i < 4; ++i) {
         RolloutRecord r;
         r.step = step, r.index = i, r.sampleId = "scene-" + std::to_string(i), r.input = "What color is the circle, \"red\" or blue?", r.output = "\\boxed{red}", r.groundTruth = "red", r.score = i % 2;
-        for (int t = 0; t < 6; ++t) r.ids.push_back(100 + t), r.studentLogProbs.push_back(-0.5f), r.teacherLogProbs.push_back(-0.5f + 0.1f * float(i + t));
+        for (int t = 0; t < 6; ++t) r.ids.push_back(100 + t), r.studentLogProbs.push_back(-0.5f), r.teacherLogProbs.push_back(-1.2f + 0.1f * float(i + t));
         lines += toJsonLine(r);
       }
       writer.appendRollouts(step, lines);
@@ -131,6 +131,22 @@ class TestPageExports : public QObject, private WindowFixture {
     QVERIFY(m_window->action("export.scale-4")->isChecked() && !m_window->action("export.scale-2")->isChecked());
     QVERIFY(m_window->exportView(file("four.png")));
     QCOMPARE(QImage(file("four.png")).width(), 2 * QImage(file("two.png")).width());
+  }
+
+  // At every scale the same picture: what is recorded and played is not scaled again by the file's dots an inch.
+  void figuresKeepTheirPlaceAtEveryScale() {
+    fillPages();
+    m_window->evaluatePage()->boardView()->setBoard(board());
+    for (const PageView& view : {m_window->trainPage()->view("curves"), m_window->evaluatePage()->view("board"), m_window->dataPage()->view("row")}) {
+      const QImage one = QImage::fromData(pageBytes(view, "png", 1)), four = QImage::fromData(pageBytes(view, "png", 4));
+      QCOMPARE(four.size(), one.size() * 4);
+      const QImage small = four.scaled(one.size() / 8, Qt::IgnoreAspectRatio, Qt::SmoothTransformation), same = one.scaled(one.size() / 8, Qt::IgnoreAspectRatio, Qt::SmoothTransformation);
+      double difference = 0;
+      for (int y = 0; y < small.height(); ++y)
+        for (int x = 0; x < small.width(); ++x) difference += std::abs(qGray(small.pixel(x, y)) - qGray(same.pixel(x, y)));
+      difference /= small.width() * small.height();
+      QVERIFY2(difference < 4, qPrintable(view.name + QString(": %1 grey levels a pixel").arg(difference)));
+    }
   }
 
   void whatTheViewCannotBeIsRefusedOnItsPage() {

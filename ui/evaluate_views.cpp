@@ -55,7 +55,7 @@ PageView EvaluatePage::view(const QString& name) const {
   if (name == u"board") {
     const Board& board = m_board->board();
     if (board.settings.empty()) nothingToExport(tr("Board"), tr("no finished run has held-out scores yet"), tr("Evaluate a checkpoint, or let a run evaluate."));
-    view.title = tr("Held-out accuracy, %1 settings by %2 data sets").arg(board.settings.size()).arg(board.dataSets.size());
+    view.title = tr("Held-out accuracy by setting and data set");
     view.facts << tr("percent; whisker: 95 % interval; dots: seeds; dashed: base");
     for (const std::string& note : board.notes) view.facts << QString::fromStdString(note);
     view.kind = QStringLiteral("board");

@@ -30,6 +30,8 @@ std::function<void(QPainter&, const QRectF&, const Colors&)> painted(std::shared
     }
     painter.save();
     painter.translate(rect.topLeft());
+    // A picture is played at the device's dots an inch; figures are in pixels of their own, whatever the file says of inches.
+    painter.scale(double(picture.logicalDpiX()) / painter.device()->logicalDpiX(), double(picture.logicalDpiY()) / painter.device()->logicalDpiY());
     picture.play(&painter);
     painter.restore();
   };
@@ -59,7 +61,7 @@ Sheet sheetOf(const PageView& view) {
     sheet.rows.push_back(row);
   }
   for (std::size_t at = 0; at < columns.size(); ++at) {
-    sheet.columns << table.columns[columns[at]];
+    sheet.columns << QString(table.columns[columns[at]]).replace(u'_', u' ');
     bool number = !table.rows.empty();
     double width = words.horizontalAdvance(sheet.columns.back());
     for (const QStringList& row : table.rows) {
@@ -72,10 +74,9 @@ Sheet sheetOf(const PageView& view) {
       width = std::max(width, (number ? mono : words).horizontalAdvance(row[qsizetype(at)]));
     }
     sheet.right.push_back(number);
-    sheet.widths.push_back(std::min(width, 320.0) + 16);
+    sheet.widths.push_back(std::min(width, at + 1 == columns.size() ? 640.0 : 320.0) + 16);
     sheet.width += sheet.widths.back();
   }
-  if (sheet.width < 420 && !sheet.widths.empty()) sheet.widths.front() += 420 - sheet.width, sheet.width = 420;
   return sheet;
 }
 
@@ -250,7 +251,10 @@ Figure pageFigure(const PageView& view) {
     strip->setCursorStep(d["cursor"].toInt(-1));
     facts << strip->scaleText();
     if (left > 0) facts << QObject::tr("%1 of %2 steps are drawn; the numbers have all").arg(strip->steps().size()).arg(int(strip->steps().size()) + left);
-    return figure(std::max(420.0, 100.0 + 120.0 * double(strip->steps().size())), 40 + 120.0 * double(rows.size()), [strip](QPainter& p, const QRectF& r, const Colors& c) { strip->paintStrip(p, r, c); });
+    double aspect = 1;
+    for (const FilmRow& row : rows)
+      if (row.gridRows > 0) aspect = std::max(aspect, double(row.gridCols) / row.gridRows);
+    return figure(std::max(420.0, 110.0 + (120 * aspect + 6) * double(strip->steps().size())), 40 + 120.0 * double(rows.size()), [strip](QPainter& p, const QRectF& r, const Colors& c) { strip->paintStrip(p, r, c); });
   }
   if (view.kind == u"phases") {
     PhaseData phases;
@@ -340,7 +344,7 @@ Figure pageFigure(const PageView& view) {
   const Sheet sheet = sheetOf(view);
   const std::size_t all = std::size_t(d["rows"].toArray().size());
   if (all > sheet.rows.size()) facts << QObject::tr("%1 of %2 rows are drawn; the numbers have all").arg(sheet.rows.size()).arg(all);
-  return figure(sheet.width, kLine * double(sheet.rows.size() + 1), [sheet](QPainter& p, const QRectF& r, const Colors& c) { paintSheet(p, r, sheet, c); });
+  return figure(std::max(420.0, sheet.width), kLine * double(sheet.rows.size() + 1), [sheet](QPainter& p, const QRectF& r, const Colors& c) { paintSheet(p, r, sheet, c); });
 }
 
 }  // namespace cuescope

@@ -475,6 +475,8 @@ void CurveGrid::paintCurves(QPainter& painter, const QRectF& rect) {
   painter.save();
   painter.fillRect(rect, colors().well);
   painter.translate(rect.topLeft());
+  // A picture is played at the device's dots an inch; the rectangle is in pixels, whatever the file says of inches.
+  painter.scale(double(picture.logicalDpiX()) / painter.device()->logicalDpiX(), double(picture.logicalDpiY()) / painter.device()->logicalDpiY());
   picture.play(&painter);
   painter.restore();
   d->stale = true;  // toPainter laid the plots out for another size
