@@ -84,6 +84,7 @@ int main(int argc, char** argv) {
   QApplication::setApplicationVersion(QStringLiteral(CUESCOPE_VERSION));
   if (render || report) {
     cuescope::loadFonts();
+    QApplication::setFont(cuescope::uiFont(12));  // as in the window: a painted widget begins with it
     QStringList arguments = application.arguments();
     arguments.removeAt(1);
     return report ? cuescope::reportCommand(arguments) : cuescope::renderCommand(arguments);

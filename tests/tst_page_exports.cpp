@@ -8,6 +8,7 @@
 #include <QJsonDocument>
 #include <QMimeData>
 #include <QPlainTextEdit>
+#include <QProcess>
 #include <QSvgRenderer>
 #include <QTableView>
 #include <QTableWidget>
@@ -96,6 +97,29 @@ class TestPageExports : public QObject, private WindowFixture {
     }
     QVERIFY2(views == 21, qPrintable(QString::number(views)));
     QVERIFY(files > 80);
+  }
+
+  // Another process, without a display, with another hash seed and the desktop's own font: the bytes are those of the window.
+  void theRecipeGivesTheSameBytesInAProcessOfItsOwn() {
+    fillPages();
+    m_window->evaluatePage()->boardView()->setBoard(board());
+    const QString program = QCoreApplication::applicationDirPath() + "/../bin/cuescope";
+    QVERIFY(QFile::exists(program));
+    QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
+    for (const char* name : {"DISPLAY", "QT_QPA_PLATFORM", "QT_HASH_SEED"}) environment.remove(name);
+    const std::pair<const ViewSource*, const char*> views[] = {{m_window->trainPage(), "curves"}, {m_window->trainPage(), "health"}, {m_window->rolloutsPage(), "response"}, {m_window->rolloutsPage(), "histogram"},
+                                                               {m_window->dataPage(), "row"},     {m_window->evaluatePage(), "board"}};
+    for (const auto& [source, name] : views)
+      for (const char* format : {"png", "svg", "pdf"}) {
+        const QString path = file(QStringLiteral("process-%1.%2").arg(QLatin1String(name), QLatin1String(format))), again = file(QStringLiteral("process-again.") + QLatin1String(format));
+        exportPageView(path, source->view(QLatin1String(name)), 2);
+        QProcess process;
+        process.setProcessEnvironment(environment);
+        process.start(program, {"render", "--recipe", path + ".recipe.json", "--output", again});
+        QVERIFY(process.waitForFinished(60000));
+        QVERIFY2(process.exitCode() == 0, process.readAllStandardError());
+        QVERIFY2(read(path) == read(again), qPrintable(path));
+      }
   }
 
   void theFigureSaysRunStepAndUnits() {

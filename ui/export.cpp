@@ -33,6 +33,7 @@ QByteArray figurePng(const Figure& figure, double scale) {
   image.setDotsPerMeterY(dots);
   QPainter painter(&image);
   painter.setRenderHints(QPainter::Antialiasing | QPainter::TextAntialiasing);
+  painter.setFont(uiFont(12));  // a drawing names its first font even where nothing is written with it
   painter.scale(scale, scale);
   figure.paint(painter, QRectF(QPointF(), figure.size));
   painter.end();
@@ -52,6 +53,7 @@ QByteArray svgBytes(const Figure& figure) {
   generator.setDescription(QStringLiteral("Cuescope"));
   QPainter painter(&generator);
   painter.setRenderHints(QPainter::Antialiasing | QPainter::TextAntialiasing);
+  painter.setFont(uiFont(12));  // a drawing names its first font even where nothing is written with it
   figure.paint(painter, QRectF(QPointF(), figure.size));
   painter.end();
   return bytes;
@@ -61,6 +63,7 @@ QByteArray pdfBytes(const Figure& figure) {
   QByteArray bytes;
   QBuffer buffer(&bytes);
   buffer.open(QIODevice::WriteOnly);
+  const OneHashSeed seed;
   {
     QPdfWriter writer(&buffer);
     writer.setTitle(figure.title);
@@ -70,6 +73,7 @@ QByteArray pdfBytes(const Figure& figure) {
     writer.setPageMargins(QMarginsF());
     QPainter painter(&writer);
     painter.setRenderHints(QPainter::Antialiasing | QPainter::TextAntialiasing);
+    painter.setFont(uiFont(12));  // a drawing names its first font even where nothing is written with it
     figure.paint(painter, QRectF(QPointF(), figure.size));
   }
   return stablePdf(bytes);

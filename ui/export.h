@@ -4,6 +4,7 @@
 #pragma once
 
 #include <QByteArray>
+#include <QHashFunctions>
 #include <QJsonArray>
 #include <QJsonObject>
 #include <QRectF>
@@ -32,6 +33,13 @@ struct Figure {
 inline constexpr double kPngScale = 2;
 QByteArray figureBytes(const Figure& figure, const QString& format, double scale = kPngScale);
 QStringList figureFormats();
+/// A PDF's fonts stand in the order of a hash table, whose seed is another in every process: one seed while it is written. Tables
+/// that exist already keep the seed they were made with.
+struct OneHashSeed {
+  OneHashSeed() { QHashSeed::setDeterministicGlobalSeed(); }
+  ~OneHashSeed() { QHashSeed::resetRandomGlobalSeed(); }
+  Q_DISABLE_COPY_MOVE(OneHashSeed)
+};
 /// A PDF of QPdfWriter without its clock and random id, at the same length.
 QByteArray stablePdf(QByteArray bytes);
 

@@ -163,6 +163,7 @@ QByteArray reportPdf(const Report& report) {
   QByteArray bytes;
   QBuffer buffer(&bytes);
   buffer.open(QIODevice::WriteOnly);
+  const OneHashSeed seed;
   {
     QPdfWriter writer(&buffer);
     writer.setTitle(report.title);
