@@ -95,7 +95,7 @@ class TestKeys : public QObject, private WindowFixture {
     RunConfig config;
     config.trainer.name = "waits";
     page->queue()->add(config, true);
-    page->findChild<Panel*>("train.health")->setCurrentTab(1);
+    page->findChild<Panel*>("train.health")->setCurrentTab(2);  // the queue
     auto* list = page->findChild<QueueList*>()->findChild<QListView*>();
     list->setCurrentIndex(page->queue()->index(0, 0));
     list->setFocus();
@@ -259,7 +259,7 @@ class TestKeys : public QObject, private WindowFixture {
     RunConfig config;
     config.trainer.name = "waits";
     queue->add(config, true);
-    m_window->trainPage()->findChild<Panel*>("train.health")->setCurrentTab(1);
+    m_window->trainPage()->findChild<Panel*>("train.health")->setCurrentTab(2);  // the queue
     auto* list = m_window->trainPage()->findChild<QueueList*>()->findChild<QListView*>();
     list->setCurrentIndex(queue->index(0, 0));
     QTest::keyClick(list, Qt::Key_Delete);

@@ -307,8 +307,9 @@ Figure pageFigure(const PageView& view) {
   }
   if (view.kind == u"board") {
     auto board = std::make_shared<BoardView>();
+    board->resize(std::max(900, 190 + 260 * int(d["data_sets"].toArray().size())), 400);  // its words below take as many lines as the width makes
     board->setBoard(boardFrom(d));
-    const QSize size(std::max(900, 190 + 260 * int(d["data_sets"].toArray().size())), board->sizeHint().height());
+    const QSize size(board->width(), board->sizeHint().height());
     board->resize(size);
     return figure(size.width(), size.height(), painted(board));
   }
