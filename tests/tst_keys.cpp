@@ -336,9 +336,9 @@ class TestKeys : public QObject, private WindowFixture {
       QVERIFY2(action, qPrintable(panel->objectName()));
       for (int page = 0; page < MainWindow::PageCount; ++page)
         if (m_window->placesOf("panel." + panel->objectName()) == MainWindow::on(MainWindow::Page(page))) m_window->setPage(MainWindow::Page(page)), ++seen;
-      panel->hide();
+      panel->setClosed(true);
       action->trigger();
-      QVERIFY2(!panel->isHidden(), qPrintable(panel->objectName()));
+      QVERIFY2(!panel->isClosed(), qPrintable(panel->objectName()));
     }
     QVERIFY(seen > 12);
   }

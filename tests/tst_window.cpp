@@ -20,6 +20,7 @@
 #include "ui/command_palette.h"
 #include "ui/inspect_page.h"
 #include "ui/layouts.h"
+#include "ui/panels/panel_tabs.h"
 #include "ui/main_window.h"
 #include "ui/notice_bar.h"
 #include "ui/panels/ask_bar.h"
@@ -308,18 +309,20 @@ void TestWindow::namedLayoutsComeBackAndResetUndoesThem() {
   QTest::qWait(10);
   const auto panels = m_window->inspectPage()->panels();
   const QByteArray before = m_window->layoutState();
-  panels[1]->hide();
-  QVERIFY(swapPanels(panels[0], panels[2]));
-  auto* splitter = qobject_cast<QSplitter*>(panels[0]->parentWidget());
-  QVERIFY(splitter);
+  panels[1]->setClosed(true);
+  QWidget* place = panels[0]->parentWidget();
+  QVERIFY(swapPanels(panels[0], panels[3]));
+  QCOMPARE(panels[3]->parentWidget(), place);
+  QVERIFY(qobject_cast<QSplitter*>(panels[0]->parentWidget()));
   m_window->saveLayout("  Reading a map ");
   QCOMPARE(m_window->layouts(), QStringList{"Reading a map"});
   m_window->action("view.reset")->trigger();
   QVERIFY(!panels[1]->isHidden());
-  QVERIFY(panels[0]->parentWidget() != splitter);
+  QCOMPARE(panels[0]->parentWidget(), place);
   m_window->action("layout.1")->trigger();
   QVERIFY(panels[1]->isHidden());
-  QCOMPARE(panels[0]->parentWidget(), splitter);
+  QCOMPARE(panels[3]->parentWidget(), place);
+  QVERIFY(panels[0]->parentWidget() != place);
   // Another window starts with it.
   m_window->close();
   m_window.reset();

@@ -16,6 +16,7 @@
 #include <QScrollBar>
 #include <QSettings>
 #include <QSlider>
+#include <QStackedWidget>
 #include <QTemporaryDir>
 #include <QToolButton>
 #include <QTranslator>
@@ -26,6 +27,7 @@
 #include "ui/inspect_page.h"
 #include "ui/main_window.h"
 #include "ui/models/run_curves.h"
+#include "ui/page_holder.h"
 #include "ui/panels/ask_bar.h"
 #include "ui/panels/map_panel.h"
 #include "ui/panels/tokens_panel.h"
@@ -67,16 +69,15 @@ bool isControl(const QWidget* w) {
          qobject_cast<const QAbstractItemView*>(w) || qobject_cast<const QPlainTextEdit*>(w) || qobject_cast<const QTextEdit*>(w) || dynamic_cast<const CellSource*>(w);
 }
 
-// Parts that Qt makes of a control: the field of a spin box, the list of a combo, the corner button of a table.
+// Parts that Qt makes of a control: the field of a spin box, the list of a combo, the corner button of a table, the end of a menu bar.
 bool isInner(const QWidget* w) {
   const QWidget* p = w->parentWidget();
   return p && (qobject_cast<const QAbstractSpinBox*>(p) || qobject_cast<const QComboBox*>(p) || QByteArray(p->metaObject()->className()).startsWith("QComboBox") || QByteArray(w->metaObject()->className()) == "QTableCornerButton" ||
-               QByteArray(w->metaObject()->className()) == "QHeaderView" || QByteArray(w->metaObject()->className()) == "QLineEditIconButton" || QByteArray(p->metaObject()->className()) == "QKeySequenceEdit");
+               QByteArray(w->metaObject()->className()) == "QHeaderView" || w->objectName() == "qt_menubar_ext_button" || QByteArray(w->metaObject()->className()) == "QLineEditIconButton" || QByteArray(p->metaObject()->className()) == "QKeySequenceEdit");
 }
 
-// What is known to be missing still. These numbers only fall: a new control without words, or a page that grows wider, fails.
+// What is known to be missing still. The number only falls: a new control without words fails.
 constexpr int kControlsWithoutWords = 0;
-constexpr int kWindowsTooWide = 18;       // 1280 px, and 1600 px with +40 % text, at each of the six screens: the pages' smallest width is above them
 
 bool isSurface(const QWidget* w) {
   return qobject_cast<const QAbstractItemView*>(w) || qobject_cast<const QPlainTextEdit*>(w) || qobject_cast<const QTextEdit*>(w) || dynamic_cast<const CellSource*>(w);
@@ -109,8 +110,8 @@ class TestWindowAccess : public QObject {
   void everyCurveIsExplainedByItsOwnSentence();
   void everyFocusableThingIsReachedByTab();
   void textAndMarksHaveContrastInBothThemes();
-  void nothingIsClippedAtThreeScalesAndThreeSizes_data();
-  void nothingIsClippedAtThreeScalesAndThreeSizes();
+  void nothingIsClippedAtThreeScalesAndFourSizes_data();
+  void nothingIsClippedAtThreeScalesAndFourSizes();
 
  private:
   QTemporaryDir m_home;
@@ -327,13 +328,13 @@ QStringList clipped(MainWindow& window) {
     // A part that its parent cuts off, unless it scrolls.
     const QWidget* parent = w->parentWidget();
     bool scrolls = false;
-    for (const QWidget* up = parent; up; up = up->parentWidget()) scrolls = scrolls || qobject_cast<const QAbstractScrollArea*>(up);
+    for (const QWidget* up = parent; up; up = up->parentWidget()) scrolls = scrolls || (qobject_cast<const QAbstractScrollArea*>(up) && !qobject_cast<const PageHolder*>(up));
     if (parent && !scrolls && !parent->rect().adjusted(-1, -1, 1, 1).contains(w->geometry())) wrong << pathOf(w) + QString(" leaves its parent: %1..%2 of %3").arg(w->x()).arg(w->geometry().right()).arg(parent->width());
   }
   return wrong;
 }
 
-// The child of the next test: one scale, three sizes, both lengths of text, all pages; prints what is clipped.
+// The child of the next test: one scale, four sizes, both lengths of text, all pages; prints what is clipped.
 int sizesChild() {
   const QTemporaryDir home;
   QSettings::setDefaultFormat(QSettings::IniFormat);
@@ -347,14 +348,17 @@ int sizesChild() {
     if (longWords) QCoreApplication::installTranslator(&translator);
     Scene scene;
     if (!scene.fill()) return 2;
-    for (const QSize& size : {QSize(1280, 800), QSize(1600, 1000), QSize(2560, 1440)}) {
-      scene.window->setMinimumSize(0, 0);
+    // 800 × 500 is what a screen of 1600 × 1000 px has at 200 %.
+    for (const QSize& size : {QSize(800, 500), QSize(1280, 800), QSize(1600, 1000), QSize(2560, 1440)}) {
       scene.window->resize(size);
       for (int page = -1; page < MainWindow::PageCount; ++page) {
         if (page < 0) scene.window->showStart();
         else scene.window->setPage(MainWindow::Page(page));
         QTest::qWait(5);
         const QString where = QString("%1x%2%3 page %4").arg(size.width()).arg(size.height()).arg(longWords ? " +40 %" : "").arg(page);
+        // What does not fit is scrolled to; at the sizes of the design Inspect and Start fit.
+        const auto* holder = qobject_cast<const PageHolder*>(scene.window->findChild<QStackedWidget*>(QStringLiteral("pages"))->currentWidget());
+        if (holder && holder->scrolls() && page <= MainWindow::Inspect && size.width() >= 1280) std::printf("%s: the page is cut off and scrolls\n", qPrintable(where));
         if (scene.window->size() != size) std::printf("%s: the window is %dx%d\n", qPrintable(where), scene.window->width(), scene.window->height());
         if (qEnvironmentVariableIsSet("CUESCOPE_TEST_WHY"))
           for (QWidget* w : scene.window->findChildren<QWidget*>())
@@ -371,12 +375,12 @@ int sizesChild() {
   return 0;
 }
 
-void TestWindowAccess::nothingIsClippedAtThreeScalesAndThreeSizes_data() {
+void TestWindowAccess::nothingIsClippedAtThreeScalesAndFourSizes_data() {
   QTest::addColumn<QString>("scale");
   for (const char* scale : {"1", "2", "3"}) QTest::newRow(scale) << scale;
 }
 
-void TestWindowAccess::nothingIsClippedAtThreeScalesAndThreeSizes() {
+void TestWindowAccess::nothingIsClippedAtThreeScalesAndFourSizes() {
   QFETCH(QString, scale);
   QProcess child;
   QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
@@ -389,13 +393,10 @@ void TestWindowAccess::nothingIsClippedAtThreeScalesAndThreeSizes() {
   QVERIFY(child.waitForFinished(120000));
   const QString said = QString::fromUtf8(child.readAllStandardOutput());
   QCOMPARE(child.exitCode(), 0);
-  QVERIFY2(said.contains("looked 36"), qPrintable(said.right(400)));
+  QVERIFY2(said.contains("looked 48"), qPrintable(said.right(400)));
   QStringList lines = said.split('\n', Qt::SkipEmptyParts);
   lines.removeIf([](const QString& line) { return line.startsWith("looked "); });
-  QStringList wide = lines.filter(": the window is ");
-  lines.removeIf([](const QString& line) { return line.contains(": the window is "); });
-  for (const QString& line : wide + lines) std::printf("%s\n", qPrintable(line));
-  QVERIFY2(wide.size() <= kWindowsTooWide, qPrintable(QString::number(wide.size()) + "\n" + wide.join('\n')));
+  for (const QString& line : lines) std::printf("%s\n", qPrintable(line));
   QVERIFY2(lines.isEmpty(), qPrintable(QString::number(lines.size()) + "\n" + lines.join('\n')));
 }
 

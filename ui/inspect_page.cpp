@@ -47,11 +47,7 @@ QSplitter* splitter(Qt::Orientation orientation) {
 }
 
 constexpr int kDemoAnswerTokens = 64;
-constexpr int kWhatIfHeight = 126;
-// Tabs of the matrix panel and of the distributions panel, in their order.
-const char* const kMatrixTabs[] = {"matrix", "shares", "model", "steps", "recipe"};
-constexpr int kRecipeTab = 4;
-const char* const kDistributionTabs[] = {"distributions", "change", "lens"};
+constexpr int kWhatIfHeight = 104;  // head, three rows, line
 
 }  // namespace
 
@@ -82,7 +78,7 @@ HeadMaps headMaps(const Inspection& inspection, const SelectionState& selection,
 InspectPage::InspectPage(Session& session, Selection& selection, Workspace& workspace, QWidget* parent)
     : QWidget(parent), m_session(session), m_selection(selection), m_workspace(workspace), m_undo(new QUndoStack(this)) {
   build();
-  resetLayout();
+  defaultPlaces();
   connectPanels();
   connectSession();
   updateWhatIf();
@@ -117,19 +113,10 @@ void InspectPage::build() {
 
   m_whatIf = new WhatIfPanel;
   m_tokens = new TokensPanel(m_selection);
-  auto* tokensPanel = new Panel(QStringLiteral("tokens"), tr("Tokens"), m_tokens);
-  m_left = splitter(Qt::Vertical);
-  m_left->addWidget(top);
-  m_left->addWidget(m_whatIf);
-  m_left->addWidget(tokensPanel);
-  m_left->setStretchFactor(0, 1);
-  m_whatIf->setFixedHeight(kWhatIfHeight);
-
   m_matrix = new MatrixView;
   m_matrix->setAccessibleName(tr("Matrix of layers and heads"));
   m_matrix->setWhatsThis(tr("The same map at every layer and head, on one scale. A click chooses layer and head; a double click brings the map to the canvas."));
   m_matrix->setEmptyText(tr("No maps yet"));
-  m_matrixPanel = new Panel(QStringLiteral("matrix"), tr("Matrix"), m_matrix);
   m_shares = new SharesPanel(m_selection);
   m_model = new ModelPanel;
   m_steps = new StepsPanel(m_selection);
@@ -140,36 +127,40 @@ void InspectPage::build() {
   m_recipe->setTabChangesFocus(true);
   m_recipe->setAccessibleName(tr("Recipe of this view"));
   m_recipe->setWhatsThis(tr("What it takes to make this view again: digests of model and image, step, request, and how it is drawn. It is written beside every exported figure."));
-  m_matrixPanel->addTab(tr("Shares"), m_shares);
-  m_matrixPanel->addTab(tr("Model"), m_model);
-  m_matrixPanel->addTab(tr("Steps"), m_steps);
-  m_matrixPanel->addTab(tr("Recipe"), m_recipe);
   m_distributions = new DistributionsPanel(m_selection);
-  m_distributionsPanel = new Panel(QStringLiteral("distributions"), tr("Distributions"), m_distributions);
   m_change = new ChangeBars;
   m_change->setEmptyText(tr("No what if yet"), tr("Its distribution before and after stands here"));
   m_change->setWhatsThis(tr("The judged token's distribution before and after the last what if."));
   m_lens = new LensPanel(m_selection);
-  m_distributionsPanel->addTab(tr("Before, after"), m_change);
-  m_distributionsPanel->addTab(tr("Logit lens"), m_lens);
   m_alignment = new AlignmentPanel;
-  m_alignmentPanel = new Panel(QStringLiteral("alignment"), tr("Alignment"), m_alignment);
   m_cueScore = new CueScorePanel;
-  m_cueScorePanel = new Panel(QStringLiteral("cue-score"), tr("Cue score"), m_cueScore);
-  m_panels = {tokensPanel, m_matrixPanel, m_distributionsPanel, m_alignmentPanel, m_cueScorePanel};
-  m_lowerRight = splitter(Qt::Vertical);
-  m_lowerRight->addWidget(m_alignmentPanel);
-  m_lowerRight->addWidget(m_cueScorePanel);
-  m_lower = splitter(Qt::Horizontal);
-  m_lower->addWidget(m_distributionsPanel);
-  m_lower->addWidget(m_lowerRight);
+  const auto add = [this](const char* name, const QString& title, QWidget* content) {
+    m_panels.push_back(new Panel(QLatin1String(name), title, content));
+    return m_panels.back();
+  };
+  Panel* tokens = add("tokens", tr("Tokens"), m_tokens);
+  tokens->setBar(m_tokens->bar());
+  m_matrixPanel = add("matrix", tr("Matrix"), m_matrix);
+  add("distributions", tr("Distributions"), m_distributions);
+  add("alignment", tr("Alignment"), m_alignment);
+  add("cue-score", tr("Cue score"), m_cueScore);
+  Panel* whatIf = add("what-if", tr("What if"), m_whatIf);
+  whatIf->setBar(m_whatIf->bar());
+  m_sharesPanel = add("shares", tr("Shares"), m_shares);
+  add("model", tr("Model"), m_model);
+  m_stepsPanel = add("steps", tr("Steps"), m_steps);
+  m_recipePanel = add("recipe", tr("Recipe"), m_recipe);
+  add("change", tr("Before, after"), m_change);
+  m_lensPanel = add("lens", tr("Logit lens"), m_lens);
+
+  m_left = splitter(Qt::Vertical);
+  m_left->addWidget(top);
   m_right = splitter(Qt::Vertical);
-  m_right->addWidget(m_matrixPanel);
-  m_right->addWidget(m_lower);
   m_columns = splitter(Qt::Horizontal);
   m_columns->addWidget(m_left);
   m_columns->addWidget(m_right);
   whole->addWidget(m_columns);
+  markPage(this);
 }
 
 void InspectPage::connectPanels() {
@@ -186,8 +177,7 @@ void InspectPage::connectPanels() {
     next.head = head;
     m_selection.set(next);
   });
-  connect(m_matrixPanel, &Panel::tabChanged, this, &InspectPage::refreshHidden);
-  connect(m_distributionsPanel, &Panel::tabChanged, this, &InspectPage::refreshHidden);
+  for (Panel* each : {m_sharesPanel, m_stepsPanel, m_recipePanel, m_lensPanel}) connect(each, &Panel::cameToFront, this, &InspectPage::refreshHidden);
   connect(m_map, &MapPanel::computeRequested, this, &InspectPage::computeCausal);
   connect(m_map, &MapPanel::captureRequested, this, [this] { m_capturing ? cancelLooks() : captureSelected(true); });
   connect(m_map, &MapPanel::regionChanged, this, &InspectPage::updateWhatIf);
@@ -216,7 +206,7 @@ void InspectPage::connectPanels() {
   connect(m_map, &MapPanel::viewChanged, this, [this] {
     m_matrix->setColorMap(m_map->view().map);
     m_steps->setColorMap(m_map->view().map);
-    if (m_matrixPanel->currentTab() == kRecipeTab) updateRecipe();
+    if (m_recipePanel->isInFront()) updateRecipe();
     Q_EMIT viewChanged();
   });
   connect(m_whatIf, &WhatIfPanel::runRequested, this, &InspectPage::runWhatIf);
@@ -448,7 +438,7 @@ void InspectPage::fillPanels() {
   updateWhatIf();
   updateCapture();
   updateSteps();
-  if (m_matrixPanel->currentTab() == kRecipeTab) updateRecipe();
+  if (m_recipePanel->isInFront()) updateRecipe();
 }
 
 // Another site of the same look has arrived: what is chosen stays.
@@ -464,7 +454,7 @@ void InspectPage::extend(const InspectionPtr& inspection) {
   m_cueScore->setMap(inspection, m_map->slice());
   updateWhatIf();
   updateCapture();
-  if (m_matrixPanel->currentTab() == kRecipeTab) updateRecipe();
+  if (m_recipePanel->isInFront()) updateRecipe();
   Q_EMIT viewChanged();
 }
 
@@ -503,12 +493,10 @@ void InspectPage::refresh(Selection::Parts parts) {
 }
 
 void InspectPage::refreshHidden() {
-  const int tab = m_matrixPanel->currentTab();
-  if (tab == 1) m_shares->refresh();
-  if (tab == 3) m_steps->refresh();
-  if (tab == kRecipeTab) updateRecipe();
-  m_matrixPanel->setNote(tab == 0 ? m_matrix->scaleText() : QString());
-  if (m_distributionsPanel->currentTab() == 2) m_lens->refresh();
+  if (m_sharesPanel->isInFront()) m_shares->refresh();
+  if (m_stepsPanel->isInFront()) m_steps->refresh();
+  if (m_recipePanel->isInFront()) updateRecipe();
+  if (m_lensPanel->isInFront()) m_lens->refresh();
 }
 
 void InspectPage::refreshMatrix() {
@@ -516,14 +504,16 @@ void InspectPage::refreshMatrix() {
   if (maps.empty()) m_matrix->setEmptyText(m_inspection ? m_map->slice().why : tr("No maps yet. They come with the answer."));
   m_matrix->setMaps(maps);
   m_matrix->setSelection(m_selection.layer(), m_selection.head());
-  if (m_matrixPanel->currentTab() == 0) m_matrixPanel->setNote(m_matrix->scaleText());
+  m_matrixPanel->setNote(m_matrix->scaleText());
+}
+
+Panel* InspectPage::panel(const char* name) const {
+  const auto found = std::find_if(m_panels.begin(), m_panels.end(), [&](const Panel* each) { return each->objectName() == QLatin1String(name); });
+  return found == m_panels.end() ? nullptr : *found;
 }
 
 void InspectPage::showTab(const QString& name) {
-  for (int i = 0; i < 5; ++i)
-    if (name == QLatin1String(kMatrixTabs[i])) m_matrixPanel->setCurrentTab(i);
-  for (int i = 0; i < 3; ++i)
-    if (name == QLatin1String(kDistributionTabs[i])) m_distributionsPanel->setCurrentTab(i);
+  if (Panel* shown = panel(name.toLatin1().constData())) shown->bringToFront();
   refreshHidden();
 }
 
@@ -557,22 +547,72 @@ void InspectPage::stepHead(int by) {
   m_selection.setHead(std::clamp(m_selection.head() + by, kHeadMean, stack->heads - 1));
 }
 
-void InspectPage::resetLayout() {
-  for (Panel* panel : m_panels) {
-    panel->setFloating(false);
-    panel->show();
+// The three arrangements of the design: wide as the mock-up for 1600 × 1000; narrow as the one for 1280 × 800, where what if goes to
+// the right and alignment and cue score share the matrix's tabs; and one group of tabs beside the map where there is less.
+void InspectPage::defaultPlaces() {
+  takeOutPanels(this);
+  const auto tabs = [&](std::initializer_list<const char*> names) {
+    QList<Panel*> shared;
+    for (const char* name : names) shared << panel(name);
+    return new PanelStack(shared);
+  };
+  QSplitter *lower = nullptr, *lowerRight = nullptr;
+  if (m_room == Wide) {
+    m_left->addWidget(panel("what-if"));
+    m_left->addWidget(panel("tokens"));
+    m_right->addWidget(tabs({"matrix", "shares", "model", "steps", "recipe"}));
+    lowerRight = splitter(Qt::Vertical);
+    lowerRight->addWidget(panel("alignment"));
+    lowerRight->addWidget(panel("cue-score"));
+    lower = splitter(Qt::Horizontal);
+    lower->addWidget(tabs({"distributions", "change", "lens"}));
+    lower->addWidget(lowerRight);
+    m_right->addWidget(lower);
+  } else if (m_room == Narrow) {
+    m_left->addWidget(panel("tokens"));
+    m_right->addWidget(tabs({"matrix", "alignment", "cue-score", "shares", "model", "steps", "recipe"}));
+    m_right->addWidget(panel("what-if"));
+    m_right->addWidget(tabs({"distributions", "change", "lens"}));
+  } else {
+    m_right->addWidget(tabs({"distributions", "tokens", "matrix", "what-if", "alignment", "cue-score", "change", "lens", "shares", "model", "steps", "recipe"}));
   }
-  m_columns->setSizes({716, 667});
-  m_left->setSizes({580, kWhatIfHeight, 166});
-  m_right->setSizes({210, 620});
-  m_lower->setSizes({334, 333});
-  m_lowerRight->setSizes({480, 100});
+  for (Panel* each : m_panels) each->setClosed(false);
+  for (PanelStack* shared : findChildren<PanelStack*>()) shared->setCurrent(shared->panels().front());
   m_columns->setStretchFactor(0, 716);
   m_columns->setStretchFactor(1, 667);
-  m_right->setStretchFactor(1, 1);
-  m_lower->setStretchFactor(0, 1);
-  m_lower->setStretchFactor(1, 1);
-  m_lowerRight->setStretchFactor(0, 1);
+  for (QSplitter* column : {m_left, m_right})
+    for (int i = 0; i < column->count(); ++i) column->setStretchFactor(i, 0);
+  m_left->setStretchFactor(0, 1);
+  if (m_room == Wide) {
+    m_columns->setSizes({716, 667});
+    m_left->setSizes({604, kWhatIfHeight, 150});
+    m_right->setSizes({210, 648});
+    m_right->setStretchFactor(1, 1);
+    lower->setSizes({334, 333});
+    lower->setStretchFactor(0, 1);
+    lower->setStretchFactor(1, 1);
+    lowerRight->setSizes({456, 192});
+    lowerRight->setStretchFactor(0, 1);
+  } else if (m_room == Narrow) {
+    m_columns->setSizes({620, 620});
+    m_left->setSizes({500, 158});
+    m_right->setSizes({202, kWhatIfHeight, 352});
+    m_right->setStretchFactor(2, 1);
+  } else {
+    m_columns->setSizes({420, 340});
+    m_right->setStretchFactor(0, 1);
+  }
+  orderFocus(this);
+}
+
+void InspectPage::setRoom(const QSize& given) {
+  m_roomGiven = true;
+  const Room next = given.width() >= 1300 && given.height() >= 740 ? Wide : given.width() >= 1040 && given.height() >= 560 ? Narrow : Compact;
+  if (next == m_room) return;
+  m_roomLayouts.insert(m_room, placesOf(this));
+  m_room = next;
+  const QByteArray kept = m_roomLayouts.take(next);
+  if (kept.isEmpty() || !applyPlaces(this, kept)) defaultPlaces();
 }
 
 void InspectPage::showEvent(QShowEvent* event) {
@@ -580,22 +620,11 @@ void InspectPage::showEvent(QShowEvent* event) {
   if (std::exchange(m_followLater, false)) followStep();
 }
 
-// Below 1280 wide matrix, alignment and cue score share one panel's tabs; nothing is clipped, nothing is lost.
 void InspectPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
-  const bool narrow = width() < 1300;
-  if (narrow == m_narrow) return;
-  m_narrow = narrow;
-  if (narrow) {
-    m_matrixPanel->addTab(tr("Alignment"), m_alignment);
-    m_matrixPanel->addTab(tr("Cue score"), m_cueScore);
-  } else {
-    m_matrixPanel->removeLastTab();
-    m_matrixPanel->removeLastTab();
-    m_alignmentPanel->adopt(m_alignment);
-    m_cueScorePanel->adopt(m_cueScore);
-  }
-  m_lowerRight->setVisible(!narrow);
+  if (m_roomGiven) return;
+  setRoom(size());
+  m_roomGiven = false;
 }
 
 }  // namespace cuescope

@@ -6,8 +6,9 @@
 #include <QWidget>
 #include <set>
 
-#include "ui/session.h"
+#include "ui/layouts.h"
 #include "ui/selection.h"
+#include "ui/session.h"
 
 class QPlainTextEdit;
 class QSplitter;
@@ -40,9 +41,12 @@ HeadMaps headMaps(const Inspection& inspection, const SelectionState& selection,
 /// The judged token's distribution before and after, as bars.
 ChangeSet changeSet(const WhatIf& answer, int rows);
 
-class InspectPage : public QWidget {
+class InspectPage : public QWidget, public RoomyPage {
   Q_OBJECT
  public:
+  /// Rooms of the page: as the mock-ups for 1600 × 1000 and for 1280 × 800, and what is smaller still.
+  enum Room { Wide, Narrow, Compact };
+
   InspectPage(Session& session, Selection& selection, Workspace& workspace, QWidget* parent = nullptr);
   ~InspectPage() override;
 
@@ -97,12 +101,19 @@ class InspectPage : public QWidget {
   void setExportScale(double scale);
   bool capturing() const { return m_capturing; }
   std::vector<Panel*> panels() const { return m_panels; }
-  /// Brings a panel's tab to the front: "matrix", "shares", "model", "steps", "distributions", "change", "lens", "alignment", "recipe".
+  /// Brings a panel to the front: "matrix", "shares", "model", "steps", "recipe", "distributions", "change", "lens", "alignment",
+  /// "cue-score", "what-if", "tokens".
   void showTab(const QString& name);
   /// For the head and layer keys.
   void stepLayer(int by);
   void stepHead(int by);
-  void resetLayout();
+  /// The room there is for the page, whatever it needs: decides how its panels are placed.
+  void setRoom(const QSize& room);
+  Room room() const { return m_room; }
+  int layoutRoom() const override { return m_room; }
+  QHash<int, QByteArray> roomLayouts() const override { return m_roomLayouts; }
+  void setRoomLayouts(const QHash<int, QByteArray>& layouts) override { m_roomLayouts = layouts; }
+  void defaultPlaces() override;
 
  Q_SIGNALS:
   void openRequested();
@@ -152,7 +163,9 @@ class InspectPage : public QWidget {
   InspectionPtr m_inspection, m_besideLook;
   InspectRequest m_sent, m_shownRequest;
   qint64 m_causalId = 0, m_whatIfId = 0;
-  bool m_narrow = false;
+  Room m_room = Wide;
+  bool m_roomGiven = false;  // by the window, which knows more than the page's own size
+  QHash<int, QByteArray> m_roomLayouts;
   QString m_view = QStringLiteral("map");
   double m_exportScale = 2;
   // The capture of a missing site: its cost, and whether it runs. A generation tells answers to old questions apart.
@@ -183,16 +196,16 @@ class InspectPage : public QWidget {
   AlignmentPanel* m_alignment = nullptr;
   CueScorePanel* m_cueScore = nullptr;
   QPlainTextEdit* m_recipe = nullptr;
+  Panel* panel(const char* name) const;
   Panel* m_matrixPanel = nullptr;
-  Panel* m_distributionsPanel = nullptr;
-  Panel* m_alignmentPanel = nullptr;
-  Panel* m_cueScorePanel = nullptr;
+  Panel* m_sharesPanel = nullptr;
+  Panel* m_stepsPanel = nullptr;
+  Panel* m_recipePanel = nullptr;
+  Panel* m_lensPanel = nullptr;
   std::vector<Panel*> m_panels;
   QSplitter* m_columns = nullptr;
   QSplitter* m_left = nullptr;
   QSplitter* m_right = nullptr;
-  QSplitter* m_lower = nullptr;
-  QSplitter* m_lowerRight = nullptr;
 };
 
 }  // namespace cuescope

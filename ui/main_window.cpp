@@ -9,6 +9,7 @@
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QLineEdit>
+#include <QMenuBar>
 #include <QMimeData>
 #include <QPainter>
 #include <QPlainTextEdit>
@@ -25,8 +26,11 @@
 #include "ui/inspect_page.h"
 #include "ui/layouts.h"
 #include "ui/navigator.h"
+#include "ui/navigator_rail.h"
 #include "ui/notice_bar.h"
 #include "ui/page_bar.h"
+#include "ui/page_holder.h"
+#include "ui/panel_mover.h"
 #include "ui/panels/ask_bar.h"
 #include "ui/panels/map_panel.h"
 #include "ui/panels/train_new_run.h"
@@ -41,12 +45,6 @@
 #include "widgets/token_strip.h"
 
 namespace cuescope {
-namespace {
-
-constexpr int kNavigatorWidth = 216;
-
-}  // namespace
-
 MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent), m_session(session) {
   setWindowTitle(QStringLiteral("Cuescope"));
   setAcceptDrops(true);
@@ -59,20 +57,22 @@ MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent),
   m_body->setHandleWidth(1);
   m_body->setChildrenCollapsible(false);
   m_navigator = new Navigator(session, m_workspace);
-  m_navigator->setMinimumWidth(160);
   m_stack = new QStackedWidget;
+  m_stack->setObjectName(QStringLiteral("pages"));
   m_start = new StartPage(session, m_workspace);
   m_inspect = new InspectPage(session, m_selection, m_workspace);
   m_data = new DataPage(session, m_workspace);
-  m_stack->addWidget(m_inspect);
+  m_stack->addWidget(hold(m_inspect));
+  connect(static_cast<PageHolder*>(m_stack->widget(0)), &PageHolder::roomChanged, m_inspect, &InspectPage::setRoom);
   m_stack->addWidget(new QWidget);  // the Train page, when it is first needed
   m_stack->addWidget(new QWidget);  // Rollouts, the same
-  m_stack->addWidget(m_data);
+  m_stack->addWidget(hold(m_data));
   m_stack->addWidget(new QWidget);  // Evaluate, the same
-  m_stack->addWidget(m_start);
+  m_stack->addWidget(hold(m_start));
   m_body->addWidget(m_navigator);
   m_body->addWidget(m_stack);
   m_body->setStretchFactor(1, 1);
+  m_navigatorWidth = kNavigatorWidth;
   m_body->setSizes({kNavigatorWidth, 1384});
   m_timeline = new TimelineBar(session, m_selection);
   m_status = new StatusStrip(session);
@@ -83,8 +83,8 @@ MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent),
   column->addWidget(m_timeline);
   column->addWidget(m_status);
   setCentralWidget(central);
-  m_defaultBody = m_body->saveState();
-  new PanelMover(this);
+  m_mover = new PanelMover(this);
+  connect(m_mover, &PanelMover::moveRequested, this, &MainWindow::choosePanelMove);
   qApp->installEventFilter(new WhatIsThis(this));
   m_palette = new CommandPalette(this);
   m_undo = new QUndoGroup(this);
@@ -142,7 +142,7 @@ void MainWindow::connectSession() {
     m_inspect->ask(request);
   });
   connect(m_navigator, &Navigator::addRequested, this, &MainWindow::openDialog);
-  connect(m_navigator, &Navigator::closeRequested, this, [this] { m_actions["view.navigator"]->trigger(); });
+  connect(m_navigator, &Navigator::railRequested, this, &MainWindow::setRail);
   connect(m_navigator, &Navigator::modelActivated, this, &MainWindow::openPath);
   connect(m_navigator, &Navigator::dataActivated, this, &MainWindow::openPath);
   connect(m_navigator, &Navigator::captureActivated, this, &MainWindow::openPath);
@@ -245,7 +245,7 @@ MainWindow::Page MainWindow::page() const {
 void MainWindow::showStart() {
   m_startShown = true;
   m_bar->setPage(Inspect);
-  m_stack->setCurrentWidget(m_start);
+  m_stack->setCurrentIndex(PageCount);
   refreshUndo();
   refreshActions();
   m_start->cardButton(0)->setFocus();
@@ -467,15 +467,36 @@ void MainWindow::closeEvent(QCloseEvent* event) {
   QMainWindow::closeEvent(event);
 }
 
+void MainWindow::setNavigatorWidth(int width) {
+  m_navigatorWidth = width;
+  if (!m_navigator->isRail()) m_body->setSizes({width, std::max(1, m_body->width() - width - m_body->handleWidth())});
+}
+
+// Folded, the navigator is a rail of icons; its width comes back with it.
+void MainWindow::setRail(bool rail) {
+  if (rail != m_navigator->isRail()) {
+    if (rail) m_navigatorWidth = m_navigator->width();
+    m_navigator->setRail(rail);
+    const int taken = rail ? NavigatorRail::kWidth : m_navigatorWidth;
+    m_body->setSizes({taken, std::max(1, m_body->width() - taken - m_body->handleWidth())});
+  }
+  if (QAction* action = m_actions.value(QStringLiteral("view.navigator"))) action->setChecked(!rail);
+}
+
 void MainWindow::resizeEvent(QResizeEvent* event) {
   QMainWindow::resizeEvent(event);
-  // Below 1400 the navigator gives its room to the page; F9 brings it back.
-  const bool narrow = width() < 1400;
-  if (narrow != m_navigatorHidden) {
-    m_navigatorHidden = narrow;
-    m_navigator->setVisible(!narrow);
-    if (QAction* action = m_actions.value("view.navigator")) action->setChecked(!narrow);
+  if (const int search = width() < 1000 ? 52 : 300; m_search && m_search->width() != search) {
+    m_search->setFixedWidth(search);
+    for (QWidget* words : m_search->findChildren<QWidget*>(QStringLiteral("words"))) words->setVisible(search > 100);
+    // The menu bar asks its corner for its size only when it is resized itself.
+    QResizeEvent again(menuBar()->size(), menuBar()->size());
+    QCoreApplication::sendEvent(menuBar(), &again);
   }
+  // Below 1400 the navigator gives its room to the page; F9 brings it back.
+  const bool narrow = width() < kNarrow;
+  if (narrow == m_narrow) return;
+  m_narrow = narrow;
+  setRail(narrow);
 }
 
 }  // namespace cuescope

@@ -32,6 +32,9 @@ class HelpWindow;
 class Navigator;
 class NoticeBar;
 class PageBar;
+class PageHolder;
+class Panel;
+class PanelMover;
 class SessionFile;
 class StartPage;
 class StatusStrip;
@@ -160,6 +163,10 @@ class MainWindow : public QMainWindow {
   void refreshAction(const QString& name);
   void restoreState();
   void fitScreen();
+  static constexpr int kNarrow = 1400;  // px; below it the navigator folds to a rail
+  static constexpr int kNavigatorWidth = 216;
+  void setRail(bool rail);
+  void setNavigatorWidth(int width);
   void adoptPage();  // the shown page, when it is shown for the first time
   QJsonObject sessionState() const;
   void restoreSession(const QJsonObject& state, const QString& capture);
@@ -181,6 +188,9 @@ class MainWindow : public QMainWindow {
   void leave();  // Esc: text field, tool, comparison; a drag is left by what is dragged
   void openDialog();
   void openForeign(const QString& path);
+  QWidget* pageWidget(int index) const;  // what the holder at this place of the stack holds
+  PageHolder* hold(QWidget* page);
+  void choosePanelMove(Panel* panel);
   void placePage(Page page, QWidget* built);
   void inspectRequest(const InspectRequest& request);
   // main_window_export.cpp
@@ -229,7 +239,9 @@ class MainWindow : public QMainWindow {
   std::unique_ptr<SessionFile> m_sessionFile;
   QTimer* m_autosave = nullptr;
   QHash<const QWidget*, QByteArray> m_defaultLayouts;  // of the pages that were shown, as they were built
-  QByteArray m_defaultBody;
+  int m_navigatorWidth = 0;  // of the whole navigator
+  PanelMover* m_mover = nullptr;
+  QWidget* m_search = nullptr;
   QSize m_fitted;
   QHash<int, QByteArray> m_keptLayouts;  // read from the settings, for pages that are still to be built
   QString m_runsFolder;
@@ -237,7 +249,7 @@ class MainWindow : public QMainWindow {
   bool m_startShown = true;
   bool m_earlierSession = false;  // one is kept that can be reopened
   bool m_whatIfWanted = false;  // the second demo card: the region is set when the answer arrives
-  bool m_navigatorHidden = false;
+  bool m_narrow = false;  // the navigator was folded because the window is
 };
 
 }  // namespace cuescope

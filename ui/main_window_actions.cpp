@@ -2,23 +2,32 @@
 #include <QAction>
 #include <QDialog>
 #include <QFileDialog>
+#include <QHBoxLayout>
+#include <QLabel>
 #include <QMenu>
 #include <QMenuBar>
 #include <QPushButton>
 #include <QSettings>
+#include <QStackedWidget>
 #include <QUndoGroup>
 #include <QWhatsThis>
 
 #include "ui/acts_as.h"
+#include "ui/command_palette.h"
 #include "ui/data_page.h"
 #include "ui/help_window.h"
 #include "ui/inspect_page.h"
+#include "ui/layouts.h"
 #include "ui/main_window.h"
 #include "ui/navigator.h"
 #include "ui/page_view.h"
+#include "ui/panel_mover.h"
 #include "ui/panels/map_panel.h"
+#include "ui/panels/panel.h"
 #include "ui/panels/tokens_panel.h"
 #include "ui/panels/train_page.h"
+#include "widgets/elided_label.h"
+#include "widgets/key_hint.h"
 #include "ui/settings_dialog.h"
 #include "ui/start_page.h"
 #include "ui/status_strip.h"
@@ -96,7 +105,7 @@ void MainWindow::buildActions() {
     add(view, {kNames[i], pages[i], kKeys[i], "Go to this page", [this, i] { setPage(Page(i)); }});
   }
   view->addSeparator();
-  add(view, {"view.navigator", "Navigator", "F9", "Show or hide the navigator", [this] { m_navigator->setVisible(!m_navigator->isVisible()); }, true}).checkedBy([this] { return !m_navigator->isHidden(); });
+  add(view, {"view.navigator", "Navigator", "F9", "The navigator with its trees, or folded to a rail of icons", [this] { setRail(!m_navigator->isRail()); }, true}).checkedBy([this] { return !m_navigator->isRail(); });
   add(view, {"view.full", "Full screen", "F11", "The window alone on the screen", [this] { isFullScreen() ? showNormal() : showFullScreen(); }});
   add(view, {"view.theme", "Light or dark", "Ctrl+Shift+L", "Switch between the light and the dark theme", [this] {
                const auto set = [](ThemeSetting theme) {
@@ -208,6 +217,8 @@ void MainWindow::buildActions() {
                      }});
   }
   windowMenu->addSeparator();
+  add(windowMenu, {"panel.move", "Move panel …", "Ctrl+Alt+P", "Put the panel that has the focus beside another, behind its tabs, or into a window of its own; as dragging its title does", [this] { choosePanelMove(PanelMover::focusedPanel()); }}).at(kPages);
+  windowMenu->addSeparator();
   addPanels(Inspect, m_inspect);
   addPanels(Data, m_data);
   QMenu* help = menu(tr("Help"));
@@ -217,14 +228,55 @@ void MainWindow::buildActions() {
   add(help, {"help.keys", "All shortcuts", "?", "Every action with its keys", [this] { showShortcuts(); }});
   add(help, {"help.what", "What is this?", "Shift+F1", "Click a thing to read what it is", [] { QWhatsThis::enterWhatsThisMode(); }});
 
-  auto* search = new QPushButton(icon(Icon::Search), tr("Search actions, settings, runs, samples   Ctrl+K"));
+  // A box like a field, in the middle of the menu's height; its words elide where the window is narrow.
+  auto* search = new QPushButton;
   search->setToolTip(tr("Any action, setting, run or sample (Ctrl+K)"));
+  search->setAccessibleName(tr("Search actions, settings, runs, samples"));
   search->setFocusPolicy(Qt::TabFocus);
-  search->setFont(uiFont(11));
   search->setFixedHeight(22);
   actsAs(search, "edit.find");
+  auto* inside = new QHBoxLayout(search);
+  inside->setContentsMargins(9, 0, 4, 0);
+  inside->setSpacing(6);
+  auto* glass = new QLabel;
+  glass->setPixmap(icon(Icon::Search).pixmap(14, 14));
+  auto* words = new ElidedLabel(tr("Search actions, settings, runs, samples"));
+  words->setPixelSize(11);
+  words->setTone(ElidedLabel::Tone::Text2);
+  words->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+  auto* hint = new KeyHint(QStringLiteral("Ctrl+K"));
+  for (QWidget* part : {static_cast<QWidget*>(words), static_cast<QWidget*>(hint)}) part->setObjectName(QStringLiteral("words"));
+  for (QWidget* part : {static_cast<QWidget*>(glass), static_cast<QWidget*>(words), static_cast<QWidget*>(hint)}) part->setAttribute(Qt::WA_TransparentForMouseEvents);
+  inside->addWidget(glass);
+  inside->addWidget(words, 1);
+  inside->addWidget(hint);
   connect(search, &QPushButton::clicked, this, &MainWindow::showPalette);
-  menuBar()->setCornerWidget(search, Qt::TopRightCorner);
+  auto* corner = new QWidget;
+  auto* around = new QHBoxLayout(corner);
+  around->setContentsMargins(0, 2, 6, 2);
+  around->addWidget(search);
+  m_search = search;
+  m_search->setFixedWidth(300);
+  menuBar()->setCornerWidget(corner, Qt::TopRightCorner);
+}
+
+// Where a panel could go, in the palette; without a panel it asks for one first.
+void MainWindow::choosePanelMove(Panel* panel) {
+  std::vector<PaletteEntry> entries;
+  const QWidget* shown = pageWidget(m_stack->currentIndex());
+  if (!panel || panel->page() != shown) {
+    if (isMarkedPage(shown))
+      for (Panel* each : panelsOf(shown))
+        if (!each->isClosed()) entries.push_back({tr("Move %1 …").arg(each->titles().value(0)), {}, {}, [this, each] { choosePanelMove(each); }, {}});
+    if (entries.empty()) entries.push_back({tr("This page has no panels to move"), {}, {}, {}, tr("Inspect, Train, Rollouts, Data and Evaluate have them.")});
+    return m_palette->open(std::move(entries), tr("Which panel?"));
+  }
+  const QString name = panel->titles().value(0);
+  for (const PanelMover::Move& move : PanelMover::movesOf(panel))
+    entries.push_back({tr("%1: %2").arg(name, move.words), {}, {}, [this, run = move.run, name, words = move.words] {
+                         if (run()) m_status->say(tr("%1: %2").arg(name, words));
+                       }, {}});
+  m_palette->open(std::move(entries), tr("Move %1").arg(name));
 }
 
 // Every view of every page by two strokes: Ctrl+Alt+E, then a letter.

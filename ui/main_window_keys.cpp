@@ -101,7 +101,7 @@ void MainWindow::refreshActions() {
 // The shown page's stack: a page that owns one takes part, whenever it made it.
 void MainWindow::refreshUndo() {
   if (m_actions.isEmpty()) return;
-  auto* shown = m_stack->currentWidget();
+  auto* shown = pageWidget(m_stack->currentIndex());
   QUndoStack* stack = shown ? shown->findChild<QUndoStack*>() : nullptr;
   if (stack && !m_undo->stacks().contains(stack)) m_undo->addStack(stack);
   m_undo->setActiveStack(stack);

@@ -31,7 +31,7 @@ void reveal(QWidget* control) {
     auto* stack = qobject_cast<QStackedWidget*>(at->parentWidget());
     auto* panel = stack ? qobject_cast<Panel*>(stack->parentWidget()) : nullptr;
     if (panel) panel->setCurrentTab(stack->indexOf(at));
-    if (auto* closed = qobject_cast<Panel*>(at); closed && closed->isHidden()) closed->show();
+    if (auto* hidden = qobject_cast<Panel*>(at)) hidden->bringToFront();
   }
 }
 
@@ -104,15 +104,15 @@ void MainWindow::operate(const QString& name) {
 
 // A closed panel comes back from the Window menu, of whatever page it is.
 void MainWindow::addPanels(Page page, QWidget* built) {
-  static const char* const kKeys[] = {"Alt+1", "Alt+2", "Alt+3", "Alt+4", "Alt+5", "Alt+6", "Alt+7", "Alt+8", "Alt+9"};
+  static const char* const kKeys[] = {"Alt+1", "Alt+2", "Alt+3", "Alt+4", "Alt+5", "Alt+6", "Alt+7", "Alt+8", "Alt+9", "Alt+0", "Alt+Shift+1", "Alt+Shift+2"};
   int at = 0;
   for (Panel* panel : built->findChildren<Panel*>()) {
     const QByteArray name = "panel." + panel->objectName().toLatin1();
     if (m_rules.count(QString::fromLatin1(name))) continue;
     const QByteArray words = tr("Panel %1").arg(panel->title()).toUtf8();
-    add(m_windowMenu, {name.constData(), words.constData(), at < int(std::size(kKeys)) ? kKeys[at] : "", "Show or close this panel; drag its title onto another to change places", [panel] { panel->setVisible(panel->isHidden()); }, true})
+    add(m_windowMenu, {name.constData(), words.constData(), at < int(std::size(kKeys)) ? kKeys[at] : "", "Bring this panel to the front, or close it when it is there; drag its title to move it", [panel] { panel->isInFront() ? panel->setClosed(true) : panel->bringToFront(); }, true})
         .at(on(page))
-        .checkedBy([panel] { return !panel->isHidden(); });
+        .checkedBy([panel] { return panel->isInFront(); });
     ++at;
   }
 }

@@ -9,20 +9,31 @@
 #include "ui/main_window.h"
 #include "ui/navigator.h"
 #include "ui/rollouts_cells.h"
+#include "ui/page_holder.h"
 #include "ui/rollouts_page.h"
 #include "ui/status_strip.h"
 
 namespace cuescope {
+
+PageHolder* MainWindow::hold(QWidget* page) {
+  return new PageHolder(page);
+}
+
+QWidget* MainWindow::pageWidget(int index) const {
+  auto* holder = qobject_cast<PageHolder*>(m_stack->widget(index));
+  return holder ? holder->widget() : m_stack->widget(index);
+}
 
 void MainWindow::placePage(Page page, QWidget* built) {
   for (QLineEdit* field : built->findChildren<QLineEdit*>()) field->setAcceptDrops(false);
   for (QPlainTextEdit* field : built->findChildren<QPlainTextEdit*>()) field->setAcceptDrops(false);
   QWidget* place = m_stack->widget(page);
   const bool shown = m_stack->currentWidget() == place;
-  m_stack->insertWidget(page, built);
+  PageHolder* holder = hold(built);
+  m_stack->insertWidget(page, holder);
   m_stack->removeWidget(place);
   place->deleteLater();
-  if (shown) m_stack->setCurrentWidget(built);
+  if (shown) m_stack->setCurrentWidget(holder);
   bindControls(built);
   addPanels(page, built);
 }

@@ -33,7 +33,7 @@ namespace {
 
 constexpr int kAutosaveMs = 4000;  // with the write itself well under the ten seconds that may be lost
 constexpr int kRunLimit = 20;
-constexpr quint32 kLayoutMagic = 0x43554c57;  // CULW
+constexpr quint32 kLayoutMagic = 0x43554c58;  // CULX: the navigator folds
 
 QString settingsName(const QString& layout) {
   return QStringLiteral("layouts/") + QString::fromLatin1(layout.toUtf8().toPercentEncoding());
@@ -62,7 +62,7 @@ SelectionState selectionFrom(const QJsonObject& json) {
 void MainWindow::fitScreen() {
   const QMargins frame = windowHandle() ? windowHandle()->frameMargins() : QMargins();
   const QRect room = screen()->availableGeometry() - QMargins(0, 0, frame.left() + frame.right(), frame.top() + frame.bottom());
-  setMinimumSize(std::min(1000, room.width()), std::min(640, room.height()));
+  setMinimumSize(std::min(640, room.width()), std::min(440, room.height()));
   if (isMaximized() || isFullScreen()) return;
   resize(std::min(width(), room.width()), std::min(height(), room.height()));
   QRect at(pos(), size());
@@ -97,10 +97,11 @@ void MainWindow::saveState() {
 
 // Pages are built when they are first needed: their default places are known then, and what is kept for them applies then.
 void MainWindow::adoptPage() {
-  QWidget* shown = m_stack->currentWidget();
-  if (!shown || m_defaultLayouts.contains(shown)) return;
-  m_defaultLayouts.insert(shown, layoutOf(shown));
   const int index = m_stack->currentIndex();
+  QWidget* shown = pageWidget(index);
+  if (!shown || m_defaultLayouts.contains(shown)) return;
+  markPage(shown);
+  m_defaultLayouts.insert(shown, layoutOf(shown));
   if (m_keptLayouts.contains(index)) applyLayout(shown, m_keptLayouts.take(index));
 }
 
@@ -110,8 +111,9 @@ QByteArray MainWindow::layoutState() const {
   out.setVersion(QDataStream::Qt_6_4);
   QHash<int, QByteArray> pages = m_keptLayouts;
   for (int i = 0; i < PageCount; ++i)
-    if (QWidget* page = m_stack->widget(i); m_defaultLayouts.contains(page)) pages[i] = layoutOf(page);
-  out << kLayoutMagic << m_body->saveState() << !m_navigator->isHidden() << pages;
+    if (QWidget* page = pageWidget(i); m_defaultLayouts.contains(page)) pages[i] = layoutOf(page);
+  // What was folded for want of room is not folded by choice.
+  out << kLayoutMagic << qint32(m_navigator->isRail() ? m_navigatorWidth : m_navigator->width()) << (m_narrow || !m_navigator->isRail()) << pages;
   return bytes;
 }
 
@@ -119,19 +121,18 @@ bool MainWindow::restoreLayoutState(const QByteArray& state) {
   QDataStream in(state);
   in.setVersion(QDataStream::Qt_6_4);
   quint32 magic = 0;
-  QByteArray body;
+  qint32 navigatorWidth = 0;
   bool navigator = true;
   QHash<int, QByteArray> pages;
-  in >> magic >> body >> navigator >> pages;
-  if (in.status() != QDataStream::Ok || magic != kLayoutMagic) return false;
-  m_body->restoreState(body);
-  m_body->setHandleWidth(1);
-  if (width() >= 1400) m_navigator->setVisible(navigator);
+  in >> magic >> navigatorWidth >> navigator >> pages;
+  if (in.status() != QDataStream::Ok || magic != kLayoutMagic || navigatorWidth < 100 || navigatorWidth > 2000) return false;
+  setNavigatorWidth(navigatorWidth);
+  if (width() >= kNarrow) setRail(!navigator);
   bool all = true;
   m_keptLayouts.clear();
   for (auto it = pages.begin(); it != pages.end(); ++it) {
     if (it.key() < 0 || it.key() >= PageCount) continue;
-    QWidget* page = m_stack->widget(it.key());
+    QWidget* page = pageWidget(it.key());
     if (m_defaultLayouts.contains(page)) all = applyLayout(page, it.value()) && all;
     else m_keptLayouts.insert(it.key(), it.value());
   }
@@ -168,12 +169,17 @@ void MainWindow::removeLayout(const QString& name) {
 
 void MainWindow::resetLayout() {
   m_keptLayouts.clear();
-  m_body->restoreState(m_defaultBody);
-  m_body->setHandleWidth(1);
-  m_navigator->setVisible(width() >= 1400);
-  for (int i = 0; i < m_stack->count(); ++i)
-    if (QWidget* page = m_stack->widget(i); m_defaultLayouts.contains(page)) applyLayout(page, m_defaultLayouts[page]);
-  m_inspect->resetLayout();
+  setRail(width() < kNarrow);
+  setNavigatorWidth(kNavigatorWidth);
+  for (int i = 0; i < m_stack->count(); ++i) {
+    QWidget* page = pageWidget(i);
+    if (auto* roomy = dynamic_cast<RoomyPage*>(page)) {
+      roomy->setRoomLayouts({});
+      roomy->defaultPlaces();
+    } else if (m_defaultLayouts.contains(page)) {
+      applyLayout(page, m_defaultLayouts[page]);
+    }
+  }
 }
 
 void MainWindow::nameLayout() {

@@ -14,6 +14,7 @@
 #include <algorithm>
 
 #include "ui/models/navigator_model.h"
+#include "ui/navigator_rail.h"
 #include "ui/panels/panel.h"
 #include "widgets/elided_label.h"
 #include "widgets/icons.h"
@@ -69,10 +70,14 @@ class NavigatorDelegate : public QStyledItemDelegate {
 }  // namespace
 
 Navigator::Navigator(Session& session, Workspace& workspace, QWidget* parent) : QWidget(parent), m_workspace(workspace) {
-  auto* column = new QVBoxLayout(this);
+  auto* both = new QHBoxLayout(this);
+  both->setContentsMargins(0, 0, 0, 0);
+  m_whole = new QWidget;
+  both->addWidget(m_whole);
+  auto* column = new QVBoxLayout(m_whole);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
-  auto* head = new Strip(26, Strip::Ground::Window, this);
+  auto* head = new Strip(26, Strip::Ground::Window);
   auto* title = new ElidedLabel(tr("Navigator"));
   title->setPixelSize(12, QFont::DemiBold);
   head->row()->addWidget(title, 1);
@@ -91,7 +96,7 @@ Navigator::Navigator(Session& session, Workspace& workspace, QWidget* parent) : 
   };
   auto* filter = button(Icon::Filter, tr("Filter the navigator"), true);
   auto* add = button(Icon::Add, tr("Open a model, data file, run or capture (Ctrl+O)"), false);
-  auto* close = button(Icon::Close, tr("Hide the navigator (F9)"), false);
+  auto* close = button(Icon::Close, tr("Fold the navigator to its icons (F9)"), false);
   m_filter = new QLineEdit;
   m_filter->setToolTip(tr("Shows only the entries whose name contains these words"));
   m_filter->setPlaceholderText(tr("Filter by name"));
@@ -127,7 +132,14 @@ Navigator::Navigator(Session& session, Workspace& workspace, QWidget* parent) : 
   });
   connect(m_filter, &QLineEdit::textChanged, m_model, &NavigatorModel::setFilter);
   connect(add, &QToolButton::clicked, this, &Navigator::addRequested);
-  connect(close, &QToolButton::clicked, this, &Navigator::closeRequested);
+  connect(close, &QToolButton::clicked, this, [this] { Q_EMIT railRequested(true); });
+  m_rail = new NavigatorRail(m_model);
+  m_rail->hide();
+  both->addWidget(m_rail);
+  connect(m_rail, &NavigatorRail::activated, this, &Navigator::activate);
+  connect(m_rail, &NavigatorRail::addRequested, this, &Navigator::addRequested);
+  connect(m_rail, &NavigatorRail::openRequested, this, [this] { Q_EMIT railRequested(false); });
+  setRail(false);
   connect(m_model, &QAbstractItemModel::modelReset, m_tree, &QTreeView::expandAll);
   connect(m_tree, &QTreeView::activated, this, &Navigator::activate);
   connect(m_tree, &QTreeView::clicked, this, [this](const QModelIndex& index) {
@@ -136,6 +148,14 @@ Navigator::Navigator(Session& session, Workspace& workspace, QWidget* parent) : 
       Q_EMIT runChosen(index.data().toString());
   });
   connect(m_tree, &QTreeView::customContextMenuRequested, this, &Navigator::menu);
+}
+
+void Navigator::setRail(bool rail) {
+  m_isRail = rail;
+  m_whole->setVisible(!rail);
+  m_rail->setVisible(rail);
+  setMinimumWidth(rail ? NavigatorRail::kWidth : 160);
+  setMaximumWidth(rail ? NavigatorRail::kWidth : 480);
 }
 
 void Navigator::activate(const QModelIndex& index) {

@@ -1,4 +1,5 @@
-// Navigator: four trees with counts at the left edge, a filter, and what may be dropped. Hides to nothing with F9. UI thread.
+// Navigator: four trees with counts at the left edge, a filter, and what may be dropped; or, in a narrow window and with F9, a rail
+// of 38 px with an icon for each tree. UI thread.
 #pragma once
 
 #include <QWidget>
@@ -9,6 +10,7 @@ class QTreeView;
 namespace cuescope {
 
 class NavigatorModel;
+class NavigatorRail;
 class Session;
 class Workspace;
 
@@ -19,6 +21,9 @@ class Navigator : public QWidget {
   NavigatorModel* model() const { return m_model; }
   QTreeView* tree() const { return m_tree; }
   void selectRun(const QString& name);
+  void setRail(bool rail);
+  bool isRail() const { return m_isRail; }
+  NavigatorRail* rail() const { return m_rail; }
 
  Q_SIGNALS:
   /// A row was opened (double click or Enter) or chosen; runs give their name, others their path.
@@ -28,7 +33,7 @@ class Navigator : public QWidget {
   void runActivated(const QString& name);
   void captureActivated(const QString& path);
   void addRequested();
-  void closeRequested();
+  void railRequested(bool rail);
 
  protected:
   void paintEvent(QPaintEvent* event) override;
@@ -40,6 +45,9 @@ class Navigator : public QWidget {
   NavigatorModel* m_model = nullptr;
   QTreeView* m_tree = nullptr;
   QLineEdit* m_filter = nullptr;
+  QWidget* m_whole = nullptr;
+  NavigatorRail* m_rail = nullptr;
+  bool m_isRail = false;
 };
 
 }  // namespace cuescope

@@ -3,6 +3,8 @@
 #include <QFocusEvent>
 #include <QHBoxLayout>
 #include <QKeyEvent>
+#include <QLabel>
+#include <QMenu>
 #include <QMouseEvent>
 #include <QPainter>
 #include <QSignalBlocker>
@@ -27,10 +29,11 @@ SelectionCell::SelectionCell(const QString& caption, QWidget* parent) : QAbstrac
 void SelectionCell::setValue(const QString& value) {
   const QString next = value.isEmpty() ? tr("none") : value;
   if (next == m_value) return;
+  const QSize before = m_value.isEmpty() ? QSize() : sizeHint();
   m_value = next;
   setToolTip(tr("%1: %2").arg(m_caption, m_value));
   setAccessibleName(tr("%1 %2").arg(m_caption, m_value));
-  updateGeometry();
+  if (sizeHint() != before) updateGeometry();
   update();
 }
 
@@ -62,14 +65,28 @@ void SelectionCell::paintEvent(QPaintEvent*) {
   if (hasFocus()) paintFocusRing(painter, QRectF(rect()).adjusted(3, 3, -3, -3), c);
 }
 
-PageBar::PageBar(const QStringList& pages, QWidget* parent) : QWidget(parent), m_pages(pages) {
-  setFixedHeight(kHeight);
+PageBar::PageBar(const QStringList& pages, QWidget* parent) : Strip(kHeight, Ground::Window, parent), m_pages(pages) {
   setFocusPolicy(Qt::TabFocus);
   setAccessibleName(tr("Pages"));
-  auto* row = new QHBoxLayout(this);
+  QHBoxLayout* row = this->row();
   row->setContentsMargins(tab(int(pages.size()) - 1).right() + 16, 0, 6, 0);
   row->setSpacing(0);
   row->addStretch(1);
+  auto* title = new QLabel(tr("Selection"));
+  title->setProperty("tone", "3");
+  title->setFont(uiFont(11));
+  title->setContentsMargins(0, 0, 8, 0);
+  m_more = new QToolButton;
+  m_more->setIcon(icon(Icon::More));
+  m_more->setAutoRaise(true);
+  m_more->setFixedSize(24, 24);
+  m_more->setToolTip(tr("More of the selection"));
+  m_more->setAccessibleName(tr("More of the selection"));
+  m_more->setPopupMode(QToolButton::InstantPopup);
+  auto* menu = new QMenu(m_more);
+  m_more->setMenu(menu);
+  row->addWidget(title);
+  row->addWidget(m_more);
   const char* const captions[] = {"Run", "Step", "Sample", "Token", "Site", "Layer", "Head"};
   for (int i = 0; i < 7; ++i) {
     auto* cell = new SelectionCell(tr(captions[i]), this);
@@ -86,6 +103,16 @@ PageBar::PageBar(const QStringList& pages, QWidget* parent) : QWidget(parent), m
   row->addSpacing(6);
   row->addWidget(m_pin);
   connect(m_pin, &QToolButton::toggled, this, &PageBar::pinChanged);
+  connect(menu, &QMenu::aboutToShow, this, [this, menu] {
+    menu->clear();
+    for (int i = 0; i < int(m_cells.size()); ++i)
+      if (m_cells[std::size_t(i)]->isHidden()) connect(menu->addAction(m_cells[std::size_t(i)]->accessibleName()), &QAction::triggered, this, [this, i] { Q_EMIT partChosen(i); });
+  });
+  // The run is named by the navigator and the timeline, site, layer and head by the page: they go first.
+  setMore(m_more);
+  giveWay(title, 1);
+  int order = 1;
+  for (const int part : {0, 4, 2, 5, 6, 3, 1}) giveWay(m_cells[std::size_t(part)], ++order);
 }
 
 bool PageBar::pinned() const {

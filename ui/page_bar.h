@@ -1,5 +1,6 @@
 // PageBar: the five pages at the left, the selection bar at the right: Run, Step, Sample, Token, Site, Layer, Head. A part that
-// the page ignores is dimmed, not hidden. A click on a part opens the palette with its choices. UI thread.
+// the page ignores is dimmed, not hidden. A click on a part opens the palette with its choices. In a narrow window parts give way
+// and stand in a menu. UI thread.
 #pragma once
 
 #include <QAbstractButton>
@@ -7,6 +8,7 @@
 #include <QWidget>
 #include <vector>
 
+#include "ui/panels/panel.h"
 #include "ui/selection.h"
 
 class QToolButton;
@@ -32,7 +34,7 @@ class SelectionCell : public QAbstractButton {
   bool m_dimmed = false;
 };
 
-class PageBar : public QWidget {
+class PageBar : public Strip {
   Q_OBJECT
  public:
   PageBar(const QStringList& pages, QWidget* parent = nullptr);
@@ -42,6 +44,7 @@ class PageBar : public QWidget {
   SelectionCell* cell(int part) const { return m_cells[std::size_t(part)]; }
   bool pinned() const;
   void setPinned(bool pinned);  // of the page that is shown; no signal
+  QToolButton* moreButton() const { return m_more; }
   QRect tab(int index) const;
 
  Q_SIGNALS:
@@ -61,6 +64,7 @@ class PageBar : public QWidget {
   int m_page = 0;
   std::vector<SelectionCell*> m_cells;
   QToolButton* m_pin = nullptr;
+  QToolButton* m_more = nullptr;
 };
 
 }  // namespace cuescope

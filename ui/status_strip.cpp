@@ -52,9 +52,8 @@ MemoryUse memoryUse() {
   return use;
 }
 
-StatusStrip::StatusStrip(Session& session, QWidget* parent) : QWidget(parent), m_session(session) {
-  setFixedHeight(24);
-  auto* row = new QHBoxLayout(this);
+StatusStrip::StatusStrip(Session& session, QWidget* parent) : Strip(24, Ground::Window, parent), m_session(session) {
+  QHBoxLayout* row = this->row();
   row->setContentsMargins(8, 0, 8, 0);
   row->setSpacing(12);
   m_task = new TaskProgress;
@@ -78,6 +77,10 @@ StatusStrip::StatusStrip(Session& session, QWidget* parent) : QWidget(parent), m
   row->addWidget(m_queue);
   row->addWidget(m_memory);
   row->addWidget(m_device);
+  // What is computed and the demo mark stay; the rest stands on the Start page too.
+  giveWay(m_queue, 1);
+  giveWay(m_device, 2);
+  giveWay(m_memory, 3);
   m_forget = new QTimer(this);
   m_forget->setSingleShot(true);
   connect(m_forget, &QTimer::timeout, this, [this] {

@@ -1,7 +1,7 @@
 // StatusStrip: what is computed now with cancel, the demo mark, queue, memory, device. 24 px at the foot of the window. UI thread.
 #pragma once
 
-#include <QWidget>
+#include "ui/panels/panel.h"
 
 class QLabel;
 class QTimer;
@@ -11,7 +11,7 @@ namespace cuescope {
 class Session;
 class TaskProgress;
 
-class StatusStrip : public QWidget {
+class StatusStrip : public Strip {
   Q_OBJECT
  public:
   explicit StatusStrip(Session& session, QWidget* parent = nullptr);

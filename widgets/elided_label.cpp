@@ -38,6 +38,8 @@ void ElidedLabel::setMono(bool mono) {
 }
 void ElidedLabel::setTone(Tone tone) { m_tone = tone, update(); }
 
+void ElidedLabel::setWholeDim(bool whole) { m_wholeDim = whole, update(); }
+
 QFont ElidedLabel::labelFont() const { return m_mono ? monoFont(m_pixels, m_weight) : uiFont(m_pixels, m_weight); }
 QFont ElidedLabel::dimFont() const { return m_mono ? monoFont(m_pixels) : uiFont(std::min(m_pixels, 12)); }
 
@@ -68,7 +70,8 @@ void ElidedLabel::paintEvent(QPaintEvent*) {
   painter.setPen(!isEnabled() || m_tone == Tone::Text3 ? c.text3 : m_tone == Tone::Text2 ? c.text2 : c.text);
   const WordMetrics dims(dimFont());
   const double first = metrics.horizontalAdvance(shown), rest = width() - first - 8;
-  const QString dim = m_dim.isEmpty() || rest < 12 ? QString() : dims.elidedText(m_dim, Qt::ElideRight, rest);
+  const bool none = m_dim.isEmpty() || rest < 12 || (m_wholeDim && dims.horizontalAdvance(m_dim) > rest);
+  const QString dim = none ? QString() : dims.elidedText(m_dim, Qt::ElideRight, rest);
   const double total = first + (dim.isEmpty() ? 0 : 8 + dims.horizontalAdvance(dim));
   const double x = m_alignment & Qt::AlignRight ? width() - total : m_alignment & Qt::AlignHCenter ? (width() - total) / 2 : 0;
   paintWords(painter, QRectF(x, 0, first + 1, height()), Qt::AlignLeft | Qt::AlignVCenter, shown);

@@ -23,6 +23,8 @@ class ElidedLabel : public QWidget {
   void setMono(bool mono);
   enum class Tone { Text, Text2, Text3 };
   void setTone(Tone tone);
+  /// The second part is shown whole or not at all.
+  void setWholeDim(bool whole);
   bool isElided() const;
 
   QSize sizeHint() const override;
@@ -41,7 +43,7 @@ class ElidedLabel : public QWidget {
   Qt::Alignment m_alignment = Qt::AlignLeft;
   int m_pixels = 12;
   QFont::Weight m_weight = QFont::Normal;
-  bool m_mono = false;
+  bool m_mono = false, m_wholeDim = false;
   Tone m_tone = Tone::Text;
 };
 

@@ -1,8 +1,10 @@
 #include "ui/panels/alignment_panel.h"
 
 #include <QHBoxLayout>
+#include <QLabel>
 #include <QPainter>
 #include <QPlainTextEdit>
+#include <QScrollArea>
 #include <QTextCursor>
 #include <QVBoxLayout>
 #include <map>
@@ -11,12 +13,15 @@
 #include "ui/panels/panel.h"
 #include "widgets/elided_label.h"
 #include "widgets/empty_panel.h"
+#include "widgets/icons.h"
 #include "widgets/theme.h"
 #include "widgets/words.h"
 
 namespace cuescope {
 
 namespace {
+
+constexpr int kPromptHeight = 132;  // eight lines, enough for a short prompt
 
 QColor partColor(int kind, const Colors& c) {
   return kind == 0 ? c.control : kind == 1 ? c.lineStrong : kind == 2 ? c.conditions[1] : c.conditions[0];
@@ -80,12 +85,29 @@ class SequenceLegend : public QWidget {
 }  // namespace
 
 AlignmentPanel::AlignmentPanel(QWidget* parent) : QWidget(parent) {
-  auto* column = new QVBoxLayout(this);
-  column->setContentsMargins(8, 6, 8, 0);
-  column->setSpacing(4);
+  auto* content = new QWidget;
+  auto* all = new QVBoxLayout(content);
+  all->setContentsMargins(0, 6, 0, 0);
+  all->setSpacing(4);
+  auto* verdict = new QHBoxLayout;
+  verdict->setContentsMargins(8, 0, 8, 0);
+  verdict->setSpacing(6);
+  m_mark = new QLabel;
+  m_mark->setFixedSize(16, 16);
   m_verdict = new ElidedLabel;
   m_verdict->setPixelSize(12, QFont::DemiBold);
-  column->addWidget(m_verdict);
+  verdict->addWidget(m_mark);
+  verdict->addWidget(m_verdict, 1);
+  all->addLayout(verdict);
+  m_body = new QWidget;
+  all->addWidget(m_body, 1);
+  all->addStretch(0);
+  auto* whole = new QVBoxLayout(m_body);
+  whole->setContentsMargins(0, 0, 0, 0);
+  whole->setSpacing(6);
+  auto* column = new QVBoxLayout;
+  column->setContentsMargins(8, 0, 8, 0);
+  column->setSpacing(4);
   for (int i = 0; i < 2; ++i) {
     m_titles[i] = new ElidedLabel;
     m_titles[i]->setPixelSize(11);
@@ -103,25 +125,30 @@ AlignmentPanel::AlignmentPanel(QWidget* parent) : QWidget(parent) {
     m_texts[i]->setReadOnly(true);
     m_texts[i]->setFont(monoFont(11));
     m_texts[i]->setTabChangesFocus(true);
-    m_texts[i]->setMinimumHeight(60);
+    m_texts[i]->setMinimumHeight(kPromptHeight);
     m_texts[i]->setAccessibleName(i == 0 ? tr("Prompt of the student") : tr("Prompt of the teacher with the cue"));
     texts->addWidget(m_texts[i]);
   }
   column->addLayout(texts, 1);
+  whole->addLayout(column, 1);
   m_table = new FactTable;
   m_table->setHeader({tr("Check"), tr("Student"), tr("Teacher")});
   m_table->setAccessibleName(tr("Alignment of the prompts"));
-  auto* tableRow = new QHBoxLayout;
-  tableRow->setContentsMargins(0, 0, 0, 0);
-  tableRow->addWidget(m_table);
-  column->addLayout(tableRow);
+  whole->addWidget(m_table);
   m_boundary = new FactTable;
   m_boundary->setHeader({tr("Boundary"), tr("Student"), tr("Teacher")});
   m_boundary->setAccessibleName(tr("Positions and ids around the first response token"));
-  auto* boundaryRow = new QHBoxLayout;
-  boundaryRow->setContentsMargins(0, 0, 0, 0);
-  boundaryRow->addWidget(m_boundary);
-  column->addLayout(boundaryRow);
+  whole->addWidget(m_boundary);
+  // A low dock shows the verdict and the prompts; the tables are reached below them.
+  auto* area = new QScrollArea;
+  area->setWidgetResizable(true);
+  area->setFrameShape(QFrame::NoFrame);
+  area->setFocusPolicy(Qt::NoFocus);
+  area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  area->setWidget(content);
+  auto* outer = new QVBoxLayout(this);
+  outer->setContentsMargins(0, 0, 0, 0);
+  outer->addWidget(area);
   setInspection({});
 }
 
@@ -147,6 +174,8 @@ void AlignmentPanel::showPrompt(QPlainTextEdit* view, const RenderedPrompt& prom
 
 void AlignmentPanel::setInspection(const InspectionPtr& inspection) {
   m_inspection = inspection;
+  m_mark->setVisible(inspection != nullptr);
+  m_body->setVisible(inspection != nullptr);
   if (!inspection) {
     m_verdict->setText(tr("No answer yet"), tr("the prompts appear with it"));
     m_table->setRows({});
@@ -160,6 +189,7 @@ void AlignmentPanel::setInspection(const InspectionPtr& inspection) {
   }
   const Alignment alignment = alignmentOf(*inspection);
   const int n = int(inspection->response.size());
+  m_mark->setPixmap(icon(alignment.aligned ? Icon::Check : Icon::Cross, alignment.aligned ? colors().text : colors().danger).pixmap(QSize(16, 16), devicePixelRatioF()));
   m_verdict->setText(alignment.verdict, inspection->hasTeacher ? tr("%1 response ids in both prompts").arg(n) : tr("choose a teacher to compare prompts"));
   m_titles[0]->setText(tr("Student, prompt %1 tokens").arg(inspection->studentPrompt.responseBegin()));
   m_titles[1]->setText(inspection->hasTeacher ? tr("Teacher + cue, prompt %1 tokens").arg(inspection->teacherPrompt.responseBegin()) : tr("No teacher"));
@@ -190,7 +220,8 @@ void AlignmentPanel::changeEvent(QEvent* event) {
 }
 
 CueScorePanel::CueScorePanel(QWidget* parent) : QWidget(parent) {
-  auto* column = new QVBoxLayout(this);
+  auto* content = new QWidget;
+  auto* column = new QVBoxLayout(content);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
   m_table = new FactTable;
@@ -205,6 +236,15 @@ CueScorePanel::CueScorePanel(QWidget* parent) : QWidget(parent) {
   column->addWidget(m_sites);
   column->addWidget(m_empty);
   column->addStretch(1);
+  auto* area = new QScrollArea;
+  area->setWidgetResizable(true);
+  area->setFrameShape(QFrame::NoFrame);
+  area->setFocusPolicy(Qt::NoFocus);
+  area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  area->setWidget(content);
+  auto* outer = new QVBoxLayout(this);
+  outer->setContentsMargins(0, 0, 0, 0);
+  outer->addWidget(area);
   setMap({}, {});
 }
 
@@ -212,6 +252,8 @@ void CueScorePanel::setMap(const InspectionPtr& inspection, const MapSlice& map)
   const auto score = inspection ? cueScore(*inspection, map) : std::nullopt;
   m_table->setVisible(score.has_value());
   m_empty->setVisible(!score.has_value());
+  if (!inspection) m_empty->setText(tr("No answer yet."), tr("The map's score against the evidence boxes comes with it."));
+  else if (!score) m_empty->setText(tr("No evidence boxes in this row."), tr("The demo's scenes have them; a picture of your own has none."));
   std::map<Site, EvidenceScore> best;
   if (inspection)
     for (const EvidenceScore& each : inspection->evidenceScores)

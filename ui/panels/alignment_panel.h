@@ -6,6 +6,7 @@
 
 #include "ui/inspection_view.h"
 
+class QLabel;
 class QPlainTextEdit;
 
 namespace cuescope {
@@ -47,6 +48,8 @@ class AlignmentPanel : public QWidget {
  private:
   void showPrompt(QPlainTextEdit* view, const RenderedPrompt& prompt);
   InspectionPtr m_inspection;
+  QLabel* m_mark = nullptr;
+  QWidget* m_body = nullptr;  // all but the verdict
   ElidedLabel* m_verdict = nullptr;
   ElidedLabel* m_titles[2] = {nullptr, nullptr};
   SequenceBar* m_bars[2] = {nullptr, nullptr};

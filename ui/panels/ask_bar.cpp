@@ -13,6 +13,7 @@
 #include "ui/panels/panel.h"
 #include "ui/workspace.h"
 #include "widgets/elided_label.h"
+#include "widgets/fitted_combo.h"
 #include "widgets/icons.h"
 
 namespace cuescope {
@@ -30,6 +31,14 @@ QLabel* caption(const QString& text, QWidget* buddy) {
   return label;
 }
 
+// A caption that stands inside its chooser when the row is too narrow for both.
+QLabel* caption(const QString& text, FittedCombo* box) {
+  auto* label = new QLabel(text);
+  label->setProperty("tone", "2");
+  box->setCaption(label);
+  return label;
+}
+
 }  // namespace
 
 AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_workspace(workspace) {
@@ -37,24 +46,27 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
   auto* who = new Strip(32, Strip::Ground::Panel, this);
-  m_student = new QComboBox;
+  auto* student = new FittedCombo;
+  auto* teacher = new FittedCombo;
+  auto* beside = new FittedCombo;
+  m_student = student;
   m_student->setAccessibleName(tr("Student"));
   m_student->setToolTip(tr("The model that answers and whose attention is shown"));
-  m_teacher = new QComboBox;
+  m_teacher = teacher;
   m_teacher->setAccessibleName(tr("Teacher"));
   m_teacher->setToolTip(tr("The model that scores the student's answer, with the cue and without it"));
-  m_beside = new QComboBox;
+  m_beside = beside;
   m_beside->setAccessibleName(tr("Beside"));
   m_beside->setToolTip(tr("Another student that reads the same response: its map, log-probabilities and distributions stand beside this one's and follow the selection"));
   for (QComboBox* box : {m_student, m_teacher, m_beside}) {
-    box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-    box->setMinimumContentsLength(8);
-    box->setMaximumWidth(190);
+    box->setMaximumWidth(240);
     box->setWhatsThis(box->toolTip());
   }
   m_picture = new ElidedLabel(tr("no picture"));
   m_picture->setElide(Qt::ElideMiddle);
   m_picture->setTone(ElidedLabel::Tone::Text3);
+  m_picture->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+  m_picture->setMinimumWidth(48);
   auto* open = new QToolButton;
   open->setIcon(icon(Icon::Image));
   open->setAutoRaise(true);
@@ -67,17 +79,18 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   m_add->setToolTip(tr("Add a picture or a video to the same question"));
   m_add->setAccessibleName(tr("Add a picture"));
   connect(m_add, &QToolButton::clicked, this, &AskBar::addRequested);
-  who->row()->addWidget(caption(tr("Student"), m_student));
-  who->row()->addWidget(m_student);
-  who->row()->addSpacing(8);
-  who->row()->addWidget(caption(tr("Teacher"), m_teacher));
-  who->row()->addWidget(m_teacher);
-  who->row()->addWidget(caption(tr("Beside"), m_beside));
-  who->row()->addWidget(m_beside);
+  QLabel* captions[] = {caption(tr("Student"), student), caption(tr("Teacher"), teacher), caption(tr("Beside"), beside)};
   who->row()->setSpacing(6);
+  who->row()->addWidget(captions[0]);
+  who->row()->addWidget(m_student);
+  who->row()->addWidget(captions[1]);
+  who->row()->addWidget(m_teacher);
+  who->row()->addWidget(captions[2]);
+  who->row()->addWidget(m_beside);
   who->row()->addWidget(open);
   who->row()->addWidget(m_add);
   who->row()->addWidget(m_picture, 1);
+  for (int i = 0; i < 3; ++i) who->giveWay(captions[i], 3 - i);
 
   auto* what = new Strip(32, Strip::Ground::Panel, this);
   m_question = new QLineEdit;
@@ -91,11 +104,17 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   m_ask = new QPushButton(tr("Ask"));
   m_ask->setProperty("primary", true);
   m_ask->setDefault(true);
-  what->row()->addWidget(caption(tr("Question"), m_question));
+  QLabel* questionCaption = caption(tr("Question"), m_question);
+  QLabel* cueCaption = caption(tr("Cue"), m_cue);
+  what->row()->setSpacing(6);
+  what->row()->addWidget(questionCaption);
   what->row()->addWidget(m_question, 3);
-  what->row()->addWidget(caption(tr("Cue"), m_cue));
+  what->row()->addWidget(cueCaption);
   what->row()->addWidget(m_cue, 2);
   what->row()->addWidget(m_ask);
+  for (QLineEdit* field : {m_question, m_cue}) field->setMinimumWidth(110);
+  what->giveWay(questionCaption, 1);
+  what->giveWay(cueCaption, 2);
   column->addWidget(who);
   column->addWidget(what);
 
@@ -115,8 +134,8 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   fillModels();
   const QString weak = m_workspace.demoModel(QStringLiteral("weak"));
   if (!weak.isEmpty()) setStudent(weak);
-  const QString teacher = m_workspace.demoModel(QStringLiteral("teacher"));
-  if (!teacher.isEmpty()) setTeacher(teacher);
+  const QString strong = m_workspace.demoModel(QStringLiteral("teacher"));
+  if (!strong.isEmpty()) setTeacher(strong);
 }
 
 void AskBar::fillModels() {

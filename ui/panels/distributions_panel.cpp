@@ -97,15 +97,11 @@ DistributionsPanel::DistributionsPanel(Selection& selection, QWidget* parent) : 
   m_bars->setWhatsThis(tr("The likeliest next tokens under each condition."));
   m_bars->setAccessibleName(tr("Next-token distributions"));
   m_bars->setEmptyText(tr("No distributions yet. They come with the answer."));
-  auto* area = m_area = new QScrollArea;
-  area->setWidgetResizable(true);
-  area->setFrameShape(QFrame::NoFrame);
-  area->setWidget(m_bars);
-  area->setFocusPolicy(Qt::NoFocus);
   m_gapTitle = new ElidedLabel;
   m_gapTitle->setPixelSize(11);
   m_gapTitle->setTone(ElidedLabel::Tone::Text2);
-  auto* gapLine = new Strip(24, Strip::Ground::Panel, this);
+  auto* gapLine = new Strip(24, Strip::Ground::Panel);
+  m_gapLine = gapLine;
   gapLine->row()->addWidget(m_gapTitle, 1);
   m_split = new GapSplit;
   m_table = new FactTable;
@@ -113,13 +109,25 @@ DistributionsPanel::DistributionsPanel(Selection& selection, QWidget* parent) : 
   m_table->setAccessibleName(tr("Log-probability and entropy by condition"));
   m_divergences = new FactTable;
   m_divergences->setAccessibleName(tr("Divergences"));
+  // One thing that scrolls: in a low dock the bars come first, and the numbers are reached below them.
+  auto* content = new QWidget;
+  auto* facts = m_facts = new QVBoxLayout(content);
+  facts->setContentsMargins(0, 0, 0, 0);
+  facts->setSpacing(0);
+  facts->addWidget(m_bars);
+  facts->addWidget(gapLine);
+  facts->addWidget(m_split);
+  facts->addWidget(m_table);
+  facts->addWidget(m_divergences);
+  facts->addStretch(1);
+  auto* area = new QScrollArea;
+  area->setWidgetResizable(true);
+  area->setFrameShape(QFrame::NoFrame);
+  area->setWidget(content);
+  area->setFocusPolicy(Qt::NoFocus);
+  area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   column->addWidget(head);
-  column->addWidget(area, 1000);
-  column->addWidget(gapLine);
-  column->addWidget(m_split);
-  column->addWidget(m_table);
-  column->addWidget(m_divergences);
-  column->addStretch(1);  // what is over stays at the foot: the facts belong to the bars
+  column->addWidget(area, 1);
   m_bars->setToolTip(tr("Double click a token to go on from it instead"));
   connect(m_bars, &DistributionBars::rowActivated, this, [this](int row) {
     const int token = m_selection.token();
@@ -146,14 +154,21 @@ void DistributionsPanel::setInspection(InspectionPtr inspection) {
   refresh();
 }
 
+// Without a token there are no numbers to read: the sentence that says so has the whole room.
+void DistributionsPanel::showFacts(bool there) {
+  if (m_gapLine->isHidden() == !there && m_facts->stretch(0) == (there ? 0 : 1)) return;
+  m_facts->setStretch(0, there ? 0 : 1);
+  for (QWidget* part : {m_gapLine, static_cast<QWidget*>(m_split), static_cast<QWidget*>(m_table), static_cast<QWidget*>(m_divergences)}) part->setVisible(there);
+}
+
 void DistributionsPanel::refresh() {
   const int token = m_selection.token();
   const bool there = m_inspection && token >= 0 && token < int(m_inspection->distributions.size());
   m_gapTitle->setText(tr("Gap: log p(teacher + cue) − log p(student), nats"));
+  showFacts(there);
   if (!there) {
     m_title->setText(tr("No token chosen"));
     m_bars->setDistributions({});
-    m_area->setMaximumHeight(QWIDGETSIZE_MAX);
     m_split->setParts(kNotComputed, kNotComputed);
     m_table->setRows({});
     m_divergences->setRows({});
@@ -164,7 +179,6 @@ void DistributionsPanel::refresh() {
   m_title->setText(tr("Token “%1”").arg(tokenWords(response)),
                    tr("%1 of %2, id %3").arg(token + 1).arg(m_inspection->response.size()).arg(response.id));
   m_bars->setDistributions(distributionSet(d, response.id, m_top->currentData().toInt()));
-  m_area->setMaximumHeight(m_bars->minimumHeight() + 4);
   m_split->setParts(d.gapFromWeights(), d.gapFromCue());
   QStringList logProbs, entropies;
   for (int c = 0; c < kConditions; ++c) {

@@ -8,8 +8,8 @@
 #include "widgets/distribution_bars.h"
 
 class QComboBox;
+class QVBoxLayout;
 
-class QScrollArea;
 
 namespace cuescope {
 
@@ -53,9 +53,11 @@ class DistributionsPanel : public QWidget {
  private:
   Selection& m_selection;
   InspectionPtr m_inspection, m_beside;
+  void showFacts(bool there);
+  QVBoxLayout* m_facts = nullptr;
+  QWidget* m_gapLine = nullptr;
   ElidedLabel* m_title = nullptr;
   QComboBox* m_top = nullptr;
-  QScrollArea* m_area = nullptr;
   DistributionBars* m_bars = nullptr;
   ElidedLabel* m_gapTitle = nullptr;
   GapSplit* m_split = nullptr;

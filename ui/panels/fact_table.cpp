@@ -14,13 +14,17 @@
 
 namespace cuescope {
 namespace {
-constexpr int kRow = 22;
 constexpr int kHeader = 22;
 }  // namespace
 
 FactTable::FactTable(QWidget* parent) : QWidget(parent) {
   setFocusPolicy(Qt::StrongFocus);
   setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+}
+
+void FactTable::setRowHeight(int height) {
+  m_row = height;
+  updateGeometry();
 }
 
 void FactTable::setHeader(const QStringList& columns) {
@@ -45,7 +49,7 @@ QString FactTable::text() const {
 }
 
 QSize FactTable::sizeHint() const {
-  return {280, int(m_rows.size()) * kRow + (m_header.isEmpty() ? 0 : kHeader)};
+  return {280, int(m_rows.size()) * m_row + (m_header.isEmpty() ? 0 : kHeader)};
 }
 
 void FactTable::paintEvent(QPaintEvent*) {
@@ -67,7 +71,7 @@ void FactTable::paintEvent(QPaintEvent*) {
   }
   int wanted = m_header.isEmpty() ? 0 : qRound(words.horizontalAdvance(m_header[0]));
   for (const FactRow& row : m_rows) wanted = std::max(wanted, qRound(words.horizontalAdvance(row.name)));
-  const int forNames = std::min(wanted + 2, right * 3 / 5);
+  const int forNames = std::min(wanted + 2, m_valuesFirst ? 60 : right * 3 / 5);
   int over = -(right - 8 - forNames);
   for (const int width : widths) over += width + 12;
   while (over > 0 && !widths.empty()) {
@@ -97,17 +101,17 @@ void FactTable::paintEvent(QPaintEvent*) {
   for (const FactRow& row : m_rows) {
     painter.setFont(uiFont(11));
     painter.setPen(c.text2);
-    paintWords(painter, QRect(8, y, nameWidth, kRow), Qt::AlignVCenter, words.elidedText(row.name, Qt::ElideRight, nameWidth));
+    paintWords(painter, QRect(8, y, nameWidth, m_row), Qt::AlignVCenter, words.elidedText(row.name, Qt::ElideRight, nameWidth));
     painter.setFont(monoFont(11));
     for (int i = 0; i < row.values.size(); ++i) {
       painter.setPen(i == 0 ? c.text : c.text2);
       const int width = widths[std::size_t(i)];
-      paintWords(painter, QRect(ends[std::size_t(i)] - width - 1, y, width + 1, kRow), Qt::AlignVCenter | Qt::AlignRight,
+      paintWords(painter, QRect(ends[std::size_t(i)] - width - 1, y, width + 1, m_row), Qt::AlignVCenter | Qt::AlignRight,
                        mono.elidedText(row.values[i], Qt::ElideRight, width + 1));
     }
     if (row.ok) paintIcon(painter, QRectF(width() - 24, y + 3, 16, 16), *row.ok ? Icon::Check : Icon::Cross, *row.ok ? c.text2 : c.danger);
-    painter.fillRect(QRect(0, y + kRow - 1, width(), 1), c.line);
-    y += kRow;
+    painter.fillRect(QRect(0, y + m_row - 1, width(), 1), c.line);
+    y += m_row;
   }
   if (hasFocus()) paintFocusRing(painter, QRectF(rect()).adjusted(4, 4, -4, -4), c);
 }
@@ -115,7 +119,7 @@ void FactTable::paintEvent(QPaintEvent*) {
 bool FactTable::event(QEvent* event) {
   if (event->type() == QEvent::ToolTip) {
     auto* help = static_cast<QHelpEvent*>(event);
-    const int index = (help->y() - (m_header.isEmpty() ? 0 : kHeader)) / kRow;
+    const int index = (help->y() - (m_header.isEmpty() ? 0 : kHeader)) / m_row;
     if (help->y() >= (m_header.isEmpty() ? 0 : kHeader) && index < int(m_rows.size())) {
       const FactRow& row = m_rows[std::size_t(index)];
       QToolTip::showText(help->globalPos(), row.tip.isEmpty() ? row.name + QStringLiteral(": ") + row.values.join(QStringLiteral(", ")) : row.tip, this);

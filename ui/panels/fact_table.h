@@ -20,6 +20,9 @@ class FactTable : public QWidget {
   Q_OBJECT
  public:
   explicit FactTable(QWidget* parent = nullptr);
+  void setRowHeight(int height);  // 22 unless it stands beside something taller
+  /// The numbers are whole and the names elide, where it is the other way round else.
+  void setValuesFirst(bool first) { m_valuesFirst = first; }
   void setHeader(const QStringList& columns);  // the first names the rows
   void setRows(const std::vector<FactRow>& rows);
   QString text() const;  // tab-separated
@@ -32,6 +35,8 @@ class FactTable : public QWidget {
   void keyPressEvent(QKeyEvent* event) override;
 
  private:
+  int m_row = 22;
+  bool m_valuesFirst = false;
   QStringList m_header;
   std::vector<FactRow> m_rows;
 };

@@ -100,9 +100,11 @@ MapPanel::MapPanel(Selection& selection, QWidget* parent) : QWidget(parent), m_s
   m_processed->setPixelSize(11);
   m_processed->setTone(ElidedLabel::Tone::Text3);
   m_processed->setAlignment(Qt::AlignRight);
-  footer->row()->addWidget(m_readout, 3);
-  footer->row()->addWidget(m_processed, 2);
-  for (ElidedLabel* label : {m_claim, m_captureText, m_readout, m_processed}) label->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+  footer->row()->addWidget(m_readout, 1);
+  footer->row()->addWidget(m_processed);
+  for (ElidedLabel* label : {m_claim, m_captureText, m_readout}) label->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+  // Half a remark is none: what a claim depends on and where a patch lies are whole, or in the tooltip.
+  for (ElidedLabel* label : {m_claim, m_readout}) label->setWholeDim(true);
   column->addWidget(bar);
   column->addWidget(claimLine);
   column->addWidget(m_capture);
@@ -150,6 +152,9 @@ MapPanel::MapPanel(Selection& selection, QWidget* parent) : QWidget(parent), m_s
     m_map->setCurrentText(colorMapName(m_view.map));
     m_followTheme = true;
   });
+  m_claim->setText(tr("No map yet"), tr("it comes with the answer"));
+  m_image->hide();
+  for (QComboBox* box : {m_site, m_layer, m_head}) box->setEnabled(false);  // filled with the first answer
   setCausal({}, false);
   showIdleReadout();
   updateTools();
@@ -539,7 +544,7 @@ void MapPanel::showIdleReadout() {
     m_readout->setText({});
   }
   const ImageView& view = m_inspection->images[std::size_t(m_view.image)];
-  m_processed->setText(tr("%1 × %2 px, merged grid %3 × %4, 1 token = %5 px")
+  m_processed->setText(tr("%1 × %2 px, grid %3 × %4, %5 px a token")
                            .arg(view.width)
                            .arg(view.height)
                            .arg(view.gridCols)

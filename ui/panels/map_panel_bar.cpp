@@ -12,37 +12,39 @@
 #include <QToolButton>
 #include <QWidgetAction>
 #include <cmath>
+#include <utility>
 
 #include "ui/panels/map_panel.h"
 #include "ui/panels/panel.h"
+#include "widgets/fitted_combo.h"
 #include "widgets/icons.h"
 
 namespace cuescope {
 
 void MapPanel::buildSiteBar(Strip* bar) {
-  const auto caption = [&](const QString& text) {
-    auto* label = new QLabel(text);
-    label->setProperty("tone", "2");
-    bar->row()->addWidget(label);
-  };
-  const auto combo = [&](const QString& name, const QString& tip) {
-    auto* box = new QComboBox;
+  const auto combo = [&](const QString& name, const QString& tip, int least, bool captioned) {
+    auto* box = new FittedCombo;
+    box->setLeast(least);
     box->setAccessibleName(name);
     box->setToolTip(tip);
     box->setWhatsThis(tip);
-    // As wide as its longest words may be, never wider when a site has longer ones: the bar does not lay out anew.
-    box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-    box->setMinimumContentsLength(name == tr("Site") ? 13 : name == tr("Colour map") ? 7 : name == tr("Image") ? 8 : 4);
+    QLabel* label = nullptr;
+    if (captioned) {
+      label = new QLabel(name);
+      label->setProperty("tone", "2");
+      box->setCaption(label);
+      bar->row()->addWidget(label);
+    }
     bar->row()->addWidget(box);
-    return box;
+    return std::pair<FittedCombo*, QLabel*>(box, label);
   };
   bar->row()->setSpacing(6);
-  m_site = combo(tr("Site"), tr("Where in the model the map comes from"));
-  caption(tr("Layer"));
-  m_layer = combo(tr("Layer"), tr("Layer of the map (↑ ↓)"));
-  caption(tr("Head"));
-  m_head = combo(tr("Head"), tr("Head of the map ([ and ], M for the mean, X for the maximum)"));
-  m_map = combo(tr("Colour map"), tr("Colours of magnitudes: all even in lightness and safe for the colour-blind. Signed values always wear the diverging ramp"));
+  m_site = combo(tr("Site"), tr("Where in the model the map comes from"), 92, false).first;
+  const auto layer = combo(tr("Layer"), tr("Layer of the map (↑ ↓)"), 48, true);
+  const auto head = combo(tr("Head"), tr("Head of the map ([ and ], M for the mean, X for the maximum)"), 66, true);
+  m_layer = layer.first;
+  m_head = head.first;
+  m_map = combo(tr("Colour map"), tr("Colours of magnitudes: all even in lightness and safe for the colour-blind. Signed values always wear the diverging ramp"), 76, false).first;
   m_map->addItems(colorMapNames());
   m_map->setCurrentText(colorMapName(m_view.map));
   m_opacity = new QSlider(Qt::Horizontal);
@@ -51,8 +53,12 @@ void MapPanel::buildSiteBar(Strip* bar) {
   m_opacity->setFixedWidth(48);
   m_opacity->setAccessibleName(tr("Opacity"));
   m_opacity->setToolTip(tr("Opacity of the map (Shift+wheel over the picture)"));
+  auto* opacity = new QLabel(tr("Opacity"));
+  opacity->setProperty("tone", "2");
+  opacity->setBuddy(m_opacity);
+  bar->row()->addWidget(opacity);
   bar->row()->addWidget(m_opacity);
-  m_image = combo(tr("Image"), tr("Which image of the prompt"));
+  m_image = combo(tr("Image"), tr("Which image of the prompt"), 72, false).first;
   bar->row()->addStretch(1);
   const auto tool = [&](const char* name, Icon shape, const QString& tip, bool checkable = true) {
     auto* button = new QToolButton;
@@ -69,10 +75,6 @@ void MapPanel::buildSiteBar(Strip* bar) {
     return button;
   };
   bar->row()->setSpacing(4);
-  QToolButton* more = tool("view", Icon::Settings, tr("How the map is drawn: range, log, smooth, outliers, grid"), false);
-  buildViewMenu();
-  more->setMenu(m_viewMenu);
-  more->setPopupMode(QToolButton::InstantPopup);
   tool("fade", Icon::Fade, tr("Fade towards uniform (U)"));
   tool("single", Icon::Single, tr("One map (1)"));
   tool("swipe", Icon::Swipe, tr("Swipe: this map over the one that was shown when you chose it (2)"));
@@ -81,6 +83,19 @@ void MapPanel::buildSiteBar(Strip* bar) {
   tool("box", Icon::Box, tr("Box a region for what if (B)"));
   tool("brush", Icon::Brush, tr("Paint a region for what if (I)"));
   tool("fit", Icon::Fit, tr("Fit (F)"), false);
+  QToolButton* more = tool("view", Icon::More, tr("How the map is drawn: colours, range, log, smooth, outliers, grid; and every tool of this bar"), false);
+  buildViewMenu();
+  more->setMenu(m_viewMenu);
+  more->setPopupMode(QToolButton::InstantPopup);
+  // In a narrower bar these go first; the menu at the end has them all.
+  int order = 0;
+  bar->giveWay(opacity, ++order);
+  for (const char* name : {"fade", "move", "brush"}) bar->giveWay(m_tools.value(QLatin1String(name)), ++order);
+  bar->giveWay(m_opacity, ++order);
+  bar->giveWay(m_map, ++order);
+  bar->giveWay(head.second, ++order);
+  bar->giveWay(layer.second, ++order);
+  for (const char* name : {"side", "swipe", "single", "fit", "box"}) bar->giveWay(m_tools.value(QLatin1String(name)), ++order);
 
   connect(m_site, &QComboBox::currentIndexChanged, this, [this] {
     if (m_filling || !m_inspection) return;
@@ -120,13 +135,31 @@ void MapPanel::buildViewMenu() {
   m_viewMenu = new QMenu(this);
   m_viewMenu->setToolTipsVisible(true);
   const std::pair<const char*, QString> choices[] = {{"smooth", tr("Smooth (G)")}, {"log", tr("Log scale (L)")}, {"mask", tr("Mask outliers (Shift+M)")},
-                                                     {"grid", tr("Patch grid (Shift+G)")}, {"fade", tr("Fade towards uniform (U)")}, {"difference", tr("Difference A − B (D)")}};
+                                                     {"grid", tr("Patch grid (Shift+G)")}, {"fade", tr("Fade towards uniform (U)")}, {"", {}},
+                                                     {"single", tr("One map (1)")}, {"swipe", tr("Swipe (2)")}, {"side", tr("Side by side (3)")}, {"difference", tr("Difference A − B (D)")}, {"", {}},
+                                                     {"move", tr("Move tool (V)")}, {"box", tr("Box tool (B)")}, {"brush", tr("Brush tool (I)")}};
   for (const auto& [name, words] : choices) {
+    if (words.isEmpty()) {
+      m_viewMenu->addSeparator();
+      continue;
+    }
     QAction* action = m_viewMenu->addAction(words);
     action->setCheckable(true);
     connect(action, &QAction::triggered, this, [this, key = QString::fromLatin1(name)] { command(key); });
     m_viewActions.insert(QString::fromLatin1(name), action);
   }
+  connect(m_viewMenu->addAction(tr("Fit (F)")), &QAction::triggered, this, [this] { command(QStringLiteral("fit")); });
+  QMenu* maps = m_viewMenu->addMenu(tr("Colour map"));
+  connect(maps, &QMenu::aboutToShow, this, [this, maps] {
+    maps->clear();
+    for (int i = 0; i < m_map->count(); ++i) {
+      QAction* action = maps->addAction(m_map->itemText(i));
+      action->setCheckable(true);
+      action->setChecked(i == m_map->currentIndex());
+      action->setEnabled(m_map->isEnabled());
+      connect(action, &QAction::triggered, this, [this, i] { m_map->setCurrentIndex(i); });
+    }
+  });
   m_viewMenu->addSeparator();
   auto* box = new QWidget;
   auto* form = new QFormLayout(box);
@@ -152,6 +185,15 @@ void MapPanel::buildViewMenu() {
     });
     return line;
   };
+  auto* opacity = new QSlider(Qt::Horizontal);
+  opacity->setRange(0, 100);
+  opacity->setValue(m_opacity->value());
+  opacity->setFixedWidth(96);
+  opacity->setAccessibleName(tr("Opacity"));
+  opacity->setToolTip(tr("Opacity of the map (Shift+wheel over the picture)"));
+  form->addRow(tr("Opacity"), opacity);
+  connect(opacity, &QSlider::valueChanged, m_opacity, &QSlider::setValue);
+  connect(m_opacity, &QSlider::valueChanged, opacity, &QSlider::setValue);
   m_low = field(tr("Range from"), QStringLiteral("0"));
   m_high = field(tr("to"), tr("largest value"));
   auto* automatic = new QPushButton(tr("Largest value"));

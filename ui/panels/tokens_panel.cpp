@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ui/panels/panel.h"
 #include "widgets/elided_label.h"
+#include "widgets/fitted_combo.h"
 
 namespace cuescope {
 namespace {
@@ -280,10 +280,15 @@ TokensPanel::TokensPanel(Selection& selection, QWidget* parent) : QWidget(parent
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
-  auto* bar = new Strip(30, Strip::Ground::Panel, this);
+  m_bar = new QWidget;
+  auto* bar = new QHBoxLayout(m_bar);
+  bar->setContentsMargins(0, 0, 4, 0);
+  bar->setSpacing(8);
   auto* caption = new ElidedLabel(tr("colour"));
   caption->setTone(ElidedLabel::Tone::Text2);
-  m_colour = new QComboBox;
+  auto* colour = new FittedCombo;
+  colour->setLeast(96);
+  m_colour = colour;
   m_colour->setToolTip(tr("What the colour of a token shows"));
   m_colour->setAccessibleName(tr("Colour of the tokens"));
   for (const TokenValue each : tokenValueOrder()) {
@@ -296,15 +301,15 @@ TokensPanel::TokensPanel(Selection& selection, QWidget* parent) : QWidget(parent
   m_note->setPixelSize(11);
   m_note->setAlignment(Qt::AlignRight);
   m_note->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
-  bar->row()->addWidget(caption);
-  bar->row()->addWidget(m_colour);
-  bar->row()->addWidget(m_legend, 3);
-  bar->row()->addWidget(m_note, 2);
+  bar->addWidget(caption);
+  bar->addWidget(m_colour);
+  m_legend->setMaximumWidth(340);  // what is over goes to the note
+  bar->addWidget(m_legend, 100);
+  bar->addWidget(m_note, 1);
   m_strip = new TokenStrip;
   m_strip->setWhatsThis(tr("The tokens of the response; the chosen one is what the other panels show."));
   m_strip->setAccessibleName(tr("Tokens"));
   m_strip->setEmptyText(tr("No answer yet. Ask a question and it appears here, token by token."));
-  column->addWidget(bar);
   column->addWidget(m_strip, 1);
 
   connect(m_colour, &QComboBox::currentIndexChanged, this, &TokensPanel::refresh);

@@ -59,6 +59,8 @@ class TokensPanel : public QWidget {
   void append(const Token& token);
   void refresh();
   TokenStrip* strip() const { return m_strip; }
+  /// Colour, its range, what the bars show: for the head of the panel that holds this.
+  QWidget* bar() const { return m_bar; }
   QComboBox* chooser() const { return m_colour; }
   TokenValue value() const;
   void setValue(TokenValue value);
@@ -86,6 +88,7 @@ class TokensPanel : public QWidget {
   std::vector<double> m_shares;
   int m_sharesLayer = -2;
   class ElidedLabel* m_note = nullptr;
+  QWidget* m_bar = nullptr;
   QComboBox* m_colour = nullptr;
   class GapLegend* m_legend = nullptr;
   TokenStrip* m_strip = nullptr;

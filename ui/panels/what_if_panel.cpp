@@ -1,9 +1,11 @@
 #include "ui/panels/what_if_panel.h"
 
 #include <QComboBox>
+#include <QGridLayout>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPushButton>
+#include <QScrollArea>
 #include <QSignalBlocker>
 #include <QStandardItemModel>
 #include <QVBoxLayout>
@@ -11,8 +13,8 @@
 
 #include "ui/inspection_view.h"
 #include "ui/panels/fact_table.h"
-#include "ui/panels/panel.h"
 #include "widgets/elided_label.h"
+#include "widgets/fitted_combo.h"
 #include "widgets/segmented_button.h"
 #include "widgets/theme.h"
 
@@ -38,39 +40,13 @@ QString causalSentence(const WhatIf& answer, const QString& what) {
 }
 
 WhatIfPanel::WhatIfPanel(QWidget* parent) : QWidget(parent) {
-  auto* column = new QVBoxLayout(this);
-  column->setContentsMargins(0, 0, 0, 0);
-  column->setSpacing(0);
-  auto* bar = new Strip(30, Strip::Ground::Panel, this);
-  bar->row()->setSpacing(6);
-  auto* title = new ElidedLabel(tr("What if"));
-  title->setPixelSize(12, QFont::DemiBold);
+  m_bar = new QWidget;
+  auto* bar = new QHBoxLayout(m_bar);
+  bar->setContentsMargins(0, 0, 4, 0);
+  bar->setSpacing(6);
   m_change = new SegmentedButton({tr("Erase"), tr("Blur"), tr("Average"), tr("Keep only")});
   m_change->setAccessibleName(tr("Change made to the region"));
   m_change->setToolTip(tr("What is done to the region that was boxed or painted on the map"));
-  auto* choices = new Strip(28, Strip::Ground::Panel, this);
-  choices->row()->setSpacing(6);
-  const auto combo = [&](const QString& caption, const QString& tip) {
-    auto* label = new QLabel(caption);
-    label->setProperty("tone", "2");
-    auto* box = new QComboBox;
-    box->setAccessibleName(caption);
-    box->setToolTip(tip);
-    box->setWhatsThis(tip);
-    box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-    box->setMinimumContentsLength(6);
-    label->setBuddy(box);
-    choices->row()->addWidget(label);
-    choices->row()->addWidget(box, 1);
-    return box;
-  };
-  bar->row()->addWidget(title);
-  bar->row()->addWidget(m_change);
-  m_module = combo(tr("Module"), tr("The cue recovery module: as it is, off, scaled, or one injection layer alone"));
-  m_cue = combo(tr("Cue"), tr("The teacher's cue: as given, a wrong one (sides, colours and numbers exchanged), none, or as it is typed above now. The teacher is judged then"));
-  m_cue->addItems({tr("as given"), tr("wrong"), tr("none"), tr("as typed")});
-  m_knockOut = combo(tr("Knock out"), tr("Silence a part of the decoder at the shown layer and head, or keep the chosen token from reading the image"));
-  m_knockOut->addItems({tr("nothing"), tr("this head"), tr("this layer's attention"), tr("this layer's MLP"), tr("this layer"), tr("the token's view of the region"), tr("all views of the region")});
   m_run = new QPushButton(tr("Run"));
   m_region = new ElidedLabel;
   m_region->setTone(ElidedLabel::Tone::Text2);
@@ -78,33 +54,71 @@ WhatIfPanel::WhatIfPanel(QWidget* parent) : QWidget(parent) {
   m_region->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
   m_clear = new QPushButton(tr("Clear"));
   m_clear->setToolTip(tr("Forget the region and all changes (Del)"));
-  bar->row()->addWidget(m_region, 1);
-  bar->row()->addWidget(m_clear);
-  bar->row()->addWidget(m_run);
-  column->addWidget(bar);
-  column->addWidget(choices);
-  auto* results = new QHBoxLayout;
-  results->setContentsMargins(0, 0, 8, 0);
-  results->setSpacing(8);
+  for (QPushButton* button : {m_clear, m_run}) button->setFixedHeight(22);
+  bar->addWidget(m_change);
+  bar->addWidget(m_region, 1);
+  bar->addWidget(m_clear);
+  bar->addWidget(m_run);
+
+  m_choices = new QWidget;
+  auto* choices = new QGridLayout(m_choices);
+  choices->setContentsMargins(8, 3, 0, 3);
+  choices->setHorizontalSpacing(6);
+  choices->setVerticalSpacing(2);
+  choices->setColumnStretch(1, 1);
+  const auto combo = [&](const QString& caption, const QString& tip) {
+    auto* label = new QLabel(caption);
+    label->setProperty("tone", "2");
+    auto* box = new FittedCombo;
+    box->setLeast(84);
+    box->setAccessibleName(caption);
+    box->setToolTip(tip);
+    box->setWhatsThis(tip);
+    box->setMinimumWidth(84);
+    box->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+    label->setBuddy(box);
+    const int row = choices->rowCount() - (choices->count() == 0 ? 1 : 0);
+    choices->addWidget(label, row, 0);
+    choices->addWidget(box, row, 1);
+    return box;
+  };
+  m_module = combo(tr("Module"), tr("The cue recovery module: as it is, off, scaled, or one injection layer alone"));
+  m_cue = combo(tr("Cue"), tr("The teacher's cue: as given, a wrong one (sides, colours and numbers exchanged), none, or as it is typed above now. The teacher is judged then"));
+  m_cue->addItems({tr("as given"), tr("wrong"), tr("none"), tr("as typed")});
+  m_knockOut = combo(tr("Knock out"), tr("Silence a part of the decoder at the shown layer and head, or keep the chosen token from reading the image"));
+  m_knockOut->addItems({tr("nothing"), tr("this head"), tr("this layer's attention"), tr("this layer's MLP"), tr("this layer"), tr("the token's view of the region"), tr("all views of the region")});
   m_facts = new FactTable;
+  m_facts->setRowHeight(25);
+  m_facts->setValuesFirst(true);
   m_facts->setAccessibleName(tr("What if, result"));
-  results->addWidget(m_facts, 4);
-  auto* texts = new QVBoxLayout;
-  texts->setContentsMargins(0, 0, 0, 0);
+  m_texts = new QWidget;
+  auto* texts = new QVBoxLayout(m_texts);
+  texts->setContentsMargins(8, 0, 4, 0);
   texts->setSpacing(0);
   m_before = new ElidedLabel;
   m_after = new ElidedLabel;
   m_note = new ElidedLabel(tr("Attention is not a cause. This change is."));
   for (ElidedLabel* label : {m_before, m_after, m_note}) {
-    label->setFixedHeight(22);
+    label->setFixedHeight(25);
     label->setPixelSize(11);
     label->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
     texts->addWidget(label);
   }
   m_note->setTone(ElidedLabel::Tone::Text3);
-  texts->addStretch(1);
-  results->addLayout(texts, 5);
-  column->addLayout(results, 1);
+  m_note->setWholeDim(true);
+  auto* content = new QWidget;
+  m_grid = new QGridLayout(content);
+  m_grid->setContentsMargins(0, 0, 0, 0);
+  m_grid->setSpacing(0);
+  auto* area = new QScrollArea;
+  area->setWidgetResizable(true);
+  area->setFrameShape(QFrame::NoFrame);
+  area->setFocusPolicy(Qt::NoFocus);
+  area->setWidget(content);
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->addWidget(area);
+  arrange();
   connect(m_run, &QPushButton::clicked, this, &WhatIfPanel::runRequested);
   connect(m_clear, &QPushButton::clicked, this, [this] {
     resetChoices();
@@ -115,6 +129,24 @@ WhatIfPanel::WhatIfPanel(QWidget* parent) : QWidget(parent) {
   // Filled and whole: from here on a choice is a person's.
   for (QComboBox* box : {m_module, m_cue, m_knockOut}) connect(box, &QComboBox::currentIndexChanged, this, &WhatIfPanel::refreshRun);
   refreshRun();
+}
+
+// Choices, numbers and texts beside each other, or the texts below where that would leave them no room.
+void WhatIfPanel::arrange() {
+  m_stacked = width() < 540;
+  for (QWidget* part : {m_choices, static_cast<QWidget*>(m_facts), m_texts}) m_grid->removeWidget(part);
+  m_grid->addWidget(m_choices, 0, 0, Qt::AlignTop);
+  m_grid->addWidget(m_facts, 0, 1, Qt::AlignTop);
+  m_grid->addWidget(m_texts, m_stacked ? 1 : 0, m_stacked ? 0 : 2, 1, m_stacked ? 2 : 1, Qt::AlignTop);
+  m_grid->setColumnStretch(0, 2);
+  m_grid->setColumnStretch(1, 10);
+  m_grid->setColumnStretch(2, m_stacked ? 0 : 10);
+  m_grid->setRowStretch(2, 1);
+}
+
+void WhatIfPanel::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  if ((width() < 540) != m_stacked) arrange();
 }
 
 Change WhatIfPanel::change() const {
@@ -252,7 +284,7 @@ void WhatIfPanel::setAnswer(const WhatIfPtr& answer) {
                             : tr("This change has no random counterpart of the same size")}});
   m_before->setText(tr("before  ") + QString::fromStdString(answer->answerBefore));
   m_after->setText(tr("after  ") + (answer->answerAfter.empty() ? tr("not computed") : QString::fromStdString(answer->answerAfter)));
-  m_note->setText(QString::fromStdString(answer->description), tr("Attention is not a cause. This change is."));
+  m_note->setText(tr("Attention is not a cause. This change is."), QString::fromStdString(answer->description));
 }
 
 void WhatIfPanel::setFailure(const Failure& failure) {

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 
 class QComboBox;
+class QGridLayout;
 class QPushButton;
 
 namespace cuescope {
@@ -45,6 +46,8 @@ class WhatIfPanel : public QWidget {
   const WhatIfPtr& answer() const { return m_answer; }
   void setFailure(const Failure& failure);
   void clearAnswer();
+  /// Change of the region, what is chosen, Clear and Run: for the head of the panel that holds this.
+  QWidget* bar() const { return m_bar; }
   QPushButton* runButton() const { return m_run; }
   QComboBox* moduleChooser() const { return m_module; }
   QComboBox* cueChooser() const { return m_cue; }
@@ -55,8 +58,17 @@ class WhatIfPanel : public QWidget {
   void runRequested();
   void clearRequested();
 
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+
  private:
   void refreshRun();
+  void arrange();
+  QWidget* m_bar = nullptr;
+  QWidget* m_choices = nullptr;
+  QWidget* m_texts = nullptr;
+  QGridLayout* m_grid = nullptr;
+  bool m_stacked = false;  // the texts stand below the numbers
   SegmentedButton* m_change = nullptr;
   QComboBox* m_module = nullptr;
   QComboBox* m_cue = nullptr;
