@@ -11,6 +11,7 @@
 
 #include "ui/data_cue_canvas.h"
 #include "ui/data_page.h"
+#include "ui/inspect_page.h"
 #include "ui/main_window.h"
 #include "ui/panels/panel.h"
 #include "ui/panels/train_new_run.h"
@@ -31,7 +32,7 @@ void reveal(QWidget* control) {
     auto* stack = qobject_cast<QStackedWidget*>(at->parentWidget());
     auto* panel = stack ? qobject_cast<Panel*>(stack->parentWidget()) : nullptr;
     if (panel) panel->setCurrentTab(stack->indexOf(at));
-    if (auto* hidden = qobject_cast<Panel*>(at)) hidden->bringToFront();
+    if (auto* own = qobject_cast<Panel*>(at); own && !own->isInFront()) own->bringToFront();
   }
 }
 
@@ -106,7 +107,12 @@ void MainWindow::operate(const QString& name) {
 void MainWindow::addPanels(Page page, QWidget* built) {
   static const char* const kKeys[] = {"Alt+1", "Alt+2", "Alt+3", "Alt+4", "Alt+5", "Alt+6", "Alt+7", "Alt+8", "Alt+9", "Alt+0", "Alt+Shift+1", "Alt+Shift+2"};
   int at = 0;
-  for (Panel* panel : built->findChildren<Panel*>()) {
+  QList<Panel*> all = built->findChildren<Panel*>();
+  if (page == Inspect) {  // in the order of their keys, wherever they lie
+    const std::vector<Panel*> ordered = m_inspect->panels();
+    all = QList<Panel*>(ordered.begin(), ordered.end());
+  }
+  for (Panel* panel : std::as_const(all)) {
     const QByteArray name = "panel." + panel->objectName().toLatin1();
     if (m_rules.count(QString::fromLatin1(name))) continue;
     const QByteArray words = tr("Panel %1").arg(panel->title()).toUtf8();

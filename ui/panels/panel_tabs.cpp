@@ -1,7 +1,6 @@
 #include "ui/panels/panel_tabs.h"
 
 #include <QFocusEvent>
-#include <QFontMetrics>
 #include <QKeyEvent>
 #include <QMenu>
 #include <QPainter>
@@ -9,6 +8,7 @@
 
 #include "widgets/icons.h"
 #include "widgets/theme.h"
+#include "widgets/words.h"
 
 namespace cuescope {
 namespace {
@@ -44,7 +44,7 @@ void PanelTabs::setCurrent(int index) {
 }
 
 int PanelTabs::widthOf(int index) const {
-  return QFontMetrics(uiFont(12, QFont::DemiBold)).horizontalAdvance(m_titles[index]) + 20;
+  return qRound(wordsWidth(uiFont(12, QFont::DemiBold), m_titles[index])) + 20;
 }
 
 QSize PanelTabs::sizeHint() const {
@@ -132,7 +132,7 @@ void PanelTabs::paintEvent(QPaintEvent*) {
     painter.setFont(uiFont(12, on ? QFont::DemiBold : QFont::Normal));
     painter.setPen(on ? c.text : c.text2);
     const QRect room = r.adjusted(tabs ? 10 : 8, 0, -4, 0);
-    painter.drawText(room, Qt::AlignVCenter | Qt::AlignLeft, painter.fontMetrics().elidedText(m_titles[i], Qt::ElideRight, room.width() + 4));
+    paintWords(painter, room, Qt::AlignVCenter | Qt::AlignLeft, elidedWords(painter.font(), m_titles[i], Qt::ElideRight, room.width() + 4));
   }
   if (m_more) paintIcon(painter, QRectF(moreRect().x() + 4, kHeight / 2.0 - 8, 16, 16), Icon::More, c.text2);
   if (hasFocus() && m_keyFocus && tabs && m_current < m_titles.size()) paintFocusRing(painter, m_places[std::size_t(m_current)].adjusted(4, 4, -4, -4), c);
