@@ -236,7 +236,7 @@ class TestKeys : public QObject, private WindowFixture {
     QVERIFY(map()->region().empty());
     undo->trigger();
     QCOMPARE(map()->region(), std::vector<int>({7, 8}));
-    for (QPushButton* button : m_window->inspectPage()->whatIf()->findChildren<QPushButton*>())
+    for (QPushButton* button : m_window->inspectPage()->whatIf()->bar()->findChildren<QPushButton*>())
       if (button->text() == "Clear") QTest::mouseClick(button, Qt::LeftButton);
     QVERIFY(map()->region().empty());
     undo->trigger();
