@@ -180,6 +180,7 @@ class TestEvaluation : public QObject {
     e.scores = scoresOf(e.samples, 1);
     e.dataName = "test";
     e.dataDigest = "3333333333";
+    e.privilege = "none";
     e.decoding = "greedy";
     e.step = 5;
     std::ofstream(directory + "/evaluations/test.json") << scoresJson(e);

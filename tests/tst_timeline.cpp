@@ -172,8 +172,10 @@ class TestTimeline : public QObject, private WindowFixture {
     m_window->setPage(MainWindow::Train);
     m_window->selection().setRun("older");
     m_window->selection().setStep(30);
-    auto* pin = m_window->pageBar()->findChild<QToolButton*>();
-    QVERIFY(pin && pin->isCheckable());
+    QToolButton* pin = nullptr;
+    for (QToolButton* button : m_window->pageBar()->findChildren<QToolButton*>())
+      if (button->isCheckable()) pin = button;
+    QVERIFY(pin != nullptr);
     pin->click();
     m_window->setPage(MainWindow::Rollouts);
     QVERIFY(!pin->isChecked());

@@ -293,6 +293,8 @@ void checkGoldenLosses(const fs::path& folder, const std::string& device, std::v
     set.compareWhere(name + ".per_token", result.perToken.cpu().view(mask.sizes()), mask);
     set.compare(name + ".grad", logits.grad().cpu().view(set.recorded(name + ".grad").sizes()));
     if (set.has(name + ".pg_per_token")) set.compareWhere(name + ".pg_per_token", result.pgPerToken.cpu().view(mask.sizes()), mask);
+    for (const auto& [who, best] : {std::pair<const char*, at::Tensor>{".student_mass", batch.studentTopK}, {".teacher_mass", batch.teacherTopK}})
+      if (set.has(name + who)) set.compareWhere(name + who, best.detach().exp().sum(-1).cpu().view(mask.sizes()), mask);
     const auto values = result.metrics.values();
     for (const auto& [metric, value] : entry.at("metrics").items()) {
       const double want = value;

@@ -467,13 +467,17 @@ void ParameterList::setRun(const QString& run) {
 
 QStringList ParameterList::columns() const {
   if (m_mode == Mode::Yaml) return {QStringLiteral("line")};
-  return m_mode == Mode::Diff ? QStringList{QStringLiteral("parameter"), QStringLiteral("other"), QStringLiteral("this_run")} : QStringList{QStringLiteral("parameter"), QStringLiteral("value"), QStringLiteral("unit")};
+  return m_mode == Mode::Diff ? QStringList{QStringLiteral("parameter"), QStringLiteral("other"), QStringLiteral("this_run")} : QStringList{QStringLiteral("parameter"), QStringLiteral("value")};  // with its unit, as it is shown
 }
 std::vector<QStringList> ParameterList::shownRows() const {
   std::vector<QStringList> rows;
   if (m_yaml)
     for (const QString& line : m_yaml->toPlainText().split(u'\n', Qt::SkipEmptyParts)) rows.push_back({line});
-  for (int r = 0; m_table && r < m_table->rowCount(); ++r) rows.push_back({m_table->item(r, 0)->text(), m_table->item(r, 1)->text(), m_table->item(r, 2)->text()});
+  for (int r = 0; m_table && r < m_table->rowCount(); ++r) {
+    QStringList row;
+    for (int c = 0; c < m_table->columnCount(); ++c) row << (m_table->item(r, c) ? m_table->item(r, c)->text() : QString());
+    rows.push_back(row);
+  }
   return rows;
 }
 QString ParameterList::otherRun() const { return m_other && m_other->count() ? m_other->currentText() : QString(); }
