@@ -107,7 +107,7 @@ class TestPageExports : public QObject, private WindowFixture {
     QVERIFY(QFile::exists(program));
     QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
     for (const char* name : {"DISPLAY", "QT_QPA_PLATFORM", "QT_HASH_SEED"}) environment.remove(name);
-    const std::pair<const ViewSource*, const char*> views[] = {{m_window->trainPage(), "curves"}, {m_window->trainPage(), "health"}, {m_window->rolloutsPage(), "response"}, {m_window->rolloutsPage(), "histogram"},
+    const std::pair<const ViewSource*, const char*> views[] = {{m_window->trainPage(), "curves"}, {m_window->trainPage(), "health"}, {m_window->rolloutsPage(), "response"},
                                                                {m_window->dataPage(), "row"},     {m_window->evaluatePage(), "board"}};
     for (const auto& [source, name] : views)
       for (const char* format : {"png", "svg", "pdf"}) {

@@ -26,7 +26,7 @@ std::function<void(QPainter&, const QRectF&, const Colors&)> painted(std::shared
     QPicture picture;
     {
       QPainter recorder(&picture);
-      widget->render(&recorder, QPoint(), QRegion(), QWidget::DrawWindowBackground);
+      widget->render(&recorder, QPoint(), QRegion(), QWidget::DrawChildren);
     }
     painter.save();
     painter.translate(rect.topLeft());
