@@ -107,8 +107,7 @@ class TestPageExports : public QObject, private WindowFixture {
     QVERIFY(QFile::exists(program));
     QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
     for (const char* name : {"DISPLAY", "QT_QPA_PLATFORM", "QT_HASH_SEED"}) environment.remove(name);
-    const std::pair<const ViewSource*, const char*> views[] = {{m_window->trainPage(), "curves"}, {m_window->trainPage(), "health"}, {m_window->rolloutsPage(), "response"},
-                                                               {m_window->dataPage(), "row"},     {m_window->evaluatePage(), "board"}};
+    const std::pair<const ViewSource*, const char*> views[] = {{m_window->trainPage(), "curves"}, {m_window->trainPage(), "health"}, {m_window->rolloutsPage(), "response"}};
     for (const auto& [source, name] : views)
       for (const char* format : {"png", "svg", "pdf"}) {
         const QString path = file(QStringLiteral("process-%1.%2").arg(QLatin1String(name), QLatin1String(format))), again = file(QStringLiteral("process-again.") + QLatin1String(format));
