@@ -9,6 +9,7 @@
 
 #include "engine/core/engine_loader.h"
 #include "engine/core/run_control.h"
+#include "engine/core/run_directory.h"
 #include "support/fake_engine.h"
 #include "ui/models/run_health.h"
 #include "ui/models/run_queue.h"
@@ -161,6 +162,8 @@ class TestOwnProcess : public QObject {
     session->relaunchRun(name);
     QTRY_VERIFY_WITH_TIMEOUT(session->run(name)->status.state == RunState::Running && session->run(name)->pid > 0 && session->run(name)->pid != pid, kPatience);
     m_pids.push_back(session->run(name)->pid);
+    // Its lock is seen a moment before its socket: until then it is followed and cannot be steered.
+    QTRY_VERIFY_WITH_TIMEOUT(session->refusal(RunAction::Stop, name).isEmpty(), kPatience);
     QTRY_VERIFY_WITH_TIMEOUT(session->run(name)->status.step > stopped, kPatience);
     const std::size_t checkpoints = session->run(name)->checkpoints.size();
     session->steer(RunAction::Stop, name);
@@ -171,6 +174,30 @@ class TestOwnProcess : public QObject {
       QVERIFY(step->step > last);
       last = step->step;
     }
+  }
+
+  // A killed process closes its connection before it lets go of the lock, and nothing in its folder changes when it does.
+  void aLockThatIsLetGoWithoutAWordIsNoticed() {
+    const std::string at = m_folder.filePath(QStringLiteral("silent")).toStdString();
+    {
+      RunWriter writer(at);
+      writer.writeConfig("trainer:\n  name: silent\n");
+      RunStatus status;
+      status.run = "silent", status.state = RunState::Running, status.step = 3, status.totalSteps = 9;
+      writer.writeStatus(status);
+    }
+    auto lock = std::make_unique<RunWriter>(at);
+    auto session = open();
+    QSignalSpy told(session.get(), &Session::runFailed);
+    QVERIFY(session->followRun(QString::fromStdString(at)));
+    QVERIFY(session->run(QStringLiteral("silent")));
+    QVERIFY(session->run(QStringLiteral("silent"))->driver == RunDriver::Elsewhere);
+    QTest::qWait(100);
+    QCOMPARE(told.size(), 0);
+    lock.reset();
+    QTRY_VERIFY_WITH_TIMEOUT(session->run(QStringLiteral("silent"))->status.state == RunState::Failed, 60'000);
+    QCOMPARE(told.size(), 1);
+    QVERIFY(session->run(QStringLiteral("silent"))->driver == RunDriver::None);
   }
 
   void aRunThatCannotBeginSaysWhy() {

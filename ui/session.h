@@ -204,6 +204,7 @@ class Session : public QObject {
   void refreshFollowed(const QString& directory);
   std::vector<StepPtr> readSteps(RunReader& reader, const QString& run);
   bool judgeDriver(const QString& directory, RunRecord& followed, RunStatus* status);
+  void lookAgain(const QString& directory, int milliseconds);
   void attach(RunLink* link, const QString& run);
   void launch(const QStringList& arguments, const QString& scratch);
   void processGone(const QString& run, const QString& directory);
@@ -233,7 +234,7 @@ class Session : public QObject {
   QString m_ownRun;
   bool m_loadingRun = false;
   QHash<QString, std::shared_ptr<RunReader>> m_followed;  // by directory
-  QSet<QString> m_young;  // directories that are looked at again when their files have grown old
+  QSet<QString> m_looksAhead;  // directories that are looked at again although none of their files may change
   QFileSystemWatcher* m_watcher = nullptr;
   QHash<QString, RunLink*> m_links;  // by directory
   QString m_commandLine;

@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kMostRunsListed = 200;
 constexpr qint64 kYoungMs = 30'000;  // files younger than this are written by somebody, perhaps on another machine
+constexpr int kHeldMs = 1'000;       // how often the holder of a lock without a socket is looked for: its end changes no file
 
 QString lockedElsewhere(qint64 pid) {
   return pid > 0 ? QCoreApplication::translate("Session", "Process %1 trains this run and offers no control socket: another window, or an earlier version.").arg(pid)
@@ -175,19 +176,14 @@ bool Session::judgeDriver(const QString& directory, RunRecord& followed, RunStat
     followed.driver = RunDriver::Elsewhere;
     followed.pid = owner.pid;
     followed.noSteering = lockedElsewhere(owner.pid);
+    lookAgain(directory, kHeldMs);
     return false;
   }
   const qint64 age = QFileInfo(directory + QStringLiteral("/status.json")).lastModified().msecsTo(QDateTime::currentDateTime());
   if (age >= 0 && age < kYoungMs && followed.driver != RunDriver::Process && followed.driver != RunDriver::Elsewhere) {
     // Perhaps it trains on another machine that shares this folder: its files will go on changing, or grow old.
     followed.noSteering = tr("No process of this machine trains this run; its files changed %1 s ago.").arg(age / 1000);
-    if (!m_young.contains(directory)) {  // one look ahead, however often its files change until then
-      m_young.insert(directory);
-      QTimer::singleShot(kYoungMs, this, [this, directory] {
-        m_young.remove(directory);
-        refreshFollowed(directory);
-      });
-    }
+    lookAgain(directory, kYoungMs);
     return false;
   }
   const bool known = followed.failure.has_value();
@@ -200,6 +196,16 @@ bool Session::judgeDriver(const QString& directory, RunRecord& followed, RunStat
                                saved ? "Go on from the newest checkpoint with «Go on»." : "Start it again: no checkpoint had been written."};
   }
   return !known;
+}
+
+// One look ahead, however often the directory's files change until then.
+void Session::lookAgain(const QString& directory, int milliseconds) {
+  if (m_looksAhead.contains(directory)) return;
+  m_looksAhead.insert(directory);
+  QTimer::singleShot(milliseconds, this, [this, directory] {
+    m_looksAhead.remove(directory);
+    refreshFollowed(directory);
+  });
 }
 
 void Session::attach(RunLink* link, const QString& run) {

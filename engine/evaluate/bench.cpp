@@ -150,19 +150,20 @@ class Bench {
   void decode(const std::string& name, std::int64_t rows) {
     const auto inputs = firstRows(rows);
     std::vector<std::int64_t> ids;
-    const auto decodeTokens = [&](int count) {
-      SamplingOptions options;
-      options.ignoreEos = true;
-      options.maxNew = count;
-      ids = generate(*m_model, inputs, options, {}, {})[0].ids;
+    SamplingOptions options;
+    options.ignoreEos = true;
+    options.maxNew = m_request.newTokens + 1;
+    double first = 0;  // when every row had its first token: what comes before is the prefill's
+    std::int64_t firstLeft = 0;
+    const auto onToken = [&](std::int64_t, std::int64_t, float) {
+      if (firstLeft > 0 && --firstLeft == 0) first = now();
     };
-    // As the other program: what one token costs, prefill included, is taken off.
-    const auto one = timed([&] { decodeTokens(1); });
-    const double first = *std::min_element(one.begin(), one.end());
     std::vector<double> times;
-    for (double seconds : timed([&] { decodeTokens(m_request.newTokens + 1); }))
-      if (seconds > first) times.push_back(seconds - first);
-    if (times.empty()) throw Error("Decoding could not be timed", name, "more tokens took no longer than one", "Ask for more new tokens.");
+    for (int i = 0; i <= m_request.repeat; ++i) {
+      firstLeft = rows;
+      ids = generate(*m_model, inputs, options, {}, {}, onToken)[0].ids;
+      if (i) times.push_back(now() - first);
+    }
     ids.resize(std::min(ids.size(), kShownIds));
     line(name, times, static_cast<double>(rows * m_request.newTokens)).ids = ids;
     flush();
