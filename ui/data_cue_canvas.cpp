@@ -232,8 +232,11 @@ QString CueCanvas::cellName(int index) const {
 QRect CueCanvas::cellRect(int index) const { return rectOf(m_marks[std::size_t(index)]).toAlignedRect(); }
 
 void CueCanvas::paintEvent(QPaintEvent*) {
-  const Colors& c = colors();
-  QPainter p(this);
+  QPainter painter(this);
+  paintMarks(painter, colors());
+}
+
+void CueCanvas::paintMarks(QPainter& p, const Colors& c) const {
   p.fillRect(rect(), c.well);
   if (m_picture.isNull()) return paintEmpty(p, QRectF(rect()).adjusted(16, 16, -16, -16), m_emptyTitle, m_emptyDetail, c);
   const QRectF r = pictureRect();

@@ -12,6 +12,8 @@
 
 namespace cuescope {
 
+struct Colors;
+
 class CueCanvas : public QWidget, public CellSource {
   Q_OBJECT
  public:
@@ -33,6 +35,8 @@ class CueCanvas : public QWidget, public CellSource {
 
   QPointF toWidget(const QPointF& pixel) const;
   QPointF toPicture(const QPointF& position) const;
+  /// All that it shows, in its own coordinates, on any device: the window's and an exported file's.
+  void paintMarks(QPainter& painter, const Colors& colors) const;
 
   QSize sizeHint() const override { return {520, 400}; }
   QSize minimumSizeHint() const override { return {200, 160}; }

@@ -138,8 +138,11 @@ void BoardView::keyPressEvent(QKeyEvent* event) {
 }
 
 void BoardView::paintEvent(QPaintEvent*) {
-  const Colors& c = colors();
-  QPainter p(this);
+  QPainter painter(this);
+  paintBoard(painter, colors());
+}
+
+void BoardView::paintBoard(QPainter& p, const Colors& c) const {
   p.fillRect(rect(), c.panel);
   if (cellCount() == 0)
     return paintEmpty(p, QRectF(rect()).adjusted(16, 12, -16, -12), tr("No finished run has held-out scores yet."), tr("Runs that evaluate while they train (trainer.test_freq) fill this board, and evaluations of their checkpoints on all rows, here or by `cuescope-cli eval`."), c);

@@ -9,6 +9,8 @@
 
 namespace cuescope {
 
+struct Colors;
+
 class BoardView : public QWidget, public CellSource {
   Q_OBJECT
  public:
@@ -17,6 +19,8 @@ class BoardView : public QWidget, public CellSource {
   const Board& board() const { return m_board; }
   /// The interval of the difference from base excludes zero (both taken as independent).
   static bool clearlyDiffers(const BoardCell& cell, const BoardCell& base);
+  /// All that it shows, in its own coordinates, on any device: the window's and an exported file's.
+  void paintBoard(QPainter& painter, const Colors& colors) const;
 
   QSize sizeHint() const override;
   QSize minimumSizeHint() const override { return {400, 120}; }

@@ -2,7 +2,6 @@
 #include <QFontMetricsF>
 #include <QJsonArray>
 #include <QPainter>
-#include <QPicture>
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -20,19 +19,14 @@ namespace {
 constexpr int kDrawnRows = 60, kDrawnSteps = 24;
 constexpr double kLine = 18, kWide = 1000;
 
-// What a widget paints, as it would on the screen; lines and words stay lines and words.
-std::function<void(QPainter&, const QRectF&, const Colors&)> painted(std::shared_ptr<QWidget> widget) {
-  return [widget](QPainter& painter, const QRectF& rect, const Colors&) {
-    QPicture picture;
-    {
-      QPainter recorder(&picture);
-      widget->render(&recorder, QPoint(), QRegion(), QWidget::DrawChildren);
-    }
+// A view's own painter at its place in the figure. Only that painter is asked, never QWidget::render(): it would bring the desktop's
+// palette and style into the file, and another process has another desktop.
+template <typename View>
+auto drawnBy(std::shared_ptr<View> view, void (View::*paint)(QPainter&, const Colors&) const) {
+  return [view, paint](QPainter& painter, const QRectF& rect, const Colors& c) {
     painter.save();
     painter.translate(rect.topLeft());
-    // A picture is played at the device's dots an inch; figures are in pixels of their own, whatever the file says of inches.
-    painter.scale(double(picture.logicalDpiX()) / painter.device()->logicalDpiX(), double(picture.logicalDpiY()) / painter.device()->logicalDpiY());
-    picture.play(&painter);
+    (*view.*paint)(painter, c);
     painter.restore();
   };
 }
@@ -303,7 +297,7 @@ Figure pageFigure(const PageView& view) {
     histogram->resize(720, histogram->height());
     histogram->setValues({values.begin(), values.end()});
     histogram->setThreshold(d["threshold"].toDouble(std::nan("")));
-    return figure(720, histogram->height(), painted(histogram));
+    return figure(720, histogram->height(), drawnBy(histogram, &GapHistogram::paintHistogram));
   }
   if (view.kind == u"board") {
     auto board = std::make_shared<BoardView>();
@@ -311,7 +305,7 @@ Figure pageFigure(const PageView& view) {
     board->setBoard(boardFrom(d));
     const QSize size(board->width(), board->sizeHint().height());
     board->resize(size);
-    return figure(size.width(), size.height(), painted(board));
+    return figure(size.width(), size.height(), drawnBy(board, &BoardView::paintBoard));
   }
   if (view.kind == u"texts") {
     const auto blocks = blocksFrom(d["texts"].toArray(), kWide);
@@ -333,7 +327,7 @@ Figure pageFigure(const PageView& view) {
     const Sheet sheet = view.kind == u"marks" ? sheetOf(view) : Sheet();  // a sample's answers are its texts
     const double above = heightOf(words), height = std::max(double(canvas->height()), above + 12 + (sheet.rows.empty() ? 0 : kLine * double(sheet.rows.size() + 1)));
     return figure(width, height, [canvas, words, sheet, above, side](QPainter& p, const QRectF& r, const Colors& c) {
-      painted(canvas)(p, QRectF(r.topLeft(), QSizeF(canvas->size())), c);
+      drawnBy(canvas, &CueCanvas::paintMarks)(p, r, c);
       const QRectF right(r.left() + canvas->width() + 16, r.top(), side, r.height());
       paintBlocks(p, right, words, c);
       p.save();

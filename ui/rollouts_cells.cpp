@@ -115,8 +115,11 @@ QRect GapHistogram::cellRect(int index) const {
 }
 
 void GapHistogram::paintEvent(QPaintEvent*) {
-  const Colors& c = colors();
-  QPainter p(this);
+  QPainter painter(this);
+  paintHistogram(painter, colors());
+}
+
+void GapHistogram::paintHistogram(QPainter& p, const Colors& c) const {
   p.fillRect(rect(), c.panel);
   p.setFont(uiFont(11));
   p.setPen(c.text2);

@@ -10,6 +10,8 @@
 
 namespace cuescope {
 
+struct Colors;
+
 class SparkDelegate : public QStyledItemDelegate {
   Q_OBJECT
  public:
@@ -38,6 +40,8 @@ class GapHistogram : public QWidget, public CellSource {
   void clearThreshold();
   double valueAt(double x) const;
   double xOf(double value) const;
+  /// All that it shows, in its own coordinates, on any device: the window's and an exported file's.
+  void paintHistogram(QPainter& painter, const Colors& colors) const;
 
   QSize sizeHint() const override { return {600, 76}; }
   QSize minimumSizeHint() const override { return {200, 76}; }
