@@ -3,6 +3,7 @@
 
 #include "engine/distill/log_probs.h"
 #include "engine/distill/losses.h"
+#include "engine/evaluate/recorded_loss.h"
 #include "tests/support/golden.h"
 
 #include <QtTest/QtTest>
@@ -10,25 +11,6 @@
 using namespace cuescope;
 
 namespace {
-
-LossOptions optionsOf(const nlohmann::json& o) {
-  LossOptions options;
-  options.mode = lossModeFromName(o.at("loss_mode"));
-  options.policyGradient = o.at("use_policy_gradient");
-  options.lossMaxClamp = o.at("loss_max_clamp").is_null() ? 0 : o.at("loss_max_clamp").get<double>();
-  options.logProbMinClamp = o.at("log_prob_min_clamp").is_null() ? 0 : o.at("log_prob_min_clamp").get<double>();
-  options.clipRatioLow = o.at("clip_ratio_low");
-  options.clipRatioHigh = o.at("clip_ratio_high");
-  options.aggregation = aggregationFromName(o.value("loss_agg_mode", "token-mean"));
-  if (o.contains("extras")) {
-    const auto& e = o["extras"];
-    options.cascadeEpsilon = e.value("cascade_epsilon", 0.0);
-    options.cascadeTolerance = e.value("cascade_tolerance", 1);
-    options.confidenceAlpha = e.value("use_confidence_weight", false) ? e.value("confidence_alpha", 2.0) : 0.0;
-    options.marginGamma = e.value("margin_gamma", 0.0);
-  }
-  return options;
-}
 
 /// The recorded batch, flat: every position of every row, masked ones included.
 struct Recorded {
@@ -76,7 +58,7 @@ class TestLosses : public QObject {
       const std::string name = entry.at("case");
       const auto& o = entry.at("options");
       Recorded r = recorded(set, name.substr(0, name.find('.')), o);
-      LossResult result = distillationLoss(optionsOf(o), r.batch, r.normalizers);
+      LossResult result = distillationLoss(recordedLossOptions(o), r.batch, r.normalizers);
       result.loss.backward();
       std::string message;
       QVERIFY2(set.close(name + ".loss", result.loss, &message), message.c_str());
@@ -118,7 +100,7 @@ class TestLosses : public QObject {
           if ((r.batch.*member).defined()) part.*member = (r.batch.*member).narrow(0, begin, count);
         }
         part.rewards = r.batch.rewards.narrow(0, static_cast<std::int64_t>(b), 1);
-        LossResult result = distillationLoss(optionsOf(o), part, r.normalizers);
+        LossResult result = distillationLoss(recordedLossOptions(o), part, r.normalizers);
         result.loss.backward({}, /*retain_graph=*/true);
         loss += result.loss.item<double>();
         metrics.merge(result.metrics);
@@ -128,7 +110,7 @@ class TestLosses : public QObject {
       QVERIFY2(set.close(key + ".loss", at::tensor(loss, at::kFloat).squeeze(), &message), message.c_str());
       QVERIFY2(set.close(key + ".grad", r.logits.grad().view(set[key + ".grad"].sizes()), &message), message.c_str());
       Recorded whole = recorded(set, "main", o);
-      const auto want = distillationLoss(optionsOf(o), whole.batch, whole.normalizers).metrics.values();
+      const auto want = distillationLoss(recordedLossOptions(o), whole.batch, whole.normalizers).metrics.values();
       for (const auto& [metric, value] : metrics.values()) QVERIFY2(std::abs(value - want.at(metric)) < 1e-5, metric.c_str());
     }
   }

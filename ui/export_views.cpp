@@ -5,11 +5,11 @@
 #include <QPainter>
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "engine/core/zip_store.h"
 #include "ui/inspect_page.h"
 #include "ui/model_listing.h"
+#include "ui/number_bytes.h"
 #include "ui/panels/lens_panel.h"
 #include "ui/panels/steps_panel.h"
 #include "widgets/change_bars.h"
@@ -24,29 +24,6 @@ using What = ExportChoice::What;
 
 QString exact(double value) {
   return std::isfinite(value) ? QString::number(value, 'g', 9) : QString();
-}
-
-QByteArray npy(const std::vector<double>& values) {
-  QByteArray header = "{'descr': '<f8', 'fortran_order': False, 'shape': (" + QByteArray::number(qulonglong(values.size())) + ",), }";
-  while ((10 + header.size() + 1) % 64) header += ' ';
-  header += '\n';
-  QByteArray bytes("\x93NUMPY\x01\x00", 8);
-  bytes += char(header.size() & 0xFF);
-  bytes += char(header.size() >> 8);
-  bytes += header;
-  bytes.append(reinterpret_cast<const char*>(values.data()), qsizetype(values.size() * sizeof(double)));
-  return bytes;
-}
-
-QString packed(const std::vector<float>& values) {
-  return QString::fromLatin1(QByteArray(reinterpret_cast<const char*>(values.data()), qsizetype(values.size() * sizeof(float))).toBase64());
-}
-
-std::vector<float> unpacked(const QString& text) {
-  const QByteArray bytes = QByteArray::fromBase64(text.toLatin1());
-  std::vector<float> values(std::size_t(bytes.size()) / sizeof(float));
-  std::memcpy(values.data(), bytes.constData(), values.size() * sizeof(float));
-  return values;
 }
 
 QJsonObject sliceJson(const MapSlice& slice) {
@@ -64,7 +41,7 @@ MapSlice sliceFrom(const QJsonObject& json) {
   slice.quantity = json["quantity"].toString();
   slice.claim = json["claim"].toString();
   slice.depends = json["depends"].toString();
-  slice.values = unpacked(json["values"].toString());
+  slice.values = unpacked<float>(json["values"].toString());
   if (slice.rows < 0 || slice.cols < 0 || slice.values.size() != std::size_t(slice.rows) * std::size_t(slice.cols)) return {};
   return slice;
 }
@@ -90,7 +67,7 @@ std::map<int, std::vector<FilmRow>> stepRowsFrom(const QJsonArray& steps, const 
   }
   for (const QJsonValue& each : steps) {
     const std::size_t image = std::size_t(std::max(0, each["image"].toInt()));
-    std::vector<float> values = unpacked(each["values"].toString());
+    std::vector<float> values = unpacked<float>(each["values"].toString());
     if (image < rows.size() && values.size() == std::size_t(rows[image].gridRows) * std::size_t(rows[image].gridCols)) rows[image].maps[each["step"].toInt()] = std::move(values);
   }
   return {{0, std::move(rows)}};

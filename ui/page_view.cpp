@@ -6,9 +6,9 @@
 #include <QJsonDocument>
 #include <QMouseEvent>
 #include <cmath>
-#include <cstring>
 
 #include "engine/core/zip_store.h"
+#include "ui/number_bytes.h"
 
 namespace cuescope {
 namespace {
@@ -22,20 +22,6 @@ QStringList stringsFrom(const QJsonValue& value) {
   return list;
 }
 
-/// One array of NumPy's own format, row by row.
-QByteArray npy(const std::vector<double>& values, int rows, int columns) {
-  const QByteArray shape = columns > 0 ? QByteArray::number(rows) + ", " + QByteArray::number(columns) : QByteArray::number(qulonglong(values.size())) + ",";
-  QByteArray header = "{'descr': '<f8', 'fortran_order': False, 'shape': (" + shape + "), }";
-  while ((10 + header.size() + 1) % 64) header += ' ';
-  header += '\n';
-  QByteArray bytes("\x93NUMPY\x01\x00", 8);
-  bytes += char(header.size() & 0xFF);
-  bytes += char(header.size() >> 8);
-  bytes += header;
-  bytes.append(reinterpret_cast<const char*>(values.data()), qsizetype(values.size() * sizeof(double)));
-  return bytes;
-}
-
 // What NumPy's loader makes a file name of.
 std::string member(QString name) {
   for (QChar& c : name)
@@ -45,15 +31,8 @@ std::string member(QString name) {
 
 }  // namespace
 
-QString packedDoubles(const std::vector<double>& values) {
-  return QString::fromLatin1(QByteArray(reinterpret_cast<const char*>(values.data()), qsizetype(values.size() * sizeof(double))).toBase64());
-}
-std::vector<double> unpackedDoubles(const QString& text) {
-  const QByteArray bytes = QByteArray::fromBase64(text.toLatin1());
-  std::vector<double> values(std::size_t(bytes.size()) / sizeof(double));
-  std::memcpy(values.data(), bytes.constData(), values.size() * sizeof(double));
-  return values;
-}
+QString packedDoubles(const std::vector<double>& values) { return packed(values); }
+std::vector<double> unpackedDoubles(const QString& text) { return unpacked<double>(text); }
 QString pictureText(const QImage& picture) { return picture.isNull() ? QString() : QString::fromLatin1(pngBytes(picture).toBase64()); }
 QImage pictureFrom(const QString& text) { return text.isEmpty() ? QImage() : QImage::fromData(QByteArray::fromBase64(text.toLatin1())).convertToFormat(QImage::Format_RGB32); }
 

@@ -10,6 +10,7 @@
 #include "engine/distill/student_step.h"
 #include "engine/distill/teacher.h"
 #include "engine/evaluate/golden_set.h"
+#include "engine/evaluate/recorded_loss.h"
 #include "engine/model/qwen3_vl.h"
 
 namespace cuescope {
@@ -17,24 +18,6 @@ namespace {
 
 using nlohmann::json;
 namespace fs = std::filesystem;
-
-LossOptions lossOptionsOf(const json& o) {
-  LossOptions options;
-  options.mode = lossModeFromName(o.at("loss_mode"));
-  options.policyGradient = o.at("use_policy_gradient");
-  options.lossMaxClamp = o.at("loss_max_clamp").is_null() ? 0 : o.at("loss_max_clamp").get<double>();
-  options.logProbMinClamp = o.at("log_prob_min_clamp").is_null() ? 0 : o.at("log_prob_min_clamp").get<double>();
-  options.clipRatioLow = o.at("clip_ratio_low");
-  options.clipRatioHigh = o.at("clip_ratio_high");
-  options.aggregation = aggregationFromName(o.value("loss_agg_mode", "token-mean"));
-  if (const auto extras = o.find("extras"); extras != o.end()) {
-    options.cascadeEpsilon = extras->value("cascade_epsilon", 0.0);
-    options.cascadeTolerance = extras->value("cascade_tolerance", 1);
-    options.confidenceAlpha = extras->value("use_confidence_weight", false) ? extras->value("confidence_alpha", 2.0) : 0.0;
-    options.marginGamma = extras->value("margin_gamma", 0.0);
-  }
-  return options;
-}
 
 template <typename T>
 std::vector<const T*> pointers(const std::vector<T>& values) {
@@ -286,7 +269,7 @@ void checkGoldenLosses(const fs::path& folder, const std::string& device, std::v
     normalizers.sequences = set.given(data + ".response_mask").sum(-1).gt(0).sum().item<double>();
     normalizers.width = static_cast<double>(responses.size(1));
     if (const auto g = o.find("global"); g != o.end()) normalizers = {g->at("batch_num_tokens"), g->at("global_batch_size"), g->at("loss_scale_factor"), g->at("dp_size")};
-    const LossResult result = distillationLoss(lossOptionsOf(o), batch, normalizers);
+    const LossResult result = distillationLoss(recordedLossOptions(o), batch, normalizers);
     result.loss.backward();
     const at::Tensor mask = set.given(data + ".response_mask").to(at::kBool);
     set.compare(name + ".loss", result.loss);
