@@ -17,6 +17,8 @@ packages=(
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libfmt-dev libpcre2-dev libutf8proc-dev libxxhash-dev
   fonts-inter fonts-jetbrains-mono xvfb xauth
 )
+# What checks the desktop files in the tests; installed with the rest, and never a reason to install anything.
+checkers=(appstream desktop-file-utils shared-mime-info)
 torch_pin="torch==2.11.0"
 python_pins=("$torch_pin" "cmake==4.4.4" "ninja==1.13.2" "pyarrow==26.0.1")
 
@@ -36,7 +38,7 @@ install_debian() {
   fi
   say "installing ${#missing[@]} Debian packages"
   $sudo apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" "${checkers[@]}" >/dev/null
 }
 
 install_python() {

@@ -71,6 +71,58 @@ class TestPack : public QObject {
     QCOMPARE(use(at(QStringLiteral("pack"))), 1);
     QVERIFY(QFileInfo::exists(at(QStringLiteral("pack/torch/lib/libtorch_cpu.so"))));
   }
+
+  // What a desktop is told of the program, asked of the tools that desktops and software centres use.
+  void theDesktopIsToldWhatItsOwnToolsAccept_data() {
+    QTest::addColumn<QString>("tool");
+    QTest::addColumn<QString>("package");
+    QTest::addColumn<QStringList>("arguments");
+    const QString file = QStringLiteral(CUESCOPE_SOURCE_DIR "/installer/desktop/io.github.cuescope.Cuescope");
+    QTest::newRow("desktop file") << "desktop-file-validate" << "desktop-file-utils" << QStringList{file + ".desktop"};
+    QTest::newRow("AppStream") << "appstreamcli" << "appstream" << QStringList{"validate", "--no-net", "--no-color", file + ".metainfo.xml"};
+    QTest::newRow("MIME types") << "update-mime-database" << "shared-mime-info" << QStringList{"mime"};
+  }
+  void theDesktopIsToldWhatItsOwnToolsAccept() {
+    QFETCH(QString, tool);
+    QFETCH(QString, package);
+    QFETCH(QStringList, arguments);
+    const QString program = QStandardPaths::findExecutable(tool);
+    if (program.isEmpty()) QSKIP(qPrintable(tool + " is not here; Debian's package " + package + " has it"));
+    QVERIFY(QDir().mkpath(at("mime/packages")));
+    QVERIFY(QFile::copy(QStringLiteral(CUESCOPE_SOURCE_DIR "/installer/desktop/io.github.cuescope.Cuescope.xml"), at("mime/packages/cuescope.xml")));
+    QProcess run;
+    run.setWorkingDirectory(m_folder->path());
+    run.setProcessChannelMode(QProcess::MergedChannels);
+    run.start(program, arguments);
+    QVERIFY(run.waitForFinished());
+    const QByteArray said = run.readAll();
+    QVERIFY2(run.exitCode() == 0, said);
+    QVERIFY2(!said.contains("warning") && !said.contains("error") && !said.contains("W:") && !said.contains("E:"), said);
+    if (tool != "update-mime-database") return;
+    QFile globs(at("mime/globs2"));
+    QVERIFY(globs.open(QIODevice::ReadOnly));
+    const QByteArray patterns = globs.readAll();
+    QVERIFY2(patterns.contains("application/x-cuescope-capture:*.capture"), patterns);
+    QVERIFY(QFile::exists(at("mime/application/x-cuescope-capture.xml")) && QFile::exists(at("mime/treemagic")));
+  }
+
+  // The program, its icon and its types are named alike wherever they are named.
+  void theDesktopFilesNameEachOther() {
+    const auto text = [](const char* ending) {
+      QFile file(QStringLiteral(CUESCOPE_SOURCE_DIR "/installer/desktop/io.github.cuescope.Cuescope.") + QLatin1String(ending));
+      return file.open(QIODevice::ReadOnly) ? QString::fromUtf8(file.readAll()) : QString();
+    };
+    const QString desktop = text("desktop"), about = text("metainfo.xml"), types = text("xml");
+    QVERIFY(desktop.contains("Icon=io.github.cuescope.Cuescope\n") && desktop.contains("Exec=cuescope %F\n"));
+    QVERIFY(about.contains("<launchable type=\"desktop-id\">io.github.cuescope.Cuescope.desktop</launchable>") && about.contains("<binary>cuescope</binary>"));
+    static const QRegularExpression kType("<mime-type type=\"([^\"]+)\">"), kVersion("<release version=\"([^\"]+)\""), kProject("project\\(cuescope VERSION ([0-9.]+)");
+    int seen = 0;
+    for (auto found = kType.globalMatch(types); found.hasNext(); ++seen) QVERIFY(desktop.contains(found.next().captured(1) + u';'));
+    QCOMPARE(seen, 2);
+    QFile project(QStringLiteral(CUESCOPE_SOURCE_DIR "/CMakeLists.txt"));
+    QVERIFY(project.open(QIODevice::ReadOnly));
+    QCOMPARE(kVersion.match(about).captured(1), kProject.match(QString::fromUtf8(project.readAll())).captured(1));
+  }
 };
 
 QTEST_GUILESS_MAIN(TestPack)
