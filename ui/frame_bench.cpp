@@ -134,7 +134,8 @@ void FrameBench::act() {
   const InspectionPtr& shown = m_window.inspectPage()->inspection();
   const int tokens = std::max(1, int(shown->response.size()));
   Selection& selection = m_window.selection();
-  static const char* const kKinds[18] = {"page", "token", "layer", "head", "token", "zoom", "page", "page", "page", "token", "layer", "head", "zoom", "page", "page", "token", "zoom", "zoom"};
+  static const char* const kKinds[18] = {"page: Inspect", "token", "layer", "head", "token", "zoom", "page: Data", "page: Train", "page: Inspect",
+                                         "token", "layer", "head", "zoom", "page: Train", "page: Inspect", "token", "zoom", "zoom"};
   m_kind = kKinds[m_turn % 18];
   m_open = true;
   m_frame.start();
