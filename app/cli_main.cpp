@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/cli/command.h"
+#include "engine/core/engine_loader.h"
 #include "engine/core/status_json.h"
 
 namespace {
@@ -47,6 +48,13 @@ int runCommand(const cli::Context& context) {
   return cli::kFailed;
 }
 
+int noSuchCommand(const CLI::App& app, const std::string& word) {
+  std::string names;
+  for (const CLI::App* command : app.get_subcommands({})) names += (names.empty() ? "" : ", ") + command->get_name();
+  std::fprintf(stderr, "There is no command «%s». Next: choose one of %s; COMMAND --help explains it.\n", word.c_str(), names.c_str());
+  return cli::kBadUsage;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -57,6 +65,11 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", CUESCOPE_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
+  app.footer(
+      "\nThe built-in demo is named where a model, a data file or a picture is asked:\n"
+      "  cuescope-cli generate --model demo:student-weak --image demo:data/example-1.png --prompt \"What digit is on the red square?\"\n"
+      "  cuescope-cli eval --model demo:teacher-strong --data demo:data/test.parquet --max-samples 50\n"
+      "Runs begin with a configuration; those of the demo and of the paper: " + resourceFolder() + "/presets");
   cli::Context context;
   context.stop = stop.get_token();
   app.add_option("--device", context.options.device, "cpu, cuda, cuda:N or auto")->capture_default_str();
@@ -90,6 +103,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    if (app.get_subcommands().empty())
+      for (const std::string& word : app.remaining())
+        if (!word.starts_with("-")) return noSuchCommand(app, word);
     return app.exit(error) == 0 ? cli::kOk : cli::kBadUsage;  // prints help, version or what is wrong
   }
   std::fflush(stdout);

@@ -110,7 +110,9 @@ class DoorEngine : public Engine {
     return runSelfcheck(resolveDevice(device), goldensFolder, sink);
   }
   std::vector<BenchLine> bench(const BenchRequest& request, const std::function<void(const BenchLine&)>& onLine) override {
-    return runBench(request, m_device, m_dtype, onLine);
+    BenchRequest named = request;
+    named.model = resolvePath(request.model);
+    return runBench(named, m_device, m_dtype, onLine);
   }
 
   DataRows readRows(const std::string& file, std::int64_t first, int count) override { return cuescope::readRows(*m_data.of(file), file, first, count); }

@@ -20,7 +20,13 @@ command -v debootstrap >/dev/null || die "debootstrap is missing" "apt-get insta
 [ -n "${CUESCOPE_TRY_INSIDE:-}" ] || CUESCOPE_TRY_INSIDE=1 exec unshare --mount --propagation private bash "${BASH_SOURCE[0]}" "$@"
 
 work=$(mktemp -d)
-trap 'rm -rf --one-file-system "$work"' EXIT
+# Folders of this machine are mounted in the root: nothing is removed while one still is.
+clean_up() {
+  local at
+  for at in media/pack dev proc; do umount -R -l "$work/root/$at" 2>/dev/null || true; done
+  if grep -q " $work/" /proc/self/mountinfo; then say "$work is still mounted somewhere and stays; remove it by hand"; else rm -rf --one-file-system "$work"; fi
+}
+trap clean_up EXIT
 base=${CUESCOPE_TRY_BASE:-$work/base} root=$work/root
 if [ ! -f "$base/etc/debian_version" ]; then
   say "making a Debian 12 root"
@@ -31,13 +37,14 @@ mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"; }
-person() { chroot "$root" env -i PATH="$paths" HOME=/home/person LANG=C.UTF-8 OMP_NUM_THREADS=2 setpriv --reuid person --regid person --clear-groups "$@"; }
+person() { chroot "$root" env -i PATH="$paths" HOME=/home/person XDG_RUNTIME_DIR=/run/person LANG=C.UTF-8 OMP_NUM_THREADS=2 setpriv --reuid person --regid person --clear-groups "$@"; }
 step() { say "--- $*"; "$@" || die "this failed: $*" "see the lines above"; }
 
 inside useradd --create-home person
 cp "$1" "$root/tmp/"
 name=$(basename "$1")
 paths=/usr/bin:/bin
+mkdir "$root/run/person" && inside chown person:person /run/person && chmod 700 "$root/run/person"
 inside apt-get update -qq
 fetches=""
 [ -n "${2:-}" ] || fetches=python3-venv
@@ -53,7 +60,6 @@ else
   ! inside sh -c 'ls /usr/lib/x86_64-linux-gnu/ | grep -i -e qt -e opencv' || die "Qt or OpenCV came into the root" "look at what the archive needs"
 fi
 say "--- without LibTorch it says what to do"
-! person cuescope-cli doctor || true
 ! person cuescope-cli generate --model demo:student-weak --prompt hello 2>"$work/without" || die "an answer came without LibTorch" "look at where the engine found one"
 cat "$work/without" >&2
 grep -q cuescope-pack "$work/without" || die "the words above do not name cuescope-pack" "mend engine/core/engine_loader.cpp"
@@ -70,6 +76,7 @@ step person cuescope-cli selfcheck
 if [ "$kind" = deb ]; then
   step person cuescope-cli generate --model demo:student-weak --image /usr/share/cuescope/demo/data/example-1.png --prompt "What digit is on the red square?"
   step person cuescope --version
+  step person cuescope --bench-start
   step person cuescope --tour /home/person/tour
   find "$root/home/person/tour" -name '*.png' | wc -l | xargs printf 'cuescope: %s pictures of the tour\n' >&2
 else

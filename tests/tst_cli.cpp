@@ -326,7 +326,11 @@ class TestCli : public QObject {
     QTest::newRow("lying header") << QStringList{"forward", "--model", golden("tiny-student"), "--input", write("lie.safetensors", QByteArray("\xff\xff\xff\xff\xff\xff\x00\x00{}", 10)), "--output", path("o")} << "lie.safetensors";
     QTest::newRow("wrong capture word") << QStringList{"forward", "--model", golden("tiny-student"), "--input", path("x"), "--output", path("o"), "--capture", "everything"} << "everything";
     QTest::newRow("no GPU engine or no GPU") << QStringList{"--device", "cuda:77", "doctor"} << "GPU|CUDA";
-    QTest::newRow("missing config") << QStringList{"train", path("nothing.yaml")} << "nothing.yaml";
+    QTest::newRow("missing config") << QStringList{"train", path("nothing.yaml")} << "nothing.yaml\\]: No such file.*/presets";
+    QTest::newRow("a folder as config") << QStringList{"train", golden("images")} << "it is a folder.*/presets";
+    QTest::newRow("config that is no YAML") << QStringList{"train", write("odd.yaml", "a: [")} << "odd.yaml: this is not YAML.*line";
+    QTest::newRow("a folder as image") << look(golden("images")) << "cannot be read \\[.*images\\]: it is a folder";
+    QTest::newRow("demo model without a workload") << QStringList{"bench", "--model", "demo:student-weak"} << "workload.safetensors";
   }
   void badInputIsAPlainMessageAndExitCodeOne() {
     QFETCH(QStringList, arguments);
@@ -352,20 +356,26 @@ class TestCli : public QObject {
 
   void badUsageIsExitCodeTwo_data() {
     QTest::addColumn<QStringList>("arguments");
-    QTest::newRow("nothing") << QStringList{};
-    QTest::newRow("unknown verb") << QStringList{"dance"};
-    QTest::newRow("unknown option") << QStringList{"doctor", "--nonsense"};
-    QTest::newRow("missing option") << QStringList{"forward", "--model", "x"};
-    QTest::newRow("wrong number") << QStringList{"generate", "--model", "x", "--prompt", "y", "--max-new", "many"};
-    QTest::newRow("neither prompt nor input") << QStringList{"generate", "--model", "x"};
-    QTest::newRow("wrong format") << QStringList{"dump", "x", "--format", "xlsx"};
-    QTest::newRow("demo of nothing") << QStringList{"demo"};
+    QTest::addColumn<QByteArray>("says");
+    QTest::newRow("nothing") << QStringList{} << QByteArray("--help");
+    QTest::newRow("unknown verb") << QStringList{"dance"} << QByteArray("no command «dance». Next: choose one of doctor, ");
+    QTest::newRow("unknown option") << QStringList{"doctor", "--nonsense"} << QByteArray("--nonsense");
+    QTest::newRow("missing option") << QStringList{"forward", "--model", "x"} << QByteArray("--input");
+    QTest::newRow("wrong number") << QStringList{"generate", "--model", "x", "--prompt", "y", "--max-new", "many"} << QByteArray("many");
+    QTest::newRow("negative number") << QStringList{"generate", "--model", "x", "--prompt", "y", "--temperature", "-1"} << QByteArray("--temperature: «-1» is no number of 0 or more\n");
+    QTest::newRow("not above zero") << QStringList{"generate", "--model", "x", "--prompt", "y", "--repetition-penalty", "0"} << QByteArray("«0» is no number above 0\n");
+    QTest::newRow("unknown change") << QStringList{"what-if", "--model", "x", "--prompt", "y", "--change", "paint"} << QByteArray("paint not in {average,blur,erase,keep}");
+    QTest::newRow("neither prompt nor input") << QStringList{"generate", "--model", "x"} << QByteArray("--prompt or --input");
+    QTest::newRow("wrong format") << QStringList{"dump", "x", "--format", "xlsx"} << QByteArray("xlsx");
+    QTest::newRow("demo of nothing") << QStringList{"demo"} << QByteArray("--help");
   }
   void badUsageIsExitCodeTwo() {
     QFETCH(QStringList, arguments);
+    QFETCH(QByteArray, says);
     const Ran ran = run(arguments);
     QVERIFY2(ran.code == 2, qPrintable(QString::number(ran.code)));
-    QVERIFY(!ran.err.isEmpty());
+    QVERIFY2(ran.err.contains(says), ran.err);
+    QVERIFY2(!ran.err.contains("000000000"), ran.err);
   }
 
   void everyVerbHasHelp() {
@@ -377,6 +387,24 @@ class TestCli : public QObject {
       QVERIFY2(ran.out.contains("--help") && ran.out.size() > 120, qPrintable(verb));
     }
     QCOMPARE(run({"--version"}).code, 0);
+    // No machine's words in what a person reads.
+    for (const QString verb : {"inspect", "what-if"}) QVERIFY2(!run({verb, "--help"}).out.contains("->"), qPrintable(verb));
+  }
+
+  // The commands that --help shows are carried out as they stand there.
+  void theExamplesOfHelpWork() {
+    const QStringList lines = QString::fromUtf8(run({"--help"}).out).split('\n');
+    int seen = 0;
+    for (const QString& line : lines) {
+      if (!line.startsWith("  cuescope-cli ")) continue;
+      QStringList words = QProcess::splitCommand(line);
+      words.removeFirst();
+      if (const auto rows = words.indexOf("--max-samples"); rows > 0) words[rows + 1] = "2";
+      const Ran ran = run(words);
+      QVERIFY2(ran.code == 0 && !ran.out.isEmpty(), ran.err);
+      ++seen;
+    }
+    QCOMPARE(seen, 2);
   }
 
   void renderAndReportHandEveryWordToTheStudio() {
@@ -391,7 +419,10 @@ class TestCli : public QObject {
     const Ran written = run({"report", path("paint.capture"), "--output", path("paint.html")});
     QVERIFY2(written.code == 0, written.err);
     QVERIFY(QFileInfo(path("paint.html")).size() > 500);
-    QVERIFY(run({"render", "--help"}).out.contains("--format"));
+    const QByteArray help = run({"render", "--help"}).out;
+    QVERIFY2(help.contains("Usage: cuescope render [options] [capture]") && help.contains("--format") && !help.contains("--help-all"), help);
+    QVERIFY(run({"report", "--help"}).out.contains("Usage: cuescope report [options] source"));
+    QVERIFY(run({"render", "--recipe", path("no.recipe.json"), "--output", path("x.png")}).err.contains("no.recipe.json"));
     QVERIFY(run({"render", path("nowhere.capture"), "--format", "png", "--output", path("none.png")}).err.contains("nowhere.capture"));
   }
 

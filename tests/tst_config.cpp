@@ -95,8 +95,9 @@ class TestConfig : public QObject {
 
   void anUnknownKeyNamesTheNearest() {
     std::vector<ConfigIssue> issues;
-    parseConfig("distillation: {los_mode: k3}\ntrainer: {total_steps: 5}\nlr: 1\n", "/", &issues);
-    QCOMPARE(issues.size(), std::size_t(3));
+    parseConfig("distillation: {los_mode: k3}\ntrainer: {total_steps: 5}\nlr: 1\nnonsense: 3\n", "/", &issues);
+    QCOMPARE(issues.size(), std::size_t(4));
+    QVERIFY(contains(messageFor(issues, "nonsense"), "none has a name like it"));  // no guess from far away
     QVERIFY(contains(messageFor(issues, "distillation.los_mode"), "distillation.loss_mode"));
     QVERIFY(contains(messageFor(issues, "trainer.total_steps"), "trainer.total_training_steps"));
     QVERIFY(contains(messageFor(issues, "lr"), "actor.optim.lr"));

@@ -251,10 +251,10 @@ void ProcessorTest::marksAndFilesMustAgree() {
   const auto video = m_processor.video(golden::path("video/clip.avi"));
   QVERIFY(failureOf([&] { m_processor.prompt({{"user", "no mark"}}, {image}); }).contains("0 <image>"));
   QVERIFY(failureOf([&] { m_processor.prompt({{"user", "<image><image>"}}, {image}); }).contains("there are 1"));
-  QVERIFY(failureOf([&] { m_processor.prompt({{"user", "<video>"}}, {image}); }).contains("Mark 1 is <video>"));
+  QVERIFY(failureOf([&] { m_processor.prompt({{"user", "<video>"}}, {image}); }).contains("mark 1 is <video>"));
   QVERIFY(failureOf([&] {
             m_processor.prompt({{"user", "<image><video>"}}, {video, image});
-          }).contains("Mark 1 is <image>"));
+          }).contains("mark 1 is <image>"));
   QVERIFY(failureOf([&] {
             m_processor.prompt({{"system", "<image>"}, {"user", "x"}}, {image});
           }).contains("system turn"));

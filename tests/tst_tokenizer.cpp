@@ -227,7 +227,7 @@ void TokenizerTest::brokenFilesAreNamed_data() {
   QTest::newRow("cut") << QByteArray::fromStdString(whole.dump().substr(0, 20000)) << "tokenizer.json";
   QTest::newRow("not JSON") << QByteArray("hello") << "byte 0";
   QTest::newRow("no vocabulary") << changed("/model/vocab", ordered_json::object()) << "no vocabulary";
-  QTest::newRow("merge of unknown tokens") << changed("/model/merges", {"zz qq"}) << "Merge 0";
+  QTest::newRow("merge of unknown tokens") << changed("/model/merges", {"zz qq"}) << "merge 0";
   QTest::newRow("merge without parts") << changed("/model/merges", {"zz"}) << "two parts";
   QTest::newRow("id of another world") << changed("/model/vocab/e", 1ll << 40) << "id 1099511627776";
   QTest::newRow("WordPiece") << changed("/model/type", "WordPiece") << "WordPiece";

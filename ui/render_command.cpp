@@ -1,5 +1,6 @@
 // `cuescope render`: a figure from a capture, with the painter of the window and without a window.
 #include <QCommandLineParser>
+#include <QCoreApplication>
 #include <QFile>
 #include <QFileInfo>
 #include <QJsonDocument>
@@ -8,13 +9,14 @@
 #include "engine/core/capture.h"
 #include "ui/export.h"
 #include "ui/page_view.h"
+#include "ui/report.h"
 #include "widgets/theme.h"
 
 namespace cuescope {
 namespace {
 
 int refuse(const QString& words) {
-  std::fprintf(stderr, "cuescope render: %s\n", qPrintable(words));
+  std::fprintf(stderr, "cuescope render: %s. See cuescope render --help.\n", qPrintable(words.endsWith(QLatin1Char('.')) ? words.chopped(1) : words));
   return 2;
 }
 
@@ -48,10 +50,18 @@ int renderPage(const QCommandLineParser& parser, const QJsonObject& recipe) {
 
 }  // namespace
 
+// Qt names the program alone, with its whole path.
+QString verbHelp(const QCommandLineParser& parser, const QString& verb) {
+  QString text = parser.helpText();
+  const qsizetype begin = text.indexOf(QCoreApplication::arguments().value(0)), end = text.indexOf(QStringLiteral(" [options]"));
+  if (begin >= 0 && end > begin) text.replace(begin, end - begin, QStringLiteral("cuescope ") + verb);
+  return text;
+}
+
 int renderCommand(const QStringList& arguments) {
   QCommandLineParser parser;
   parser.setApplicationDescription(QStringLiteral("Draws a figure of a capture, as the window exports it."));
-  parser.addHelpOption();
+  parser.addOption({{QStringLiteral("h"), QStringLiteral("help")}, QStringLiteral("Say this.")});
   parser.addPositionalArgument(QStringLiteral("capture"), QStringLiteral("Capture file; none for a recipe of Train, Rollouts, Data or Evaluate."), QStringLiteral("[capture]"));
   const auto option = [&](const char* name, const char* words, const char* value, const char* standard = "") {
     parser.addOption({QString::fromLatin1(name), QString::fromUtf8(words), QString::fromLatin1(value), QString::fromLatin1(standard)});
@@ -70,18 +80,18 @@ int renderCommand(const QStringList& arguments) {
   option("recipe", "Recipe that was exported beside a figure; the other choices replace its parts.", "file");
   if (!parser.parse(arguments)) return refuse(parser.errorText());
   if (parser.isSet(QStringLiteral("help"))) {
-    std::fputs(qPrintable(parser.helpText()), stdout);
+    std::fputs(qPrintable(verbHelp(parser, QStringLiteral("render"))), stdout);
     return 0;
   }
   QJsonObject recipe;
   if (parser.isSet(QStringLiteral("recipe"))) {
     QFile file(parser.value(QStringLiteral("recipe")));
-    if (!file.open(QIODevice::ReadOnly)) return refuse(QStringLiteral("the recipe cannot be read: %1").arg(file.errorString()));
+    if (!file.open(QIODevice::ReadOnly)) return refuse(QStringLiteral("the recipe %1 cannot be read (%2)").arg(file.fileName(), file.errorString()));
     recipe = QJsonDocument::fromJson(file.readAll()).object();
-    if (!recipe.contains("choice") && !isPageRecipe(recipe)) return refuse(QStringLiteral("%1 is no recipe").arg(file.fileName()));
+    if (!recipe.contains("choice") && !isPageRecipe(recipe)) return refuse(QStringLiteral("%1 is no recipe of a figure; they are written beside figures, as FILE.recipe.json").arg(file.fileName()));
   }
   if (isPageRecipe(recipe)) return renderPage(parser, recipe);
-  if (parser.positionalArguments().size() != 1) return refuse(QStringLiteral("name one capture file"));
+  if (parser.positionalArguments().size() != 1) return refuse(parser.positionalArguments().isEmpty() ? QStringLiteral("name a capture, or a recipe with --recipe") : QStringLiteral("name one capture, not %1").arg(parser.positionalArguments().size()));
   const QString output = parser.value(QStringLiteral("output"));
   if (output.isEmpty()) return refuse(QStringLiteral("name the file to write with --output"));
   QString format = parser.value(QStringLiteral("format")).toLower();

@@ -12,6 +12,8 @@
 #include "ui/export.h"
 #include "ui/session.h"
 
+class QCommandLineParser;
+
 namespace cuescope {
 
 struct ReportBlock {
@@ -46,5 +48,7 @@ void writeReport(const QString& file, const Report& report);
 
 /// `cuescope report RUN|CAPTURE --output F.html|pdf`: exit code 0, 1 or 2.
 int reportCommand(const QStringList& arguments);
+/// What `cuescope VERB --help` says.
+QString verbHelp(const QCommandLineParser& parser, const QString& verb);
 
 }  // namespace cuescope

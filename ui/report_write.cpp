@@ -205,17 +205,17 @@ void writeReport(const QString& file, const Report& report) {
 int reportCommand(const QStringList& arguments) {
   QCommandLineParser parser;
   parser.setApplicationDescription(QStringLiteral("Writes a run or a capture as one self-contained page with its figures."));
-  parser.addHelpOption();
+  parser.addOption({{QStringLiteral("h"), QStringLiteral("help")}, QStringLiteral("Say this.")});
   parser.addPositionalArgument(QStringLiteral("source"), QStringLiteral("Run folder or capture file."));
   parser.addOption({QStringLiteral("output"), QStringLiteral("File to write, .html or .pdf."), QStringLiteral("file")});
   parser.addOption({QStringLiteral("theme"), QStringLiteral("light or dark (HTML)."), QStringLiteral("theme"), QStringLiteral("light")});
   const auto refuse = [](const QString& words) {
-    std::fprintf(stderr, "cuescope report: %s\n", qPrintable(words));
+    std::fprintf(stderr, "cuescope report: %s. See cuescope report --help.\n", qPrintable(words.endsWith(QLatin1Char('.')) ? words.chopped(1) : words));
     return 2;
   };
   if (!parser.parse(arguments)) return refuse(parser.errorText());
   if (parser.isSet(QStringLiteral("help"))) {
-    std::fputs(qPrintable(parser.helpText()), stdout);
+    std::fputs(qPrintable(verbHelp(parser, QStringLiteral("report"))), stdout);
     return 0;
   }
   if (parser.positionalArguments().size() != 1) return refuse(QStringLiteral("name one run folder or capture"));

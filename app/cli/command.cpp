@@ -8,6 +8,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "engine/core/config.h"
 #include "engine/core/engine_loader.h"
 
 namespace cuescope::cli {
@@ -100,12 +101,12 @@ std::function<SamplingOptions()> addSampling(CLI::App& command) {
   auto* group = command.add_option_group("sampling", "How tokens are drawn (greedy unless one of these is given)");
   group->add_flag("--greedy", *greedy, "Always the most likely token");
   const std::vector<CLI::Option*> drawn = {
-      group->add_option("--temperature", options->temperature, "Divides the logits; 0 is greedy")->check(CLI::NonNegativeNumber),
-      group->add_option("--top-k", options->topK, "Only the K most likely; 0: off")->check(CLI::NonNegativeNumber),
+      group->add_option("--temperature", options->temperature, "Divides the logits; 0 is greedy")->check(notNegative()),
+      group->add_option("--top-k", options->topK, "Only the K most likely; 0: off")->check(notNegative()),
       group->add_option("--top-p", options->topP, "Only the smallest set with this probability")->check(CLI::Range(0.0, 1.0)),
       group->add_option("--min-p", options->minP, "Only tokens with this share of the largest probability")->check(CLI::Range(0.0, 1.0)),
       group->add_option("--seed", options->seed, "Random seed")};
-  group->add_option("--repetition-penalty", options->repetitionPenalty, "Above 1: tokens that were seen become less likely")->check(CLI::PositiveNumber);
+  group->add_option("--repetition-penalty", options->repetitionPenalty, "Above 1: tokens that were seen become less likely")->check(aboveZero());
   group->add_option("--presence-penalty", options->presencePenalty, "Taken from the logit of each token of the answer so far");
   group->add_option("--frequency-penalty", options->frequencyPenalty, "The same for each time it occurred");
   return [options, greedy, drawn] {
@@ -113,6 +114,31 @@ std::function<SamplingOptions()> addSampling(CLI::App& command) {
     options->greedy = *greedy || !asked || options->temperature == 0;
     return *options;
   };
+}
+
+namespace {
+
+CLI::Validator number(const char* words, bool zero) {
+  return CLI::Validator(
+      [words, zero](std::string& text) {
+        double value = 0;
+        const bool good = CLI::detail::lexical_cast(text, value) && std::isfinite(value) && (zero ? value >= 0 : value > 0);
+        return good ? std::string() : "«" + text + "» is no number " + words;
+      },
+      words);
+}
+
+}  // namespace
+
+CLI::Validator notNegative() { return number("of 0 or more", true); }
+CLI::Validator aboveZero() { return number("above 0", false); }
+CLI::Validator demoFile() {
+  return CLI::Validator(
+      [](std::string& text) {
+        text = resolvePath(text);
+        return std::string();
+      },
+      "");
 }
 
 void addJson(CLI::App& command, Context& context) { command.add_flag("--json", context.json, "Print JSON, for programs"); }

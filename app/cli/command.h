@@ -44,6 +44,18 @@ void clearProgress();
 std::function<SamplingOptions()> addSampling(CLI::App& command);
 /// Starts this command again, without --detach, in a session of its own, waits until its run has begun or failed and says which.
 int startDetached(Context& context);
+/// What a number may be, in the words of a person.
+CLI::Validator notNegative();
+CLI::Validator aboveZero();
+/// An option whose value is one of a few names.
+template <typename T>
+CLI::Option* addChoice(CLI::App& command, const std::string& name, T& value, const std::map<std::string, T>& choices, const std::string& help) {
+  std::vector<std::string> names;
+  for (const auto& each : choices) names.push_back(each.first);
+  return command.add_option_function<std::string>(name, [&value, choices](const std::string& given) { value = choices.at(given); }, help)->check(CLI::IsMember(names));
+}
+/// A file of a person, or of the demo («demo:data/example-1.png»).
+CLI::Validator demoFile();
 /// --json.
 void addJson(CLI::App& command, Context& context);
 

@@ -44,7 +44,7 @@ void addDemo(CLI::App& app, Context& context) {
   study->add_option("--seeds", asked->seeds, "Trainings of every setting")->check(CLI::Range(1, 100))->capture_default_str();
   study->add_option("--budget,--steps", asked->steps, "Updates of every training, of 32 responses each")->check(CLI::Range(2, 100000))->capture_default_str();
   study->add_option("--only", asked->only, "Settings, or groups: main, components, teacher, layout, objectives")->delimiter(',')->allow_extra_args(false);
-  study->add_option("--max-samples", asked->maxSamples, "Held-out rows of each split; 0: all")->check(CLI::NonNegativeNumber)->capture_default_str();
+  study->add_option("--max-samples", asked->maxSamples, "Held-out rows of each split; 0: all")->check(notNegative())->capture_default_str();
   study->add_flag("--report-only", asked->reportOnly, "Train nothing: write the report of what is there");
   auto resume = std::make_shared<bool>(false);
   study->add_flag("--resume", *resume, "Go on in the folder (what happens without it as well)");

@@ -44,7 +44,7 @@ void addGenerate(CLI::App& app, Context& context) {
   command->add_option("--model", request->model, "Folder of the model")->required();
   auto* input = command->add_option("--input", request->inputFile, "Instead of words and files: safetensors with ids and pixels");
   auto* prompt = command->add_option("--prompt", request->prompt, "The question; <image> and <video> mark where they stand (else in front)");
-  command->add_option("--image", request->images, "An image file; may be given several times")->excludes(input)->allow_extra_args(false);
+  command->add_option("--image", request->images, "An image file; may be given several times")->excludes(input)->allow_extra_args(false)->transform(demoFile());
   command->add_option("--video", request->video, "A video file")->excludes(input);
   command->add_option("--system", request->system, "System message")->excludes(input);
   prompt->excludes(input);

@@ -69,9 +69,9 @@ int cost(Context& context, const InspectRequest& request) {
 void addInspectOptions(CLI::App& command, InspectRequest& request) {
   command.add_option("--model", request.student, "Folder of the student")->required();
   command.add_option("--teacher", request.teacher, "Folder of the teacher");
-  command.add_option("--image", request.images, "An image or video file; may be given several times")->allow_extra_args(false);
-  command.add_option("--fps", request.videoFps, "Frames a second that are read of a video; 0: as the model's folder says")->check(CLI::NonNegativeNumber);
-  command.add_option("--frames", request.videoFrames, "Or that many frames, evenly spread")->check(CLI::NonNegativeNumber);
+  command.add_option("--image", request.images, "An image or video file; may be given several times")->allow_extra_args(false)->transform(demoFile());
+  command.add_option("--fps", request.videoFps, "Frames a second that are read of a video; 0: as the model's folder says")->check(notNegative());
+  command.add_option("--frames", request.videoFrames, "Or that many frames, evenly spread")->check(notNegative());
   command.add_option("--prompt", request.question, "The question; <image> marks where the image stands (else in front)")->required();
   command.add_option("--cue", request.cue, "Visual cue, for the teacher only");
   auto* response = command.add_option("--response", request.response, "A given answer: nothing is generated");
@@ -100,12 +100,12 @@ void addInspect(CLI::App& app, Context& context) {
   command->add_option("--lens-top", request->lensTop, "Tokens kept at each place of the logit lens")->check(CLI::Range(1, 1000))->capture_default_str();
   command->add_flag("--lens-map", request->lensMap, "Also read the response tokens from every visual token");
   const std::map<std::string, Change> changes{{"erase", Change::Erase}, {"blur", Change::Blur}, {"average", Change::Average}};
-  command->add_option("--occlusion-change", request->occlusionChange, "erase, blur or average")->transform(CLI::CheckedTransformer(changes));
-  command->add_option("--occlusion-cell", request->occlusionCell, "Side of an occluded cell, visual tokens; 0: as small as --occlusion-passes allows")->check(CLI::NonNegativeNumber);
-  command->add_option("--occlusion-passes", request->occlusionPasses, "Forward passes at most")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--budget", *budgetTotalMb, "MiB for all sites; more is refused before it runs")->check(CLI::NonNegativeNumber)->capture_default_str();
+  addChoice(*command, "--occlusion-change", request->occlusionChange, changes, "What is done to an occluded cell; without it erase");
+  command->add_option("--occlusion-cell", request->occlusionCell, "Side of an occluded cell, visual tokens; 0: as small as --occlusion-passes allows")->check(notNegative());
+  command->add_option("--occlusion-passes", request->occlusionPasses, "Forward passes at most")->check(aboveZero())->capture_default_str();
+  command->add_option("--budget", *budgetTotalMb, "MiB for all sites; more is refused before it runs")->check(notNegative())->capture_default_str();
   command->add_flag("--cost", *costOnly, "Only say what it would take");
-  command->add_option("--attention-budget", *budgetMb, "MiB for self-attention; above it heads are averaged")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--attention-budget", *budgetMb, "MiB for self-attention; above it heads are averaged")->check(notNegative())->capture_default_str();
   command->add_option("--output", *output, "The capture to write");
   const auto sampling = addSampling(*command);
   addJson(*command, context);

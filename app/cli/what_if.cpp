@@ -77,10 +77,10 @@ void addWhatIf(CLI::App& app, Context& context) {
   WhatIfRequest& request = asked->request;
   addInspectOptions(*command, request.base);
   const auto list = [&](const char* name, auto& values, const char* help) { command->add_option(name, values, help)->delimiter(',')->allow_extra_args(false); };
-  command->add_option("--token", request.token, "The response token that is judged")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--token", request.token, "The response token that is judged")->check(notNegative())->capture_default_str();
   list("--patches", request.visualTokens, "Visual tokens to change, separated by commas");
   const std::map<std::string, Change> changes{{"erase", Change::Erase}, {"blur", Change::Blur}, {"average", Change::Average}, {"keep", Change::KeepOnly}};
-  command->add_option("--change", request.change, "What is done to the patches: erase, blur, average, keep")->transform(CLI::CheckedTransformer(changes));
+  addChoice(*command, "--change", request.change, changes, "What is done to the patches; without it erase");
   command->add_option("--module", asked->module, "The cue recovery module: off, a factor, or layer:N for that one alone");
   command->add_option("--cue-change", asked->cue, "The teacher's cue: none, wrong, or another text");
   list("--without-heads", asked->heads, "LAYER:HEAD, separated by commas; all:HEAD for that head everywhere");
@@ -88,7 +88,7 @@ void addWhatIf(CLI::App& app, Context& context) {
   list("--without-mlp", asked->mlps, "Layers, or all");
   list("--without-layers", asked->layers, "Layers");
   list("--hide", asked->keys, "Positions that no later token can read");
-  command->add_option("--go-on-from", request.forcedId, "The answer goes on from this token's id instead")->check(CLI::NonNegativeNumber);
+  command->add_option("--go-on-from", request.forcedId, "The answer goes on from this token's id instead")->check(notNegative());
   command->add_flag("--ask-teacher", asked->teacher, "Change the teacher instead of the student");
   command->add_flag("--no-answer", asked->noAnswer, "Only the numbers, no new answer");
   command->add_option("--random", request.randomRegions, "Random changes of the same kind and size, for comparison")->check(CLI::Range(0, 10000))->capture_default_str();

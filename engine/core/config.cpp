@@ -4,7 +4,9 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -61,7 +63,7 @@ std::size_t editDistance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-/// Nearest by the whole key; a key whose last name is the same counts as near, wherever it is nested.
+/// Nearest by the whole key, empty where none is near; a key whose last name is the same counts as near, wherever it is nested.
 std::string nearestKey(const std::string& key) {
   auto leaf = [](const std::string& name) { return name.substr(name.rfind('.') + 1); };
   std::string best;
@@ -73,7 +75,7 @@ std::string nearestKey(const std::string& key) {
       best = field.key;
     }
   }
-  return best;
+  return bestDistance <= key.size() ? best : std::string();  // further away it is another word
 }
 
 std::string absolutePath(const std::string& path, const std::string& baseFolder) {
@@ -120,7 +122,8 @@ void assign(RunConfig& config, const std::string& givenKey, const std::string& v
             std::vector<ConfigIssue>* issues) {
   const ConfigField* field = findField(canonicalKey(givenKey));
   if (!field) {
-    addIssue(issues, givenKey, fmt::format("is not a parameter; the nearest is {}", nearestKey(givenKey)));
+    const std::string nearest = nearestKey(givenKey);
+    addIssue(issues, givenKey, nearest.empty() ? std::string("is not a parameter, and none has a name like it") : fmt::format("is not a parameter; the nearest is {}", nearest));
     return;
   }
   try {
@@ -200,7 +203,11 @@ RunConfig parseConfig(const std::string& yaml, const std::string& baseFolder, st
 RunConfig readConfig(const std::string& file, std::vector<ConfigIssue>* issues) {
   std::string resolved = resolvePath(file);
   std::ifstream in(resolved, std::ios::binary);
-  if (!in) throw Error("The configuration could not be read", resolved, "the file does not open", "Check the path.");
+  std::error_code ignored;
+  const bool folder = fs::is_directory(resolved, ignored);  // a stream opens one, and reads nothing
+  if (!in || folder)
+    throw Error("The configuration could not be read", resolved, folder ? "it is a folder" : std::strerror(errno),
+                "Name a YAML file; those of the demo and of the paper are in " + resourceFolder() + "/presets.");
   std::stringstream text;
   text << in.rdbuf();
   return parseConfig(text.str(), fs::absolute(resolved).parent_path().string(), issues);

@@ -47,7 +47,7 @@ void checkPixels(const Picture& picture) {
       picture.rgb.size() == static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3) {
     return;
   }
-  throw Error("The picture has no pixels.", picture.label);
+  throw Error("The picture has no pixels", picture.label);
 }
 
 Grid gridOf(std::int64_t frames, const at::Tensor& frame, const PatchRule& rule, bool video) {
@@ -58,8 +58,8 @@ Grid gridOf(std::int64_t frames, const at::Tensor& frame, const PatchRule& rule,
 void refuseVisionWords(const std::string& text) {
   for (const char* word : {"<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"}) {
     if (text.find(word) == std::string::npos) continue;
-    throw Error("The text cannot be used.", "prompt",
-                std::string("It contains ") + word + ", which stands for an image.",
+    throw Error("The text cannot be used", "prompt",
+                std::string("it contains ") + word + ", which stands for an image",
                 "Remove it; <image> and <video> mark the places of images and videos.");
   }
 }
@@ -75,8 +75,8 @@ ChatTurn splitAtMarks(const Turn& turn) {
     if (mark != 0) result.parts.push_back({ChatPart::Kind::Text, std::string(rest.substr(0, mark))});
     if (mark == std::string_view::npos) break;
     if (turn.role != "user") {
-      throw Error("An image cannot be put there.", "prompt, " + turn.role + " turn",
-                  "Only user turns can hold <image> and <video>.", "Move the mark into a user turn.");
+      throw Error("An image cannot be put there", "prompt, " + turn.role + " turn",
+                  "only user turns can hold <image> and <video>", "Move the mark into a user turn.");
     }
     result.parts.push_back({image < video ? ChatPart::Kind::Image : ChatPart::Kind::Video, {}});
     rest.remove_prefix(mark + 7);  // both marks have seven characters
@@ -89,8 +89,8 @@ void checkRoles(const std::vector<Turn>& turns) {
   for (std::size_t i = 0; i < turns.size(); ++i) {
     const auto& role = turns[i].role;
     if (role == "user" || role == "assistant" || role == "tool" || (role == "system" && i == 0)) continue;
-    throw Error("The conversation cannot be used.", "prompt, turn " + std::to_string(i + 1),
-                role == "system" ? "Only the first turn can be a system turn." : "Its role is «" + role + "».",
+    throw Error("The conversation cannot be used", "prompt, turn " + std::to_string(i + 1),
+                role == "system" ? "only the first turn can be a system turn" : "its role is «" + role + "»",
                 "Use the roles system (first turn only), user and assistant.");
   }
 }
@@ -102,18 +102,18 @@ void checkMarks(const std::vector<ChatTurn>& turns, const std::vector<VisualInpu
       if (part.kind == ChatPart::Kind::Text) continue;
       const bool video = part.kind == ChatPart::Kind::Video;
       if (marks < visuals.size() && visuals[marks].grid.video != video) {
-        throw Error("Marks and files do not agree.", "prompt",
-                    "Mark " + std::to_string(marks + 1) + " is " + (video ? "<video>" : "<image>") +
-                        ", the file in its place is not.",
+        throw Error("Marks and files do not agree", "prompt",
+                    "mark " + std::to_string(marks + 1) + " is " + (video ? "<video>" : "<image>") +
+                        ", the file in its place is not",
                     "Put images and videos into the order of the marks.");
       }
       ++marks;
     }
   }
   if (marks == visuals.size()) return;
-  throw Error("Marks and files do not agree.", "prompt",
-              "The text has " + std::to_string(marks) + " <image> or <video> mark(s), and there are " +
-                  std::to_string(visuals.size()) + " image(s) and video(s).",
+  throw Error("Marks and files do not agree", "prompt",
+              "the text has " + std::to_string(marks) + " <image> or <video> mark(s), and there are " +
+                  std::to_string(visuals.size()) + " image(s) and video(s)",
               "Write one mark for each image and video.");
 }
 
@@ -194,8 +194,8 @@ Processor::Processor(const std::string& modelFolder)
   for (const char* token :
        {"<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"}) {
     if (m_tokenizer->idOf(token) >= 0) continue;
-    throw Error("This is not a Qwen3-VL tokenizer.", modelFolder + "/tokenizer.json",
-                std::string("It has no token ") + token + ".", "Choose a Qwen3-VL model folder.");
+    throw Error("This is not a Qwen3-VL tokenizer", modelFolder + "/tokenizer.json",
+                std::string("it has no token ") + token, "Choose a Qwen3-VL model folder.");
   }
 }
 
@@ -310,7 +310,7 @@ Prompt Processor::prompt(const std::vector<Turn>& turns, const std::vector<Visua
     const auto last =
         std::find_if(chat.rbegin(), chat.rend(), [](const ChatTurn& turn) { return turn.role == "user"; });
     if (last == chat.rend())
-      throw Error("The cue has no place.", "prompt", "There is no user turn.", "Add a question.");
+      throw Error("The cue has no place", "prompt", "there is no user turn", "Add a question.");
     last->parts.push_back({ChatPart::Kind::Text, kHintMark});
     for (const auto& visual : hintVisuals) last->parts.push_back({visual.grid.video ? ChatPart::Kind::Video : ChatPart::Kind::Image, {}});
     if (!privilege.empty()) last->parts.push_back({ChatPart::Kind::Text, privilege});

@@ -20,15 +20,15 @@ constexpr int kBicubic = 3;  // as image libraries number their filters
 class Section {
  public:
   Section(json object, std::string where) : m_object(std::move(object)), m_where(std::move(where)) {
-    if (!m_object.is_object()) throw Error("The image settings cannot be read.", m_where, "It is not a JSON object.");
+    if (!m_object.is_object()) throw Error("The image settings cannot be read", m_where, "it is not a JSON object");
   }
 
   bool has(const char* key) const { return m_object.contains(key) && !m_object[key].is_null(); }
   Section section(const char* key) const { return {m_object.at(key), m_where + ", " + key}; }
 
   [[noreturn]] void refuse(const char* key, const std::string& expected) const {
-    throw Error("The image settings cannot be used.", m_where,
-                "«" + std::string(key) + "» is " + m_object.at(key).dump() + "; expected " + expected + ".",
+    throw Error("The image settings cannot be used", m_where,
+                "«" + std::string(key) + "» is " + m_object.at(key).dump() + "; expected " + expected,
                 "Take the file from a Qwen3-VL model folder.");
   }
   void read(const char* key, std::int64_t& value, std::int64_t low, std::int64_t high) const {
@@ -111,7 +111,7 @@ json readFile(const std::filesystem::path& file) {
   std::ifstream in(file);
   auto content = json::parse(in, nullptr, false);
   if (content.is_discarded()) {
-    throw Error("The image settings cannot be read.", file.string(), "The file is not valid JSON.",
+    throw Error("The image settings cannot be read", file.string(), "the file is not valid JSON",
                 "Take the file from a Qwen3-VL model folder.");
   }
   return content;
@@ -122,7 +122,7 @@ json readFile(const std::filesystem::path& file) {
 ProcessorSettings readProcessorSettings(const std::string& modelFolder) {
   const std::filesystem::path folder(modelFolder);
   if (!std::filesystem::is_directory(folder)) {
-    throw Error("This is not a model folder.", modelFolder, "There is no such folder.",
+    throw Error("This is not a model folder", modelFolder, "there is no such folder",
                 "Choose a folder that contains config.json.");
   }
   ProcessorSettings settings;

@@ -19,15 +19,15 @@ constexpr std::int64_t kLoaderMinSquares = 4, kLoaderMaxSquares = 16'384;
 constexpr int kWeightBits = 22;  // of the loader's filter: an 8-bit sum of weights below 2 in 32 bits
 
 void checkSides(std::int64_t height, std::int64_t width) {
-  if (height <= 0 || width <= 0) throw Error("The picture has no pixels.", "resize", "One of its sides is 0.");
+  if (height <= 0 || width <= 0) throw Error("The picture has no pixels", "resize", "one of its sides is 0");
 }
 
 void checkAspectRatio(std::int64_t height, std::int64_t width) {
   const double ratio = static_cast<double>(std::max(height, width)) / static_cast<double>(std::min(height, width));
   if (ratio <= kMaxAspectRatio) return;
-  throw Error("The picture is too long and narrow.", "resize",
-              "Its sides are " + std::to_string(width) + " x " + std::to_string(height) +
-                  "; the longer may be at most 200 times the shorter.",
+  throw Error("The picture is too long and narrow", "resize",
+              "its sides are " + std::to_string(width) + " x " + std::to_string(height) +
+                  "; the longer may be at most 200 times the shorter",
               "Cut it into pieces.");
 }
 
@@ -148,8 +148,8 @@ PictureSize smartResizeVideo(std::int64_t frames, std::int64_t height, std::int6
   checkSides(height, width);
   if (frames < temporalFactor) {
     throw Error(
-        "The video is too short.", "resize",
-        "It has " + std::to_string(frames) + " frame(s); at least " + std::to_string(temporalFactor) + " are needed.",
+        "The video is too short", "resize",
+        "it has " + std::to_string(frames) + " frame(s); at least " + std::to_string(temporalFactor) + " are needed",
         "Use it as an image, or choose a longer video.");
   }
   if (height < factor || width < factor) {
@@ -196,7 +196,7 @@ at::Tensor cutPatches(const std::vector<at::Tensor>& frames, const PatchRule& ru
   std::vector<const std::uint8_t*> pixels;
   for (const auto& frame : frames) {
     if (frame.size(0) != height || frame.size(1) != width || !frame.is_contiguous()) {
-      throw Error("The frames cannot be cut into patches.", "patches", "They are not of one size.");
+      throw Error("The frames cannot be cut into patches", "patches", "they are not of one size");
     }
     pixels.push_back(frame.data_ptr<std::uint8_t>());
   }

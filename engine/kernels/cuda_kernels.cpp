@@ -19,7 +19,7 @@ launch::Element elementOf(const at::Tensor& tensor) {
 
 void check(cudaError_t error, const char* kernel) {
   if (error != cudaSuccess)
-    throw Error("A CUDA kernel could not be started.", kernel, cudaGetErrorString(error),
+    throw Error("A CUDA kernel could not be started", kernel, cudaGetErrorString(error),
                 "Close other programs that use the GPU, or run on the CPU (--device cpu).");
 }
 

@@ -6,7 +6,7 @@ namespace cuescope::kernels {
 namespace {
 
 [[noreturn]] void refuse(const char* kernel) {
-  throw Error("This engine pack has no CUDA code.", kernel, "It was built without nvcc.",
+  throw Error("This engine pack has no CUDA code", kernel, "it was built without nvcc",
               "Run on the CPU (--device cpu), or build the CUDA engine pack and install it beside this one.");
 }
 

@@ -32,9 +32,9 @@ void quietOpenCv() {
 
 void refuseTooLarge(std::int64_t width, std::int64_t height, const std::string& label) {
   if (width > kMaxPixels / height) {
-    throw Error("The picture is too large.", label,
+    throw Error("The picture is too large", label,
                 std::to_string(width) + " x " + std::to_string(height) + " pixels; at most " +
-                    std::to_string(kMaxPixels) + " pixels are decoded.",
+                    std::to_string(kMaxPixels) + " pixels are decoded",
                 "Make it smaller first.");
   }
 }
@@ -108,11 +108,11 @@ cv::Mat decodeStored(const std::uint8_t* bytes, std::size_t size, ImageFormat fo
   const int flags =
       format == ImageFormat::Jpeg ? cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION : cv::IMREAD_UNCHANGED;
   if (size > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-    throw Error("The image file is too large.", label);
+    throw Error("The image file is too large", label);
   try {
     return cv::imdecode(cv::Mat(1, static_cast<int>(size), CV_8UC1, const_cast<std::uint8_t*>(bytes)), flags);
   } catch (const cv::Exception& e) {
-    throw Error("The image cannot be decoded.", label, e.err, "Save it as PNG or JPEG with an image editor.");
+    throw Error("The image cannot be decoded", label, e.err, "Save it as PNG or JPEG with an image editor.");
   }
 }
 
@@ -120,17 +120,17 @@ cv::VideoCapture openVideo(const std::string& file) {
   quietOpenCv();
   std::error_code error;
   if (!std::filesystem::is_regular_file(file, error)) {
-    throw Error("The video cannot be read.", file, "There is no such file.", "Choose a video file.");
+    throw Error("The video cannot be read", file, "there is no such file", "Choose a video file.");
   }
   std::ifstream in(file, std::ios::binary);
   char head[16] = {};
   in.read(head, sizeof head);
   if (in.gcount() == 0)
-    throw Error("The file is empty.", file, "It has 0 bytes, or it may not be read.", "Choose a video file.");
+    throw Error("The file is empty", file, "it has 0 bytes, or it may not be read", "Choose a video file.");
   const std::string start(head, static_cast<std::size_t>(in.gcount()));
   if (start.rfind("#EXTM3U", 0) == 0 || start.rfind("ffconcat", 0) == 0) {
-    throw Error("This is a list of other files, not a video.", file,
-                "Lists could make the program read files that nobody chose.", "Choose a video file.");
+    throw Error("This is a list of other files, not a video", file,
+                "lists could make the program read files that nobody chose", "Choose a video file.");
   }
   cv::VideoCapture capture;
   try {
@@ -139,7 +139,7 @@ cv::VideoCapture openVideo(const std::string& file) {
     capture.release();  // reported below like any file that does not open
   }
   if (!capture.isOpened()) {
-    throw Error("This is not a video that can be decoded.", file, "It is damaged, incomplete, or of an unknown format.",
+    throw Error("This is not a video that can be decoded", file, "it is damaged, incomplete, or of an unknown format",
                 "Choose another file, for example an MP4 or AVI.");
   }
   return capture;
@@ -154,7 +154,7 @@ VideoFrames describe(cv::VideoCapture& capture, const std::string& file) {
   video.width = static_cast<int>(capture.get(cv::CAP_PROP_FRAME_WIDTH));
   video.height = static_cast<int>(capture.get(cv::CAP_PROP_FRAME_HEIGHT));
   if (video.width <= 0 || video.height <= 0)
-    throw Error("The video has no picture.", file, "Its width or height is 0.");
+    throw Error("The video has no picture", file, "its width or height is 0");
   refuseTooLarge(video.width, video.height, file);
   return video;
 }
@@ -167,14 +167,14 @@ DecodedImage decodeImage(const std::uint8_t* bytes, std::size_t size, const std:
   refuseTooLarge(header.width, header.height, label);
   cv::Mat mat = decodeStored(bytes, size, header.format, label);
   if (mat.empty() || std::int64_t{mat.cols} * mat.rows != header.width * header.height) {
-    throw Error("The image cannot be decoded.", label, "Its data are damaged or of a variant that is not supported.",
+    throw Error("The image cannot be decoded", label, "its data are damaged or of a variant that is not supported",
                 "Save it as PNG or JPEG with an image editor.");
   }
   if (mat.depth() == CV_16U) {
     mat.convertTo(mat, CV_8U,
                   1.0 / 257);  // scaled: clipping at 255, as some Python stacks do, makes such pictures white
   } else if (mat.depth() != CV_8U) {
-    throw Error("This kind of image is not supported.", label, "Its pixels are floating-point numbers or signed.",
+    throw Error("This kind of image is not supported", label, "its pixels are floating-point numbers or signed",
                 "Save it with 8 or 16 bits a channel.");
   }
   return toRgb(upright(mat, header.orientation), alphaIsUnused(mat, header.format));
@@ -185,15 +185,16 @@ namespace {
 std::vector<std::uint8_t> bytesOfImage(const std::string& file) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(file, error)) {
-    throw Error("The image cannot be read.", file, "There is no such file.", "Choose an image file.");
+    throw Error("The image cannot be read", file, std::filesystem::is_directory(file, error) ? "it is a folder" : "there is no such file",
+                "Choose an image file.");
   }
   const auto size = std::filesystem::file_size(file, error);
   if (error || size > kMaxImageFileBytes)
-    throw Error("The image cannot be read.", file, "The file is larger than 2 GiB.");
+    throw Error("The image cannot be read", file, "the file is larger than 2 GiB");
   std::vector<std::uint8_t> bytes(size);
   std::ifstream in(file, std::ios::binary);
   if (!in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size))) {
-    throw Error("The image cannot be read.", file, "The file may not be opened, or it changed while it was read.");
+    throw Error("The image cannot be read", file, "the file may not be opened, or it changed while it was read");
   }
   return bytes;
 }
@@ -239,7 +240,7 @@ VideoFrames readVideo(const std::string& file, const std::vector<int>& indices,
   VideoFrames video = describe(capture, file);
   if (std::adjacent_find(indices.begin(), indices.end(), std::greater_equal<int>()) != indices.end() ||
       (!indices.empty() && indices.front() < 0)) {
-    throw Error("The frames cannot be read.", file, "Frame numbers must ascend and not be negative.");
+    throw Error("The frames cannot be read", file, "frame numbers must ascend and not be negative");
   }
   // Frame by frame: seeking lands on key frames in many files.
   int next = 0;
@@ -256,18 +257,18 @@ VideoFrames readVideo(const std::string& file, const std::vector<int>& indices,
         return video;
       }
       if (frame.depth() != CV_8U)
-        throw Error("This kind of video is not supported.", file, "Its frames do not have 8 bits a channel.");
+        throw Error("This kind of video is not supported", file, "its frames do not have 8 bits a channel");
       video.indices.push_back(index);
       onFrame(toRgb(frame, true));
     }
   } catch (const cv::Exception& e) {
-    throw Error("The video cannot be decoded.", file, e.err, "Choose another file, for example an MP4 or AVI.");
+    throw Error("The video cannot be decoded", file, e.err, "Choose another file, for example an MP4 or AVI.");
   }
   return video;
 }
 
 std::vector<std::uint8_t> encodePng(int width, int height, const std::uint8_t* rgb) {
-  if (width <= 0 || height <= 0) throw Error("The picture cannot be encoded.", "PNG", "It has no width or no height.");
+  if (width <= 0 || height <= 0) throw Error("The picture cannot be encoded", "PNG", "it has no width or no height");
   const cv::Mat view(height, width, CV_8UC3, const_cast<std::uint8_t*>(rgb));
   cv::Mat bgr;
   cv::cvtColor(view, bgr, cv::COLOR_RGB2BGR);
@@ -275,7 +276,7 @@ std::vector<std::uint8_t> encodePng(int width, int height, const std::uint8_t* r
   // The library's own choice (run lengths only) makes pictures with repeated rows several times as large.
   const std::vector<int> settings{cv::IMWRITE_PNG_COMPRESSION, 9, cv::IMWRITE_PNG_STRATEGY,
                                   cv::IMWRITE_PNG_STRATEGY_DEFAULT};
-  if (!cv::imencode(".png", bgr, bytes, settings)) throw Error("The picture cannot be encoded.", "PNG");
+  if (!cv::imencode(".png", bgr, bytes, settings)) throw Error("The picture cannot be encoded", "PNG");
   return bytes;
 }
 

@@ -64,7 +64,7 @@ void Bpe::loadVocabulary(const TokenizerFile& file, const std::string& where) {
   std::int64_t largest = -1;
   for (const auto& entry : file.vocabulary) {
     if (entry.id < 0 || entry.id >= kMaxId) {
-      throw Error("The tokenizer cannot be read.", where, "A token has the id " + std::to_string(entry.id) + ".");
+      throw Error("The tokenizer cannot be read", where, "a token has the id " + std::to_string(entry.id));
     }
     largest = std::max(largest, entry.id);
   }
@@ -89,8 +89,8 @@ void Bpe::loadVocabulary(const TokenizerFile& file, const std::string& where) {
     appendUtf8(m_byteTexts[b], letters[b]);
     m_byteIds[b] = static_cast<std::int32_t>(idOf(m_byteTexts[b]));
     if (m_byteIds[b] < 0) {
-      throw Error("The tokenizer cannot be read.", where,
-                  "Its vocabulary has no token for the byte " + std::to_string(b) + ".");
+      throw Error("The tokenizer cannot be read", where,
+                  "its vocabulary has no token for the byte " + std::to_string(b));
     }
   }
 }
@@ -105,8 +105,8 @@ void Bpe::loadMerges(const TokenizerFile& file, const std::string& where) {
                merged = idOf(both);
     if (left < 0 || right < 0 || merged < 0) {
       throw Error(
-          "The tokenizer cannot be read.", where,
-          "Merge " + std::to_string(rank) + " («" + std::string(both) + "») names a token that the vocabulary lacks.");
+          "The tokenizer cannot be read", where,
+          "merge " + std::to_string(rank) + " («" + std::string(both) + "») names a token that the vocabulary lacks");
     }
     const auto pair = static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint64_t>(right);
     std::size_t slot = pairHash(pair) & mask;

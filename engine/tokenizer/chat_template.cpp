@@ -105,7 +105,7 @@ std::string readText(const std::filesystem::path& file) {
 /// The template text that a JSON file holds under "chat_template"; empty when it has none.
 std::string templateInJson(const std::filesystem::path& file) {
   const auto json = ordered_json::parse(readText(file), nullptr, false);
-  if (!json.is_object()) throw Error("The chat template cannot be read.", file.string(), "The file is not valid JSON.");
+  if (!json.is_object()) throw Error("The chat template cannot be read", file.string(), "the file is not valid JSON");
   const auto found = json.find("chat_template");
   if (found == json.end() || found->is_null()) return {};
   if (found->is_string()) return found->get<std::string>();
@@ -114,8 +114,8 @@ std::string templateInJson(const std::filesystem::path& file) {
       if (entry.is_object() && entry.value("name", "") == "default") return entry.value("template", "");
     }
   }
-  throw Error("The chat template cannot be read.", file.string(),
-              "«chat_template» is not a text, and has no entry named default.");
+  throw Error("The chat template cannot be read", file.string(),
+              "«chat_template» is not a text, and has no entry named default");
 }
 
 /// Throws when the template is not the one that render() speaks.
@@ -132,18 +132,18 @@ void check(const std::string& text, const std::string& file) {
   for (std::size_t i = 0; i < std::max(all.size(), kKnownLines.size()); ++i) {
     const std::string have = i < all.size() ? digest(all[i].data(), all[i].size()).substr(0, 8) : "";
     if (i < kKnownLines.size() && have == kKnownLines[i]) continue;
-    throw Error("This chat template is not supported.", file,
-                i < all.size() ? "It differs from the Qwen3-VL template at line " + std::to_string(i + 1) + ": " +
+    throw Error("This chat template is not supported", file,
+                i < all.size() ? "it differs from the Qwen3-VL template at line " + std::to_string(i + 1) + ": " +
                                      all[i].substr(0, 120)
-                               : "It ends after line " + std::to_string(all.size()) + "; the Qwen3-VL template has " +
-                                     std::to_string(kKnownLines.size()) + " lines.",
+                               : "it ends after line " + std::to_string(all.size()) + "; the Qwen3-VL template has " +
+                                     std::to_string(kKnownLines.size()) + " lines",
                 "Use a Qwen3-VL Instruct model folder, or put its chat_template.json beside the weights.");
   }
 }
 
 ChatPart parsePart(const ordered_json& item) {
   if (!item.is_object())
-    throw Error("The messages cannot be read.", "content", "An entry is not an object: " + item.dump());
+    throw Error("The messages cannot be read", "content", "an entry is not an object: " + item.dump());
   ChatPart part;
   const std::string type = item.value("type", "");
   if (type == "image" || item.contains("image") || item.contains("image_url")) {
@@ -229,7 +229,7 @@ ChatTemplate ChatTemplate::load(const std::string& folder) {
 
 std::string ChatTemplate::render(const std::vector<ChatTurn>& turns, bool addGenerationPrompt, bool addVisionId,
                                  const std::vector<std::string>& tools) const {
-  if (turns.empty()) throw Error("There is nothing to render.", "messages", "The conversation has no turn.");
+  if (turns.empty()) throw Error("There is nothing to render", "messages", "the conversation has no turn");
   Renderer out(addVisionId);
   const bool hasSystem = turns.front().role == "system";
   if (!tools.empty()) {
@@ -277,7 +277,7 @@ std::string ChatTemplate::render(const std::vector<ChatTurn>& turns, bool addGen
 
 std::vector<ChatTurn> parseMessages(const std::string& json) {
   const auto messages = ordered_json::parse(json, nullptr, false);
-  if (!messages.is_array()) throw Error("The messages cannot be read.", "messages", "They are not a JSON array.");
+  if (!messages.is_array()) throw Error("The messages cannot be read", "messages", "they are not a JSON array");
   std::vector<ChatTurn> turns;
   try {
     for (const auto& message : messages) {
@@ -295,7 +295,7 @@ std::vector<ChatTurn> parseMessages(const std::string& json) {
       turns.push_back(std::move(turn));
     }
   } catch (const ordered_json::exception& e) {
-    throw Error("The messages cannot be read.", "message " + std::to_string(turns.size() + 1), e.what(),
+    throw Error("The messages cannot be read", "message " + std::to_string(turns.size() + 1), e.what(),
                 "Write [{\"role\": \"user\", \"content\": \"...\"}], content being a text or a list of parts.");
   }
   return turns;
@@ -303,7 +303,7 @@ std::vector<ChatTurn> parseMessages(const std::string& json) {
 
 std::vector<std::string> parseTools(const std::string& json) {
   const auto tools = ordered_json::parse(json, nullptr, false);
-  if (!tools.is_array()) throw Error("The tools cannot be read.", "tools", "They are not a JSON array.");
+  if (!tools.is_array()) throw Error("The tools cannot be read", "tools", "they are not a JSON array");
   std::vector<std::string> result;
   for (const auto& tool : tools) result.push_back(jsonText(tool));
   return result;

@@ -79,7 +79,7 @@ std::string toNfc(std::string_view text) {
   const auto size =
       utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
                    &out, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  if (size < 0) throw Error("The text cannot be normalized.", "tokenizer", utf8proc_errmsg(size));
+  if (size < 0) throw Error("The text cannot be normalized", "tokenizer", utf8proc_errmsg(size));
   std::string result(reinterpret_cast<const char*>(out), static_cast<std::size_t>(size));
   std::free(out);
   return result;
@@ -136,7 +136,7 @@ Tokenizer::Impl::Impl(const TokenizerFile& parsed, const std::string& path)
   std::erase_if(added, [](const auto& token) { return token.content.empty(); });
   for (std::size_t i = 0; i < added.size(); ++i) {
     if (added[i].id < 0 || added[i].id > std::numeric_limits<std::int32_t>::max()) {
-      throw Error("The tokenizer cannot be read.", file, "The token " + added[i].content + " has no usable id.");
+      throw Error("The tokenizer cannot be read", file, "the token " + added[i].content + " has no usable id");
     }
     if (added[i].normalized && nfc) added[i].content = toNfc(added[i].content);
     byId.emplace(added[i].id, i);
@@ -150,7 +150,7 @@ Tokenizer::Impl::Impl(const TokenizerFile& parsed, const std::string& path)
   if (!split) {
     PCRE2_UCHAR message[256];
     pcre2_get_error_message(error, message, sizeof message);
-    throw Error("The tokenizer's split pattern is not valid.", file, reinterpret_cast<const char*>(message));
+    throw Error("The tokenizer's split pattern is not valid", file, reinterpret_cast<const char*>(message));
   }
   pcre2_jit_compile(split, PCRE2_JIT_COMPLETE);  // without it, the interpreter does the same more slowly
 }
@@ -218,12 +218,12 @@ void Tokenizer::Impl::encodeText(std::string_view text, std::vector<std::int64_t
                                     PCRE2_NO_UTF_CHECK, words.match, nullptr);
     if (matched == PCRE2_ERROR_NOMATCH) break;
     if (matched < 0) {
-      throw Error("The text cannot be split into words.", file,
-                  "The pattern matcher gave up with code " + std::to_string(matched) + ".");
+      throw Error("The text cannot be split into words", file,
+                  "the pattern matcher gave up with code " + std::to_string(matched));
     }
     const PCRE2_SIZE* span = pcre2_get_ovector_pointer(words.match);
     if (span[1] <= span[0])
-      throw Error("The text cannot be split into words.", file, "The split pattern matches the empty text.");
+      throw Error("The text cannot be split into words", file, "the split pattern matches the empty text");
     if (span[0] > done) word(text.substr(done, span[0] - done));
     word(text.substr(span[0], span[1] - span[0]));
     done = span[1];

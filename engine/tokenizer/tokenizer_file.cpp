@@ -21,7 +21,7 @@ class Scanner {
   Scanner(std::string_view text, std::string file) : m_text(text), m_file(std::move(file)) {}
 
   [[noreturn]] void fail(const std::string& why) const {
-    throw Error("The tokenizer cannot be read.", m_file + ", byte " + std::to_string(m_at), why,
+    throw Error("The tokenizer cannot be read", m_file + ", byte " + std::to_string(m_at), why,
                 "Copy the model folder again: tokenizer.json is incomplete or is not a tokenizer's file.");
   }
   char peek() {
@@ -146,7 +146,7 @@ class Scanner {
 };
 
 [[noreturn]] void unsupported(const std::string& file, const std::string& what) {
-  throw Error("This kind of tokenizer is not supported.", file, what,
+  throw Error("This kind of tokenizer is not supported", file, what,
               "Use a Qwen3-VL model folder: byte-level BPE, NFC, one split pattern.");
 }
 
@@ -233,7 +233,7 @@ void readSplit(const json& preTokenizer, const std::string& file, TokenizerFile&
 TokenizerFile readTokenizerFile(const std::string& file) {
   std::ifstream in(file, std::ios::binary | std::ios::ate);
   if (!in || std::filesystem::is_directory(file)) {
-    throw Error("The tokenizer cannot be read.", file, "The file is missing or may not be read.",
+    throw Error("The tokenizer cannot be read", file, "the file is missing or may not be read",
                 "Choose a model folder that contains tokenizer.json.");
   }
   std::string text(static_cast<std::size_t>(in.tellg()), '\0');

@@ -63,7 +63,7 @@ if(NOT CUESCOPE_STUDIO)
 endif()
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6 (>= 2.36), libstdc++6 (>= 12), libgomp1, libqt6widgets6 (>= 6.4), libqt6svg6 (>= 6.4), libqt6printsupport6 (>= 6.4), libqcustomplot2.1-qt6, \
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6 (>= 2.36), libstdc++6 (>= 12), libgomp1, libqt6widgets6 (>= 6.4), libqt6network6 (>= 6.4), libqt6svg6 (>= 6.4), libqt6printsupport6 (>= 6.4), libqcustomplot2.1-qt6, \
 libyaml-cpp0.7, libfmt9, libopencv-core406, libopencv-imgproc406, libopencv-imgcodecs406, libopencv-videoio406, libpcre2-8-0, libutf8proc2, fonts-inter, fonts-jetbrains-mono")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "python3-venv, qt6-wayland")
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
