@@ -448,6 +448,11 @@ class TestCli : public QObject {
     QCOMPARE(all["accuracy"]["n"].get<int>(), 12);
     QVERIFY(std::abs(all["accuracy"]["value"].get<double>() - right / 12) < 1e-9);
     QVERIFY(right > 0 && right < 12);  // the weak student knows some of it
+    QFile beside(path("samples.scores.json"));  // who answered, how, and the scores: the window opens the whole of it
+    QVERIFY(beside.open(QIODevice::ReadOnly));
+    Json kept = Json::parse(beside.readAll().toStdString());
+    QCOMPARE(kept["scores"], scores["scores"]);
+    QVERIFY(kept["model"]["folder"].get<std::string>().find("student-weak") != std::string::npos);
     // Sampled, with pass@2: the same seed gives the same, and two answers are at least as good as one.
     const QStringList sampled{"eval", "--model", "demo:student-weak", "--data", "demo:data/test.parquet", "--max-samples", "6", "--max-new", "40", "--temperature", "1", "--seed", "4", "--pass-at", "2", "--json"};
     const Ran one = run(sampled), two = run(sampled);

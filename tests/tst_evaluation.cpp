@@ -1,6 +1,7 @@
 // Scores, intervals and the board: known values, and files that come back as they were written.
 #include "engine/core/board.h"
 #include "engine/core/evaluation.h"
+#include "engine/core/evaluation_file.h"
 #include "engine/core/failure.h"
 #include "engine/core/run_directory.h"
 
@@ -192,6 +193,80 @@ class TestEvaluation : public QObject {
     const auto column = std::size_t(std::find(more.dataSets.begin(), more.dataSets.end(), "test (333333)") - more.dataSets.begin());
     QCOMPARE(more.cells[0][column].caution, std::string("evaluated at step 5 of 10"));
     QVERIFY(boardText(more).find("100.0 (20.7 to 100.0) \u25b3") != std::string::npos);
+  }
+
+  Evaluation sampledOnThreeRows() {
+    Evaluation e;
+    e.samples = {sampleOf(0, "sum", {1, 0}), sampleOf(1, "sum", {0, 0}), sampleOf(2, "color", {})};
+    e.samples[0].file = "/data/held-out.jsonl", e.samples[0].fileRow = 7, e.samples[0].id = "row-7", e.samples[0].question = "How many \"red\" ones?", e.samples[0].groundTruth = "two";
+    e.samples[0].answers[0].text = "Two lines\nand \\boxed{two}", e.samples[0].answers[0].boxed = "two", e.samples[0].answers[0].logProb = -1.5f;
+    e.samples[2].problem = "the picture is missing";
+    e.model.folder = "/runs/a/checkpoints/step-000010", e.model.name = "a, step 10";
+    e.files = {"/data/held-out.jsonl"};
+    e.dataName = "held-out", e.dataDigest = "3333333333", e.decoding = "temperature 0.7, top-p 1, top-k 0, seed 4", e.privilege = "none";
+    e.answersPerRow = 2, e.passK = 2, e.step = 10, e.skipped = 1;
+    e.scores = scoresOf(e.samples, 2);
+    return e;
+  }
+
+  void anEvaluationComesBackFromEitherOfItsFiles() {
+    const std::string file = m_folder->path().toStdString() + "/kept.jsonl";
+    const Evaluation e = sampledOnThreeRows();
+    writeEvaluation(file, e);
+    QVERIFY(isEvaluationFile(file) && isEvaluationFile(scoresFileOf(file)));
+    for (const std::string& each : {file, scoresFileOf(file)}) {
+      const Evaluation read = readEvaluation(each);
+      QCOMPARE(scoresJson(read), scoresJson(e));
+      QCOMPARE(read.samples.size(), e.samples.size());
+      for (std::size_t i = 0; i < e.samples.size(); ++i) QCOMPARE(sampleLine(read.samples[i]), sampleLine(e.samples[i]));
+    }
+    // Without the scores' file they are computed again; who answered is not known then.
+    fs::remove(scoresFileOf(file));
+    const Evaluation alone = readEvaluation(file);
+    QCOMPARE(alone.all().accuracy.value, e.all().accuracy.value);
+    QCOMPARE(alone.answersPerRow, 2);
+    QCOMPARE(alone.skipped, std::int64_t{1});
+    QCOMPARE(alone.dataName, std::string("held-out"));
+    QVERIFY(alone.model.folder.empty() && alone.decoding.empty());
+  }
+
+  void aDamagedLineIsNamedAndOtherFilesAreNoEvaluation() {
+    const std::string folder = m_folder->path().toStdString(), file = folder + "/kept.jsonl";
+    writeEvaluation(file, sampledOnThreeRows());
+    std::ofstream(file, std::ios::app) << "{\"index\": 3, \"answers\": [{\n";
+    try {
+      readEvaluation(file);
+      QFAIL("a damaged line was read");
+    } catch (const Error& error) {
+      QVERIFY2(error.failure().where.find("kept.jsonl, line 4") != std::string::npos, error.failure().where.c_str());
+    }
+    std::ofstream(folder + "/data.jsonl") << "{\"prompt\": [], \"images\": []}\n";
+    std::ofstream(folder + "/config.json") << "{\"model_type\": \"qwen3_vl\"}";
+    std::ofstream(folder + "/rollouts.jsonl") << "{\"input\": \"a\", \"output\": \"b\", \"gts\": \"c\"}\n";
+    for (const char* other : {"/data.jsonl", "/config.json", "/rollouts.jsonl", "/nowhere.jsonl"}) QVERIFY2(!isEvaluationFile(folder + other), other);
+  }
+
+  void whatARunKeepsOfAnEvaluationIsOnTheBoardAndOpensAgain() {
+    const std::string directory = run("a", "student: {path: /m/weak}\nteacher: {path: /m/strong}\ndata: {val_files: [/x/test.parquet]}\ntrainer: {total_training_steps: 10}\n", 0.6);
+    Evaluation e = sampledOnThreeRows();
+    const std::string kept = keepInRunFolder(e, directory);
+    QVERIFY2(kept.ends_with("evaluations/held-out-sampled-step-10.json"), kept.c_str());
+    QCOMPARE(readBoardRun(directory).accuracy.at("held-out, " + e.decoding).value, 0.25);
+    const Evaluation read = readEvaluation(kept);
+    QCOMPARE(read.samples.size(), e.samples.size());
+    QCOMPARE(read.model.folder, e.model.folder);
+    // The same again goes over itself; other data or another temperature do not.
+    QCOMPARE(keepInRunFolder(e, directory), kept);
+    Evaluation colder = e;
+    colder.decoding = "temperature 0.2, top-p 1, top-k 0, seed 4";
+    const std::string other = keepInRunFolder(colder, directory);
+    QVERIFY(other != kept && readEvaluation(kept).decoding == e.decoding);
+    QCOMPARE(readBoardRun(directory).accuracy.count("held-out, " + colder.decoding), std::size_t(1));
+    // What the board cannot compare is not kept there.
+    Evaluation helped = e;
+    helped.privilege = "cue";
+    QCOMPARE(keepInRunFolder(helped, directory), std::string());
+    QCOMPARE(keepInRunFolder(e, m_folder->path().toStdString()), std::string());
   }
 
   void anEvaluationAloneIsTheBase() {

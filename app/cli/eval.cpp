@@ -1,20 +1,12 @@
 // eval: a model's answers to held-out rows, judged; with intervals, by data source, kind and layout; one line of JSON a sample.
 #include <cstdio>
-#include <fstream>
 
 #include "app/cli/command.h"
-#include "engine/core/failure.h"
-#include "engine/core/run_directory.h"
+#include "engine/core/evaluation_file.h"
 
 namespace cuescope::cli {
 
 namespace {
-
-void writeSamples(const std::string& file, const Evaluation& evaluation) {
-  std::string lines;
-  for (const auto& sample : evaluation.samples) lines += sampleLine(sample);
-  writeFileDurably(file, lines);
-}
 
 void printScores(const Evaluation& e) {
   std::printf("%s%s on %s: %s\n", e.model.name.c_str(), e.step >= 0 ? (", step " + std::to_string(e.step)).c_str() : "", e.dataName.c_str(), e.decoding.c_str());
@@ -42,7 +34,7 @@ void addEval(CLI::App& app, Context& context) {
   command->add_option("--pass-at", request->passK, "Share of rows with a right answer among K; needs at least K sampled answers")->check(CLI::Range(1, 4096));
   command->add_option("--privilege", request->privilege, "What the model reads beside the question: none, cue, hint")->check(CLI::IsMember({"none", "cue", "hint"}));
   command->add_flag("--sink-maps", request->sinkMaps, "Also where the sink looks, in the samples");
-  command->add_option("--output", *output, "Samples as JSON lines");
+  command->add_option("--output", *output, "Samples as JSON lines; who answered, how, and the scores beside them (FILE.scores.json)");
   const auto sampling = addSampling(*command);
   addJson(*command, context);
   command->callback([&context, request, output, sampling] {
@@ -51,7 +43,7 @@ void addEval(CLI::App& app, Context& context) {
       if (request->passK > request->answersPerRow) request->answersPerRow = request->passK;
       const EvaluationPtr evaluation = context.engine().evaluate(*request, context.progress(), context.stop);
       clearProgress();
-      if (!output->empty()) writeSamples(*output, *evaluation);
+      if (!output->empty()) writeEvaluation(*output, *evaluation);
       if (const std::string kept = keepInRun(*evaluation, request->maxSamples == 0); !kept.empty())
         std::fprintf(stderr, "The scores were added to the run, where the board reads them: %s\n", kept.c_str());
       if (context.json) printJson(nlohmann::ordered_json::parse(scoresJson(*evaluation)));

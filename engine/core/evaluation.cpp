@@ -7,9 +7,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "engine/core/evaluation_file.h"
 #include "engine/core/failure.h"
 #include "engine/core/json_values.h"
-#include "engine/core/run_directory.h"
 
 namespace cuescope {
 namespace {
@@ -225,17 +225,8 @@ std::string scoresJson(const Evaluation& e) {
 std::string keepInRun(const Evaluation& evaluation, bool allRows) {
   namespace fs = std::filesystem;
   const fs::path checkpoints = fs::path(evaluation.model.folder).lexically_normal().parent_path(), run = checkpoints.parent_path();
-  if (!allRows || evaluation.privilege != "none" || checkpoints.filename() != "checkpoints" || !RunReader::isRunDirectory(run.string())) return {};
-  const fs::path folder = run / "evaluations";
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw Error("The scores could not be kept in their run", folder.string(), error.message(), "Check the folder's rights and the disk's space.");
-  const std::string end = (evaluation.decoding == "greedy" ? "" : "-sampled") + std::string("-step-") + std::to_string(evaluation.step) + ".json";
-  std::string file = (folder / (evaluation.dataName + end)).string();
-  // Files of one name may hold other rows: the scores of one do not go over those of the other.
-  if (fs::exists(file, error) && readScores(file).dataDigest != evaluation.dataDigest) file = (folder / (evaluation.dataName + "-" + evaluation.dataDigest.substr(0, 8) + end)).string();
-  writeFileDurably(file, scoresJson(evaluation));
-  return file;
+  if (!allRows || checkpoints.filename() != "checkpoints") return {};
+  return keepInRunFolder(evaluation, run.string());
 }
 
 Evaluation readScores(const std::string& file) {
