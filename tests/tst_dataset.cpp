@@ -4,9 +4,11 @@
 #include <QFile>
 #include <QTemporaryDir>
 #include <QtTest>
+#include <nlohmann/json.hpp>
 
 #include "engine/core/cue_edits.h"
 #include "engine/core/failure.h"
+#include "engine/data/data_rows.h"
 #include "engine/data/dataset.h"
 #include "engine/data/demo_folder.h"
 
@@ -103,6 +105,55 @@ class TestDataset : public QObject {
     writeJsonl(pathIn(folder, "rows.jsonl"), {sample});
     const Sample back = Dataset::open({pathIn(folder, "rows.jsonl")}).row(0);
     QCOMPARE(decodePictures(back)[0].width, kDemoSize);
+  }
+
+  void everyPictureOfARowIsReadAndMayHaveMarksOfItsOwn() {
+    QTemporaryDir folder;
+    const std::vector<Sample> drawn = demoSamples("test", 2, 1);
+    Sample sample = drawn[0];
+    sample.id = "pair";
+    sample.prompt.front().text = "<image><image>Which has more circles?";
+    sample.imageBytes.push_back(drawn[1].imageBytes[0]);
+    sample.imagePaths.resize(2);
+    sample.evidence = {{0, 1, 2, 30, 40, "first"}, {1, 5, 6, 20, 20, "second"}};
+    const std::string file = pathIn(folder, "pairs.jsonl");
+    writeJsonl(file, {sample});
+    const DataRows rows = readRows(file, 0, 1);
+    QCOMPARE(rows.rows[0].problem, std::string());
+    QCOMPARE(rows.rows[0].pictures, 2);
+    QCOMPARE(rows.rows[0].image, drawn[0].imageBytes[0]);
+    QCOMPARE(rows.rows[0].moreImages.size(), std::size_t(1));
+    QCOMPARE(rows.rows[0].moreImages[0], drawn[1].imageBytes[0]);
+    // An edit that knows the second picture stands for the marks of both, and its crop is cut from its own picture.
+    CueEdit edit;
+    edit.row = 0, edit.id = "pair", edit.cue = "Count them.", edit.originalCue = sample.cue;
+    edit.originalMarks = {{"box", 1, 2, 30, 40, "first", "data", 0}, {"box", 5, 6, 20, 20, "second", "data", 1}};
+    edit.marks = {{"crop", 8, 9, 16, 12, "there", "edited", 1}};
+    const CueEdit back = parseCueEdit(cueEditLine(edit));
+    QVERIFY(back.marks == edit.marks && back.originalMarks == edit.originalMarks);
+    writeCueEdits(cueEditsFile(file), {{0, edit}});
+    const Sample edited = Dataset::open({file}).row(0);
+    QCOMPARE(edited.evidence.size(), std::size_t(1));
+    QCOMPARE(edited.crops.size(), std::size_t(1));
+    QCOMPARE(edited.crops[0].image, 1);
+    const Picture crop = cropOf(decodePictures(edited), edited.crops[0]);
+    QCOMPARE(crop.width, 16);
+    const std::vector<Picture> whole = decodePictures(edited);
+    QCOMPARE(crop.rgb[0], whole[1].rgb[(9 * static_cast<std::size_t>(whole[1].width) + 8) * 3]);
+    const auto line = nlohmann::json::parse(editedLine(R"({"evidence": [{"image": 1, "x": 5}]})", edit));
+    QCOMPARE(line["evidence"].size(), std::size_t(1));
+    QCOMPARE(line["evidence"][0]["image"].get<int>(), 1);
+    // One that knows of the first alone, as older files do, leaves the second's.
+    edit.originalMarks = {{"box", 1, 2, 30, 40, "first", "data"}};
+    edit.marks.clear();
+    writeCueEdits(cueEditsFile(file), {{0, edit}});
+    const Sample older = Dataset::open({file}).row(0);
+    QCOMPARE(older.evidence.size(), std::size_t(1));
+    QCOMPARE(older.evidence[0].label, std::string("second"));
+    // A mark of a picture that is not there fits no row.
+    edit.marks = {{"box", 1, 1, 4, 4, "", "edited", 2}};
+    writeCueEdits(cueEditsFile(file), {{0, edit}});
+    QVERIFY2(failureOf(file).find("picture 3, the row has 2") != std::string::npos, failureOf(file).c_str());
   }
 
   void picturesMayBeNamedAsVerlNamesThem() {

@@ -1,5 +1,6 @@
 #include "engine/core/cue_edits.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -14,15 +15,17 @@ using Json = nlohmann::ordered_json;
 
 Json marksJson(const std::vector<CueMark>& marks) {
   Json list = Json::array();
-  for (const CueMark& m : marks)
+  for (const CueMark& m : marks) {
     list.push_back({{"kind", m.kind}, {"x", m.x}, {"y", m.y}, {"w", m.width}, {"h", m.height}, {"label", m.label}, {"from", m.from}});
+    if (m.image > 0) list.back()["image"] = m.image;
+  }
   return list;
 }
 
 std::vector<CueMark> marksOf(const Json& list) {
   std::vector<CueMark> marks;
   for (const Json& m : list)
-    marks.push_back({m.value("kind", "box"), m.at("x").get<float>(), m.at("y").get<float>(), m.at("w").get<float>(), m.at("h").get<float>(), m.value("label", ""), m.value("from", "data")});
+    marks.push_back({m.value("kind", "box"), m.at("x").get<float>(), m.at("y").get<float>(), m.at("w").get<float>(), m.at("h").get<float>(), m.value("label", ""), m.value("from", "data"), m.value("image", 0)});
   return marks;
 }
 
@@ -86,6 +89,11 @@ CueEdit parseCueEdit(const std::string& line) {
   return edit;
 }
 
+bool ofAllPictures(const CueEdit& edit) {
+  const auto behind = [](const CueMark& mark) { return mark.image > 0; };
+  return std::any_of(edit.marks.begin(), edit.marks.end(), behind) || std::any_of(edit.originalMarks.begin(), edit.originalMarks.end(), behind);
+}
+
 std::string cueEditsFile(const std::string& dataFile) { return dataFile + ".edits.jsonl"; }
 
 CueEdits readCueEdits(const std::string& editsFile) {
@@ -129,12 +137,12 @@ std::string editedLine(const std::string& line, const CueEdit& edit) {
   Json json = Json::parse(line);
   json["cue"] = edit.cue;
   json["cue_provenance"] = Json::parse(cueProvenance(edit));
-  Json evidence = Json::array();  // of other pictures: as they were
-  if (const auto old = json.find("evidence"); old != json.end() && old->is_array())
+  Json evidence = Json::array();  // of pictures that the edit does not know: as they were
+  if (const auto old = json.find("evidence"); !ofAllPictures(edit) && old != json.end() && old->is_array())
     for (const Json& box : *old)
       if (box.value("image", 0) != 0) evidence.push_back(box);
   for (Json mark : marksJson(edit.marks)) {
-    mark["image"] = 0;
+    if (!mark.contains("image")) mark["image"] = 0;
     evidence.push_back(mark);
   }
   json["evidence"] = evidence;

@@ -1,5 +1,5 @@
 // CueEdits: changes that a person made to cues and evidence, kept beside the data (FILE.edits.jsonl), never in it. One line a row:
-//   {"row": 12, "id": "...", "cue": "...", "evidence": [{"kind": "box", "x", "y", "w", "h", "label", "from"}],
+//   {"row": 12, "id": "...", "cue": "...", "evidence": [{"kind": "box", "x", "y", "w", "h", "label", "from", "image"}],
 //    "provenance": {"how": "edited", "by": "ann", "at": "2026-07-01T10:00:00Z", "changes": 3, "saw_answer": true}, "original": {"cue", "evidence"}}
 // A suggested cue also says "model", "prompt" and "seed" (spec 5.1). Pixels are those of the stored picture. No torch, no Qt; any thread.
 #pragma once
@@ -16,6 +16,7 @@ struct CueMark {
   float x = 0, y = 0, width = 0, height = 0;
   std::string label;
   std::string from = "data";  // data, or edited
+  int image = 0;              // of the row's pictures
   bool operator==(const CueMark&) const = default;
 };
 
@@ -45,6 +46,10 @@ struct CueEdit {
 };
 
 using CueEdits = std::map<std::int64_t, CueEdit>;  // by row
+
+/// Whether the edit's marks stand for those of every picture. An edit that knows of none behind the first picture (older files know
+/// of none at all) leaves the others' evidence as the data has it.
+bool ofAllPictures(const CueEdit& edit);
 
 std::string cueEditsFile(const std::string& dataFile);  // FILE.edits.jsonl
 /// Edits of a data file; empty when there are none. Throws Error that names a line which is no edit.

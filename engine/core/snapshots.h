@@ -273,8 +273,9 @@ struct DataRow {
   std::int64_t index = -1;
   std::string id, question, prompt, answer, cue, hint, kind, layout;
   std::vector<std::uint8_t> image;  // first picture, encoded; empty without one
+  std::vector<std::vector<std::uint8_t>> moreImages;  // those behind it, the same
   int pictures = 0;
-  std::vector<PixelBox> evidence;   // pixels of the stored picture
+  std::vector<PixelBox> evidence;   // pixels of the stored picture that its `image` counts
   std::string provenance;           // column cue_provenance, JSON (engine/core/cue_edits.h: CueOrigin); empty without it
   std::string problem;              // why this row cannot be read; empty otherwise
 };

@@ -13,10 +13,9 @@ namespace cuescope {
 
 namespace {
 
-std::vector<std::uint8_t> firstPicture(const Sample& sample, const std::string& dataFile) {
-  if (sample.pictures() == 0) return {};
-  if (!sample.imageBytes.front().empty()) return sample.imageBytes.front();
-  std::filesystem::path path = sample.imagePaths.empty() ? std::string() : sample.imagePaths.front();
+std::vector<std::uint8_t> encodedPicture(const Sample& sample, std::size_t index, const std::string& dataFile) {
+  if (!sample.imageBytes[index].empty()) return sample.imageBytes[index];
+  std::filesystem::path path = index < sample.imagePaths.size() ? sample.imagePaths[index] : std::string();
   if (path.is_relative()) path = std::filesystem::path(dataFile).parent_path() / path;
   std::ifstream in(path, std::ios::binary);
   if (!in) throw Error("A picture of this row is missing", path.string(), "the file cannot be opened", "Put the picture there, or store it in the row.");
@@ -65,7 +64,11 @@ DataRows readRows(const Dataset& dataset, const std::string& file, std::int64_t 
       row.layout = sample.layout;
       row.pictures = static_cast<int>(sample.pictures());
       row.evidence = sample.evidence;
-      row.image = firstPicture(sample, file);
+      for (std::size_t p = 0; p < sample.pictures(); ++p) {
+        auto bytes = encodedPicture(sample, p, file);
+        if (p == 0) row.image = std::move(bytes);
+        else row.moreImages.push_back(std::move(bytes));
+      }
     } catch (const Error& error) {
       row.problem = error.failure().text();
     }

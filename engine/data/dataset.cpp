@@ -113,11 +113,16 @@ void applyCueEdit(Sample& sample, const CueEdit& edit, const std::string& file, 
   sample.cue = edit.cue;
   sample.texts.erase("cue");
   if (!edit.cue.empty()) sample.texts["cue"] = edit.cue;
-  const auto ofFirst = [](const PixelBox& box) { return box.image == 0; };
-  std::erase_if(sample.evidence, ofFirst);
-  std::erase_if(sample.crops, ofFirst);
+  const bool all = ofAllPictures(edit);
+  const auto known = [&](const PixelBox& box) { return all || box.image == 0; };
+  std::erase_if(sample.evidence, known);
+  std::erase_if(sample.crops, known);
   for (const CueMark& mark : edit.marks) {
-    const PixelBox box{0, mark.x, mark.y, mark.width, mark.height, mark.label};
+    if (mark.image < 0 || static_cast<std::size_t>(mark.image) >= sample.pictures())
+      throw StaleCueEdit("A saved cue edit does not fit its row", file + ", row " + std::to_string(row),
+                         "a mark belongs to picture " + std::to_string(mark.image + 1) + ", the row has " + std::to_string(sample.pictures()),
+                         "Edit the row again on the Data page, or leave the edits out with data.cue_edits: false.");
+    const PixelBox box{mark.image, mark.x, mark.y, mark.width, mark.height, mark.label};
     sample.evidence.push_back(box);
     if (mark.kind == "crop") sample.crops.push_back(box);
   }

@@ -92,7 +92,7 @@ class Dataset {
   std::vector<EditedFile> m_edited;
 };
 
-/// Puts an edit in the place of the row's cue, evidence and crops; of pictures after the first they stay. Throws StaleCueEdit when the
+/// Puts an edit in the place of the row's cue, evidence and crops; of pictures that it does not know (ofAllPictures) they stay. Throws StaleCueEdit when the
 /// row is not the one that was edited.
 void applyCueEdit(Sample& sample, const CueEdit& edit, const std::string& file, std::int64_t row);
 /// The picture that `crop` cuts out of pictures[crop.image].
