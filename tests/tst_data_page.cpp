@@ -8,6 +8,7 @@
 #include <QPushButton>
 #include <QTableView>
 #include <QTableWidget>
+#include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QUndoStack>
@@ -18,8 +19,10 @@
 #include "support/gallery.h"
 #include "ui/data_cue_canvas.h"
 #include "ui/data_page.h"
+#include "ui/models/row_request.h"
 #include "ui/panels/panel.h"
 #include "ui/workspace.h"
+#include "widgets/frame_strip.h"
 #include "widgets/segmented_button.h"
 #include "widgets/theme.h"
 
@@ -193,6 +196,71 @@ class DataPageTest : public QObject {
     QTest::keyClick(&canvas, Qt::Key_Delete);
     QCOMPARE(marks.size(), std::size_t(1));
     QVERIFY(words.join(u' ').contains(QStringLiteral("Draw box 1")) && words.last().contains(QStringLiteral("Delete")));
+  }
+
+  void eachPictureOfARowHasItsOwnMarks() {
+    auto o = open(m_folder.filePath("two-pictures.jsonl"));
+    QTRY_VERIFY(o.page->table()->currentIndex().isValid());
+    FrameStrip* strip = o.page->pictures();
+    QVERIFY(strip->isVisible());
+    QCOMPARE(strip->cellCount(), 2);
+    CueCanvas* canvas = o.page->canvas();
+    const QSize first = canvas->picture().size();
+    QCOMPARE(o.page->currentCue().marks.size(), std::size_t(2));
+    keep(*o.page, "data-two-pictures");
+    // The second picture, by a click: another size, and a box that is drawn there is its own.
+    QTest::mouseClick(strip->viewport(), Qt::LeftButton, {}, strip->cellRect(1).center());
+    QCOMPARE(canvas->picture().size(), QSize(96, 128));
+    QVERIFY(canvas->picture().size() != first);
+    canvas->setSelected(-1);
+    const auto at = [&](double x, double y) { return canvas->toWidget({x, y}).toPoint(); };
+    QTest::mousePress(canvas, Qt::LeftButton, {}, at(40, 60));
+    QTest::mouseMove(canvas, at(60, 80));
+    QTest::mouseMove(canvas, at(80, 110));
+    QTest::mouseRelease(canvas, Qt::LeftButton, {}, at(80, 110));
+    QCOMPARE(o.page->currentCue().marks.size(), std::size_t(3));
+    QCOMPARE(o.page->currentCue().marks.back().image, 1);
+    // A mark of the first picture cannot be taken here; Space walks the marks of the shown picture alone.
+    canvas->setFocus();
+    canvas->setSelected(-1);
+    QTest::keyClick(canvas, Qt::Key_Space);
+    QCOMPARE(canvas->selected(), 1);
+    QTest::keyClick(canvas, Qt::Key_Space);
+    QCOMPARE(canvas->selected(), 2);
+    QTest::keyClick(canvas, Qt::Key_Space);
+    QCOMPARE(canvas->selected(), 1);
+    // Choosing a mark of the first picture in the table shows that picture.
+    auto* table = o.page->findChild<QTableWidget*>();
+    QTest::mouseClick(table->viewport(), Qt::LeftButton, {}, table->visualItemRect(table->item(0, 1)).center());
+    QCOMPARE(canvas->image(), 0);
+    QCOMPARE(canvas->picture().size(), first);
+    QCOMPARE(canvas->selected(), 0);
+    // Inspect gets both pictures in their places, each with its marks.
+    QSignalSpy chosen(o.page.get(), &DataPage::rowChosen);
+    QTest::keyClick(o.page->table(), Qt::Key_Return);
+    QCOMPARE(chosen.size(), 1);
+    const auto sent = chosen.front().front().value<DataRow>();
+    const InspectRequest request = requestOf(sent);
+    QCOMPARE(request.moreImages.size(), std::size_t(1));
+    QCOMPARE(request.question, std::string("Left:<image>Right:<image>What differs?"));
+    QCOMPARE(request.evidence.size(), std::size_t(3));
+    QCOMPARE(request.evidence.back().image, 1);
+    // And the edit comes back with its pictures.
+    QVERIFY(o.page->save());
+    const CueEdits kept = readCueEdits(cueEditsFile(o.page->file().toStdString()));
+    QCOMPARE(kept.begin()->second.marks.back().image, 1);
+    QVERIFY(ofAllPictures(kept.begin()->second));
+  }
+
+  void aMarkBeyondItsOwnPictureIsNamed() {
+    DataRow two = row("The circle.");
+    two.pictures = 2, two.prompt = "<image><image>What color?";
+    two.evidence = {{1, 10, 20, 30, 40, "circle"}};
+    const auto boxes = [&](int w, int h) { return verdictOf(lintRow(two, cueOf(two), 192, 192, nullptr, {{w, h}}), Check::Boxes); };
+    QCOMPARE(boxes(100, 100), Verdict::Fine);
+    QCOMPARE(boxes(30, 100), Verdict::Wrong);
+    two.evidence[0].image = 2;
+    QCOMPARE(boxes(100, 100), Verdict::Wrong);  // there is no such picture
   }
 
   void typingACueIsSavedUndoneAndFoundAgain() {

@@ -2,16 +2,25 @@
 // real clicks. CUESCOPE_GALLERY=folder keeps pictures of it.
 #include <QComboBox>
 #include <QFile>
+#include <QDoubleSpinBox>
+#include <QHeaderView>
+#include <QMenu>
+#include <QPlainTextEdit>
 #include <QPushButton>
+#include <QSignalSpy>
+#include <QSpinBox>
 #include <QTableWidget>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QToolButton>
 
+#include "engine/core/evaluation_file.h"
 #include "support/fake_engine.h"
 #include "support/gallery.h"
 #include "support/made_up_run.h"
 #include "ui/evaluate_board.h"
 #include "ui/evaluate_page.h"
+#include "ui/evaluate_settings.h"
 #include "ui/workspace.h"
 #include "widgets/segmented_button.h"
 #include "widgets/error_panel.h"
@@ -205,6 +214,153 @@ class EvaluatePageTest : public QObject {
     QTRY_COMPARE(control->openEvaluations, 0);
     QCOMPARE(page.evaluations(), 1);
     control->setHoldEvaluation(false);
+  }
+
+  // A number typed as a person types it.
+  static void type(QAbstractSpinBox* field, const char* text) {
+    field->setFocus();
+    field->selectAll();
+    QTest::keyClicks(field, text);
+    QTest::keyClick(field, Qt::Key_Tab);
+  }
+
+  void answersAreSampledWithTheCueAndJudgedByPassAtK() {
+    auto control = std::make_shared<FakeControl>();
+    Session session([control] { return makeFakeEngine(control); });
+    Workspace workspace;
+    workspace.addModel(QStringLiteral("/models/weak"));
+    workspace.addData(QStringLiteral("/data/held-out.jsonl"));
+    EvaluatePage page(session, workspace);
+    page.resize(1384, 820);
+    page.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&page));
+    page.modelChooser()->setCurrentIndex(page.modelChooser()->findData(QStringLiteral("/models/weak")));
+    page.dataChooser()->setCurrentIndex(page.dataChooser()->findData(QStringLiteral("/data/held-out.jsonl")));
+    EvaluateSettings* how = page.settings();
+    // Greedy has no temperature, and says so.
+    QVERIFY(!how->temperature()->isEnabled() && how->temperature()->toolTip().contains(QStringLiteral("Greedy answers are all the same")));
+    how->decoding()->setFocus();
+    QTest::keyClick(how->decoding(), Qt::Key_Right);
+    QVERIFY(how->temperature()->isEnabled());
+    type(how->temperature(), "0.7");
+    type(how->passK(), "2");
+    QCOMPARE(how->answers()->value(), 2);  // K answers are the least
+    type(how->answers(), "4");
+    type(how->seed(), "11");
+    type(how->longest(), "40");
+    how->privilege()->setFocus();
+    QTest::keyClick(how->privilege(), Qt::Key_Down);
+    QCOMPARE(how->words(), QStringLiteral("temperature 0.70, 4 answers a row, with the cue"));
+    QTest::mouseClick(page.evaluateButton(), Qt::LeftButton);
+    QTRY_COMPARE(page.evaluations(), 1);
+    {
+      std::lock_guard lock(control->mutex);
+      const EvaluateRequest& asked = control->lastEvaluation;
+      QVERIFY(!asked.sampling.greedy && asked.sampling.temperature == 0.7 && asked.sampling.seed == 11 && asked.sampling.maxNew == 40);
+      QCOMPARE(asked.answersPerRow, 4);
+      QCOMPARE(asked.passK, 2);
+      QCOMPARE(asked.privilege, std::string("cue"));
+    }
+    QCOMPARE(page.scores()->horizontalHeaderItem(4)->text(), QStringLiteral("A, pass@2"));
+    QVERIFY(!page.scores()->isColumnHidden(4));
+    // In each third row two of four answers are right, passAtK(4, 2, 2) = 5 of 6; in the others three, 1.
+    QVERIFY2(page.scores()->item(0, 4)->text().toDouble() > page.scores()->item(0, 2)->text().toDouble(), qPrintable(page.scores()->item(0, 4)->text()));
+    page.table()->setCurrentCell(1, 0);
+    QVERIFY2(page.table()->item(1, 3)->text().startsWith(QStringLiteral("3 of 4 right")), qPrintable(page.table()->item(1, 3)->text()));
+    QCOMPARE(page.answer(0)->toPlainText().count(QStringLiteral("right:")), 3);
+    QVERIFY(page.verdict().contains(QStringLiteral("the prompt holds the cue")));
+    QVERIFY(!page.inspectButton()->isEnabled());
+    keep(page, "evaluate-sampled");
+    // Beside one that was asked otherwise the page says that more than the model differs.
+    how->decoding()->setFocus();
+    QTest::keyClick(how->decoding(), Qt::Key_Left);
+    QTest::mouseClick(page.evaluateButton(), Qt::LeftButton);
+    QTRY_COMPARE(page.evaluations(), 2);
+    QVERIFY2(page.verdict().startsWith(QStringLiteral("A and B differ in more than the model: decoding (greedy and sampled)")), qPrintable(page.verdict()));
+  }
+
+  void aCheckpointsEvaluationGoesIntoItsRunAndIsOpenedFromThere() {
+    const std::string run = made_up::writeRun(m_folder.path(), "kept", 3, 0.1);
+    const QString checkpoint = QString::fromStdString(run) + QStringLiteral("/checkpoints/step-000003");
+    QVERIFY(QDir().mkpath(checkpoint));
+    auto control = std::make_shared<FakeControl>();
+    Session session([control] { return makeFakeEngine(control); });
+    QVERIFY(session.followRun(QString::fromStdString(run)));
+    Workspace workspace;
+    workspace.addModel(checkpoint);
+    workspace.addData(QStringLiteral("/data/held-out.jsonl"));
+    EvaluatePage page(session, workspace);
+    page.resize(1384, 820);
+    page.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&page));
+    page.modelChooser()->setCurrentIndex(page.modelChooser()->findData(checkpoint));
+    page.dataChooser()->setCurrentIndex(page.dataChooser()->findData(QStringLiteral("/data/held-out.jsonl")));
+    // A part of the file is not kept: the board compares whole files.
+    page.rowsField()->setValue(10);
+    QTest::mouseClick(page.evaluateButton(), Qt::LeftButton);
+    QTRY_COMPARE(page.evaluations(), 1);
+    const QDir folder(QString::fromStdString(run) + QStringLiteral("/evaluations"));
+    QVERIFY(!folder.exists());
+    page.rowsField()->setValue(256);  // more than the 20 that there are: all of them
+    QTest::mouseClick(page.evaluateButton(), Qt::LeftButton);
+    QTRY_COMPARE(page.evaluations(), 2);
+    QCOMPARE(folder.entryList({QStringLiteral("*.json*")}), (QStringList{QStringLiteral("held-out-step-3.json"), QStringLiteral("held-out-step-3.jsonl")}));
+    QTRY_VERIFY(!page.boardView()->board().settings.empty());  // and the board has read it
+    QCOMPARE(page.boardView()->board().runs.front().accuracy.count("held-out"), std::size_t(1));
+    // A double click on its cell leads to the run.
+    QSignalSpy chosen(&page, &EvaluatePage::runChosen);
+    const auto& sets = page.boardView()->board().dataSets;
+    const int column = int(std::find(sets.begin(), sets.end(), "held-out") - sets.begin());
+    QTest::mouseDClick(page.boardView(), Qt::LeftButton, {}, page.boardView()->cellRect(column).center());
+    QCOMPARE(chosen.size(), 1);
+    QCOMPARE(chosen.front().front().toString(), QStringLiteral("kept"));
+    // The next window finds it in the menu of saved ones.
+    EvaluatePage next(session, workspace);
+    next.resize(1384, 820);
+    next.show();
+    QMenu* menu = next.savedButton()->menu();
+    Q_EMIT menu->aboutToShow();
+    QAction* entry = nullptr;
+    for (QAction* each : menu->actions())
+      if (each->menu() && each->text() == u"kept") entry = each->menu()->actions().front();
+    QVERIFY(entry && entry->text() == u"held-out-step-3");
+    entry->trigger();
+    QTRY_COMPARE(next.evaluations(), 1);
+    QCOMPARE(next.table()->rowCount(), 19);
+    QCOMPARE(next.chooserA()->currentText(), QStringLiteral("kept: held-out-step-3"));
+    // Saved elsewhere, and opened again beside it.
+    const QString file = m_folder.filePath("mine.jsonl");
+    QVERIFY(next.saveFile(file));
+    next.openFile(file);
+    QTRY_COMPARE(next.evaluations(), 2);
+    QCOMPARE(next.chooserB()->currentText(), QStringLiteral("kept: held-out-step-3"));
+    QVERIFY2(next.verdict().contains(QStringLiteral("A − B: 0.0 points (0.0 to 0.0) on 19 rows")), qPrintable(next.verdict()));
+    keep(next, "evaluate-opened");
+  }
+
+  void aFileThatIsNoEvaluationSaysWhyInThePage() {
+    auto control = std::make_shared<FakeControl>();
+    Session session([control] { return makeFakeEngine(control); });
+    Workspace workspace;
+    EvaluatePage page(session, workspace);
+    page.show();
+    QFile file(m_folder.filePath("broken.jsonl"));
+    QVERIFY(file.open(QIODevice::WriteOnly));
+    file.write("{\"index\": 0\n");
+    file.close();
+    page.openFile(file.fileName());
+    QTRY_VERIFY(page.errorPanel()->isVisible());
+    QCOMPARE(page.evaluations(), 0);
+    QVERIFY(!page.saveFile(m_folder.filePath("nothing.jsonl")));
+    QVERIFY(!QFile::exists(m_folder.filePath("nothing.jsonl")));
+  }
+
+  void thePairedDifferenceHasItsKnownInterval() {
+    const auto a = evaluation([](int i) { return i < 12; }), b = evaluation([](int i) { return i >= 16; });
+    const Interval d = pairedDifference(pairsOf(*a, b.get()));  // 12 gained, 4 lost, of 20
+    QCOMPARE(d.value, 0.4);
+    // sd^2 = (16 - 20 * 0.16) / 19; half = 1.96 sqrt(sd^2 / 20) = 0.35972
+    QVERIFY(std::abs(d.high - d.value - 0.359717) < 1e-5 && std::abs(d.value - d.low - 0.359717) < 1e-5);
   }
 
   void anEvaluationThatFailsSaysWhyInThePage() {

@@ -7,6 +7,8 @@
 #include <QMenu>
 #include <QMimeData>
 #include <QPushButton>
+#include <QSpinBox>
+#include <QToolButton>
 #include <QSettings>
 #include <QSignalSpy>
 #include <QSvgRenderer>
@@ -25,6 +27,7 @@
 #include "ui/main_window.h"
 #include "ui/panels/alignment_panel.h"
 #include "ui/panels/ask_bar.h"
+#include "ui/panels/capture_settings.h"
 #include "ui/panels/distributions_panel.h"
 #include "ui/panels/fact_table.h"
 #include "ui/panels/lens_panel.h"
@@ -34,8 +37,10 @@
 #include "ui/panels/tokens_panel.h"
 #include "ui/panels/what_if_panel.h"
 #include "widgets/change_bars.h"
+#include "widgets/error_panel.h"
 #include "widgets/frame_strip.h"
 #include "widgets/matrix_view.h"
+#include "widgets/token_strip.h"
 
 using namespace cuescope;
 
@@ -227,6 +232,118 @@ class TestInspectPage : public QObject, private WindowFixture {
     page()->map()->command("single");
     QVERIFY(page()->besideInspection() == nullptr);
     QVERIFY(bar->beside().isEmpty());
+  }
+
+  void ctrlClickOnTheMatrixComparesTwoHeadsAndThenReplacesA() {
+    MatrixView* matrix = page()->matrix();
+    MapPanel* map = page()->map();
+    page()->showTab("matrix");
+    QTRY_VERIFY(matrix->cellCount() > 6);
+    const SelectionState before = m_window->selection().state();
+    int first = matrix->currentCell(), second = first == 4 ? 5 : 4, third = first == 3 ? 2 : 3;
+    const MapSlice shown = map->slice();
+    QTest::mouseClick(matrix, Qt::LeftButton, Qt::ControlModifier, matrix->cellRect(second).center());
+    QCOMPARE(map->comparison(), QString("side"));
+    QCOMPARE(m_window->selection().state().head, before.head);  // A is what was shown
+    QCOMPARE(map->slice().values, shown.values);
+    QVERIFY(map->secondSlice() && map->secondSlice()->values != shown.values);
+    const std::vector<float> b = map->secondSlice()->values;
+    QVERIFY2(map->labelB().startsWith("B, "), qPrintable(map->labelB()));
+    // Two at most: the next one takes A's place.
+    QTest::mouseClick(matrix, Qt::LeftButton, Qt::ControlModifier, matrix->cellRect(third).center());
+    QCOMPARE(matrix->currentCell(), third);
+    QVERIFY(map->slice().values != shown.values);
+    QCOMPARE(map->secondSlice()->values, b);
+    // A double click goes deeper: the canvas has the keys then, and the comparison stays.
+    QTest::mouseDClick(matrix, Qt::LeftButton, {}, matrix->cellRect(third).center());
+    QVERIFY(map->canvas()->hasFocus());
+    QCOMPARE(map->comparison(), QString("side"));
+  }
+
+  void aDraggedSpanShowsTheMeanOfItsTokens() {
+    TokenStrip* strip = page()->tokens()->strip();
+    DistributionsPanel* panel = page()->distributions();
+    const auto middle = [&](int token) { return strip->cellRect(token).center() - strip->viewport()->pos(); };
+    QTest::mousePress(strip->viewport(), Qt::LeftButton, {}, middle(1));
+    QMouseEvent move(QEvent::MouseMove, QPointF(middle(3)), strip->viewport()->mapToGlobal(QPointF(middle(3))), Qt::NoButton, Qt::LeftButton, Qt::NoModifier);
+    QApplication::sendEvent(strip->viewport(), &move);
+    QTest::mouseRelease(strip->viewport(), Qt::LeftButton, {}, middle(3));
+    QCOMPARE(panel->span(), std::pair(1, 3));
+    QVERIFY2(panel->titleText().startsWith("Tokens 2 to 4, mean of 3 tokens"), qPrintable(panel->titleText()));
+    const auto& all = page()->inspection()->distributions;
+    const TokenDistributions mean = meanDistributions(all, 1, 3);
+    QVERIFY(std::abs(mean.sampled[0] - (all[1].sampled[0] + all[2].sampled[0] + all[3].sampled[0]) / 3) < 1e-6f);
+    QVERIFY(std::abs(mean.gap() - (all[1].gap() + all[2].gap() + all[3].gap()) / 3) < 1e-5f);
+    double sum = double(mean.tail[0]);
+    for (const float p : mean.logProbs[0]) sum += std::exp(double(p));
+    QVERIFY2(std::abs(sum - 1) < 1e-5, qPrintable(QString::number(sum)));
+    for (std::size_t i = 0; i < mean.ids.size(); ++i) {  // by hand, id by id
+      double p = 0;
+      for (int t = 1; t <= 3; ++t)
+        for (std::size_t k = 0; k < all[std::size_t(t)].ids.size(); ++k)
+          if (all[std::size_t(t)].ids[k] == mean.ids[i]) p += std::exp(double(all[std::size_t(t)].logProbs[0][k])) / 3;
+      QVERIFY(std::abs(std::exp(double(mean.logProbs[0][i])) - p) < 1e-6);
+    }
+    // It is what an export draws, from its recipe too; another head keeps the span, another token ends it.
+    page()->setExportView("distributions");
+    const ExportChoice choice = page()->exportChoice();
+    QCOMPARE(choice.spanFirst, 1);
+    QCOMPARE(exportChoiceFromJson(choice.json()).spanLast, 3);
+    m_window->selection().setHead(kHeadMax);
+    QCOMPARE(panel->span(), std::pair(1, 3));
+    QTest::mouseClick(strip->viewport(), Qt::LeftButton, {}, middle(4));
+    QCOMPARE(panel->span(), std::pair(-1, -1));
+    QVERIFY2(panel->titleText().startsWith("Token “"), qPrintable(panel->titleText()));
+  }
+
+  void selectedLayersAndTokensAreCapturedWithinTheBudget() {
+    AskBar* bar = page()->askBar();
+    CaptureSettings* settings = page()->captureSettings();
+    QVERIFY(!settings->isVisible());
+    QTest::mouseClick(bar->captureButton(), Qt::LeftButton);
+    QVERIFY(settings->isVisible() && settings->layersField()->hasFocus());
+    QTest::keyClicks(settings->layersField(), "0-1, 3");
+    QTest::keyClicks(settings->tokensField(), "2, 4");
+    settings->budgetField()->setFocus();
+    settings->budgetField()->selectAll();
+    QTest::keyClicks(settings->budgetField(), "8");
+    QCOMPARE(settings->words(), QString("layers 0-1, 3, tokens 2, 4, at most 8 MiB"));
+    QTest::mouseClick(bar->askButton(), Qt::LeftButton);
+    QTRY_VERIFY(!m_session->inspecting());
+    const auto last = [this] {
+      std::lock_guard lock(m_control->mutex);
+      return m_control->lastRequest;
+    };
+    QCOMPARE(last().layers, (std::vector<int>{0, 1, 3}));
+    QCOMPARE(last().responseTokens, (std::vector<int>{2, 4}));
+    QCOMPARE(last().budgetBytes, std::int64_t(8) << 20);
+    // A site that is computed later keeps to it, and to the token whose map is asked for.
+    m_window->selection().setToken(1);
+    m_window->selection().setSite(Site::Rollout);
+    QTRY_VERIFY(page()->map()->slice().exists());
+    QCOMPARE(last().layers, (std::vector<int>{0, 1, 3}));
+    QCOMPARE(last().responseTokens, (std::vector<int>{1, 2, 4}));
+    // More than the budget is refused before anything is computed, and what is chosen next is asked for anew.
+    settings->budgetField()->setFocus();
+    settings->budgetField()->selectAll();
+    QTest::keyClicks(settings->budgetField(), "2");
+    m_window->selection().setSite(Site::Vision);
+    QTRY_VERIFY2(page()->map()->captureText().contains("more than the budget of"), qPrintable(page()->map()->captureText()));
+    QVERIFY(!page()->map()->captureButton()->isEnabled());
+    QVERIFY(!page()->map()->slice().exists());
+    settings->layersField()->setFocus();
+    settings->layersField()->selectAll();
+    QTest::keyClicks(settings->layersField(), "3");
+    QTRY_VERIFY(page()->map()->slice().exists());
+    QCOMPARE(last().layers, std::vector<int>{3});
+    // What is no list of numbers is said, and nothing is asked.
+    settings->layersField()->selectAll();
+    QTest::keyClicks(settings->layersField(), "3-1");
+    QVERIFY2(settings->complaint().contains("ends before it begins"), qPrintable(settings->complaint()));
+    const int asked = m_control->inspections;
+    QTest::mouseClick(bar->askButton(), Qt::LeftButton);
+    QVERIFY(page()->error()->isVisible());
+    QCOMPARE(m_control->inspections, asked);
   }
 
   void rangeAndSignAreTheSceneS() {

@@ -13,6 +13,13 @@
 #include <QSlider>
 #include <QStackedWidget>
 #include <QTableView>
+#include <QContextMenuEvent>
+#include <QMenu>
+#include <QTableWidget>
+#include <QDragEnterEvent>
+#include <QDropEvent>
+#include <QMimeData>
+#include <QMouseEvent>
 #include <QTemporaryDir>
 #include <QUndoGroup>
 #include <QtTest>
@@ -36,12 +43,24 @@
 #include "ui/panels/what_if_panel.h"
 #include "ui/rollouts_cells.h"
 #include "ui/rollouts_page.h"
+#include "ui/panels/distributions_panel.h"
+#include "ui/panels/fact_table.h"
+#include "ui/panels/tokens_panel.h"
+#include "ui/rollouts_detail.h"
+#include "ui/evaluate_board.h"
+#include "ui/view_menu.h"
+#include "ui/drags.h"
+#include "ui/models/navigator_model.h"
+#include "ui/navigator.h"
 #include "ui/start_page.h"
 #include "widgets/curve_plot.h"
 #include "widgets/empty_panel.h"
 #include "widgets/error_panel.h"
 #include "widgets/image_canvas.h"
 #include "widgets/segmented_button.h"
+#include "widgets/film_strip.h"
+#include "widgets/matrix_view.h"
+#include "widgets/token_strip.h"
 #include "widgets/theme.h"
 
 using namespace cuescope;
@@ -285,6 +304,194 @@ class TestKeys : public QObject, private WindowFixture {
     QCOMPARE(form->config().actor.lr, 0.00125);
     QVERIFY(preset->currentIndex() != other);
     QCOMPARE(form->complaints() > 0, true);
+  }
+
+  void everyViewHasAMenuThatCopiesItsValue() {
+    followRun(true);
+    auto* menus = m_window->findChild<ViewMenu*>();
+    QVERIFY(menus);
+    const auto open = [&](QWidget* view, const QPoint& at) -> QMenu* {
+      QContextMenuEvent event(QContextMenuEvent::Mouse, at, view->mapToGlobal(at));
+      QApplication::sendEvent(view, &event);
+      return menus->menu();
+    };
+    const auto copied = [&](QWidget* view, const QPoint& at) {
+      QApplication::clipboard()->setText("before");
+      QMenu* menu = open(view, at);
+      if (!menu) return QString("no menu");
+      for (QAction* action : menu->actions())
+        if (action->text() == "Copy value") action->isEnabled() ? action->trigger() : QApplication::clipboard()->setText("nothing");
+      menu->close();
+      return QApplication::clipboard()->text();
+    };
+    ImageCanvas* canvas = map()->canvas();
+    const QPoint patch = canvas->toWidget(patchPixels(canvas->scene(), 8).center()).toPoint();
+    QCOMPARE(copied(canvas, patch), canvas->cellName(8));
+    MatrixView* matrix = m_window->inspectPage()->matrix();
+    m_window->inspectPage()->showTab("matrix");
+    QCOMPARE(copied(matrix, matrix->cellRect(3).center()), matrix->cellName(3));
+    TokenStrip* strip = m_window->inspectPage()->tokens()->strip();
+    QCOMPARE(copied(strip->viewport(), strip->cellRect(2).center() - strip->viewport()->pos()), strip->cellName(2));
+    // Facts: the line under the pointer; and the page's own menu hangs below.
+    FactTable* facts = m_window->inspectPage()->distributions()->table();
+    QVERIFY2(facts->text().split('\n').contains(copied(facts, QPoint(10, facts->sizeHint().height() - 4))), qPrintable(facts->text()));
+    QMenu* menu = open(canvas, patch);
+    QStringList words;
+    for (QAction* action : menu->actions()) words << action->text();
+    menu->close();
+    QVERIFY2(words.contains("Inspect") && words.contains("Export view …"), qPrintable(words.join(", ")));
+    // Tables: the cell, and the whole row. By the menu key too: what the keyboard has chosen.
+    m_window->setPage(MainWindow::Rollouts);
+    QTableView* table = m_window->rolloutsPage()->table();
+    QTRY_COMPARE(m_window->rolloutsPage()->model()->rowCount(), 4);
+    const QModelIndex tokens = m_window->rolloutsPage()->model()->index(1, RolloutTable::Tokens);
+    QCOMPARE(copied(table->viewport(), table->visualRect(tokens).center()), tokens.data().toString());
+    table->setCurrentIndex(tokens);
+    QContextMenuEvent key(QContextMenuEvent::Keyboard, QPoint(1, 1), table->mapToGlobal(QPoint(1, 1)));
+    QApplication::sendEvent(table->viewport(), &key);
+    QVERIFY(menus->menu());
+    for (QAction* action : menus->menu()->actions())
+      if (action->text() == "Copy row") action->trigger();
+    QVERIFY2(QApplication::clipboard()->text().split('\t').contains(tokens.data().toString()), qPrintable(QApplication::clipboard()->text()));
+    menus->menu()->close();
+    GapHistogram* histogram = m_window->rolloutsPage()->histogram();
+    QVERIFY(copied(histogram, histogram->rect().center()) != "no menu");
+    for (QWidget* view : {static_cast<QWidget*>(m_window->rolloutsPage()->detail()->strip()->viewport()), static_cast<QWidget*>(m_window->rolloutsPage()->detail()->sameTable()->viewport())})
+      QVERIFY(copied(view, QPoint(4, 4)) != "no menu");
+    m_window->setPage(MainWindow::Train);
+    QVERIFY(copied(m_window->trainPage()->film()->viewport(), QPoint(4, 4)) != "no menu");
+    m_window->setPage(MainWindow::Evaluate);
+    for (QWidget* view : {static_cast<QWidget*>(m_window->evaluatePage()->boardView()), static_cast<QWidget*>(m_window->evaluatePage()->table()->viewport()), static_cast<QWidget*>(m_window->evaluatePage()->scores()->viewport())})
+      QVERIFY(copied(view, QPoint(4, 4)) != "no menu");
+    // A text keeps its own menu.
+    openData();
+    QVERIFY(!open(m_window->dataPage()->cueField()->viewport(), QPoint(4, 4)));
+    if (QWidget* own = QApplication::activePopupWidget()) own->close();
+    QVERIFY(copied(m_window->dataPage()->canvas(), QPoint(4, 4)) != "no menu");
+  }
+
+  void aViewIsDraggedOutOfTheWindowAsAPictureOrItsNumbers() {
+    auto* drags = m_window->findChild<ViewDrag*>();
+    QVERIFY(drags);
+    std::unique_ptr<QMimeData> carried;
+    drags->setCarry([&](QMimeData* data) { carried.reset(data); });
+    const auto dragOut = [&](QWidget* view, const QPoint& from, Qt::KeyboardModifiers modifiers, bool beyond = true) {
+      carried.reset();
+      QTest::mousePress(view, Qt::LeftButton, modifiers, from);
+      const QPointF inside = QPointF(from) + QPointF(5, 5);
+      QMouseEvent near(QEvent::MouseMove, inside, view->mapToGlobal(inside), Qt::NoButton, Qt::LeftButton, modifiers);
+      QApplication::sendEvent(view, &near);
+      const QPointF outside = m_window->mapToGlobal(QPointF(m_window->width() + (beyond ? 40 : -40), 300));
+      QMouseEvent far(QEvent::MouseMove, view->mapFromGlobal(outside), outside, Qt::NoButton, Qt::LeftButton, modifiers);
+      QApplication::sendEvent(view, &far);
+      QTest::mouseRelease(view, Qt::LeftButton, modifiers, from);
+    };
+    ImageCanvas* canvas = map()->canvas();
+    map()->command("move");
+    canvas->setFocus();
+    const QPoint at = canvas->rect().center();
+    dragOut(canvas, at, Qt::NoModifier, false);
+    QVERIFY(!carried);  // it stayed in the window: it was a pan
+    dragOut(canvas, at, Qt::NoModifier);
+    QVERIFY(carried && carried->hasImage() && carried->urls().size() == 1);
+    const QString picture = carried->urls().front().toLocalFile();
+    QVERIFY2(picture.endsWith("inspect-map.png"), qPrintable(picture));
+    QVERIFY(!QImage(picture).isNull() && QFile::exists(picture + ".recipe.json"));
+    dragOut(canvas, at, Qt::ControlModifier);
+    QVERIFY(carried && carried->text().startsWith("image,row,column"));
+    QVERIFY(carried->urls().front().toLocalFile().endsWith("inspect-map.csv"));
+    // A tool that draws keeps its drag.
+    map()->command("box");
+    dragOut(canvas, at, Qt::NoModifier);
+    QVERIFY(!carried);
+    map()->command("move");
+    // A table of another page: its rows; and what is carried out of the window is not taken in again.
+    followRun(true);
+    m_window->setPage(MainWindow::Rollouts);
+    QTRY_COMPARE(m_window->rolloutsPage()->model()->rowCount(), 4);
+    QTableView* table = m_window->rolloutsPage()->table();
+    table->setFocus();
+    dragOut(table->viewport(), QPoint(40, 40), Qt::ControlModifier);
+    QVERIFY(carried && carried->urls().front().toLocalFile().endsWith("rollouts-list.csv"));
+    QVERIFY2(carried->text().count('\n') >= 5, qPrintable(carried->text()));
+    QDragEnterEvent enter(QPoint(200, 200), Qt::CopyAction, carried.get(), Qt::LeftButton, Qt::NoModifier);
+    enter.ignore();
+    QApplication::sendEvent(m_window.get(), &enter);
+    QVERIFY(!enter.isAccepted());
+  }
+
+  void aRunIsDroppedOnAPlotAndAModelOnADropDown() {
+    followRun();
+    m_window->selection().setRun("keys-run");
+    const QString second = QString::fromStdString(made_up::writeRun(m_home.filePath("dropped"), "second-run", 20, 0.3));
+    QVERIFY(m_session->followRun(second));
+    m_window->selection().setRun("keys-run");
+    m_window->setPage(MainWindow::Train);
+    NavigatorModel* model = m_window->navigator()->model();
+    const auto drop = [&](QMimeData* data, QWidget* on) {
+      const QPointF at = on->mapTo(m_window.get(), on->rect().center());
+      QDropEvent event(at, Qt::CopyAction, data, Qt::LeftButton, Qt::NoModifier);
+      QApplication::sendEvent(m_window.get(), &event);
+      delete data;
+    };
+    drop(model->mimeData({model->runIndex("second-run")}), m_window->trainPage()->curves());
+    QCOMPARE(m_window->trainPage()->overlay(), QStringList{"second-run"});
+    QCOMPARE(m_window->page(), MainWindow::Train);
+    const QModelIndex models = model->index(NavigatorModel::Models, 0);
+    QModelIndex strong;
+    for (int i = 0; i < model->rowCount(models); ++i)
+      if (const QModelIndex row = model->index(i, 0, models); row.data(NavigatorModel::PathRole).toString() == "/models/strong") strong = row;
+    QVERIFY(strong.isValid() && (model->flags(strong) & Qt::ItemIsDragEnabled));
+    m_window->setPage(MainWindow::Inspect);
+    AskBar* bar = m_window->inspectPage()->askBar();
+    drop(model->mimeData({strong}), bar->besideChooser());
+    QCOMPARE(bar->beside(), QString("/models/strong"));
+    m_window->setPage(MainWindow::Evaluate);
+    drop(model->mimeData({strong}), m_window->evaluatePage()->modelChooser());
+    QCOMPARE(m_window->evaluatePage()->modelChooser()->currentData().toString(), QString("/models/strong"));
+  }
+
+  void nAndPWalkTheSamplesOfTheShownPage() {
+    openData();
+    m_window->dataPage()->table()->setFocus();
+    QCOMPARE(m_window->dataPage()->sampleAt(), 0);
+    press(Qt::Key_N);
+    press(Qt::Key_N);
+    QCOMPARE(m_window->dataPage()->sampleAt(), 2);
+    QVERIFY(!m_window->action("selection.sample")->isEnabled());  // the last of them
+    QVERIFY2(m_window->action("selection.sample")->toolTip().contains("last sample"), qPrintable(m_window->action("selection.sample")->toolTip()));
+    press(Qt::Key_P);
+    QCOMPARE(m_window->dataPage()->sampleAt(), 1);
+    // Inspect goes on with the set that its sample came from.
+    press(Qt::Key_Return, Qt::ControlModifier);
+    QCOMPARE(m_window->page(), MainWindow::Inspect);
+    QTRY_VERIFY(!m_session->inspecting());
+    QCOMPARE(m_window->inspectPage()->shownRequest().sampleId, std::string("scene-1"));
+    m_window->inspectPage()->map()->canvas()->setFocus();
+    press(Qt::Key_N);
+    QTRY_COMPARE(m_window->inspectPage()->shownRequest().sampleId, std::string("scene-2"));
+    QCOMPARE(m_window->dataPage()->sampleAt(), 2);
+    press(Qt::Key_P);
+    QTRY_COMPARE(m_window->inspectPage()->shownRequest().sampleId, std::string("scene-1"));
+    // A picture of another kind came from no set.
+    m_window->inspectPage()->askBar()->setPicture("/pictures/mine.png");
+    m_window->inspectPage()->ask();
+    QTRY_VERIFY(!m_session->inspecting());
+    QVERIFY(!m_window->action("selection.sample")->isEnabled());
+    followRun(true);
+    m_window->setPage(MainWindow::Rollouts);
+    RolloutsPage* rollouts = m_window->rolloutsPage();
+    QTRY_COMPARE(rollouts->model()->rowCount(), 4);
+    QTRY_COMPARE(rollouts->sampleAt(), 0);
+    rollouts->table()->setFocus();
+    press(Qt::Key_N);
+    QCOMPARE(rollouts->sampleAt(), 1);
+    QCOMPARE(m_window->selection().sample(), rollouts->currentSample());
+    // A letter in a text field is a letter.
+    rollouts->queryField()->setFocus();
+    press(Qt::Key_N);
+    QCOMPARE(rollouts->sampleAt(), 1);
+    QCOMPARE(rollouts->queryField()->text(), QString("n"));
   }
 
   // A button, drop-down, choice or slider that is added without an action fails here; so does an action's name that is none.

@@ -26,6 +26,7 @@ class TestSession : public QObject {
   void anEvaluationIsPausedAndGoesOnWithTheSameRows();
   void aCancelledEvaluationIsGoneAndAnotherMayBegin();
   void anEvaluationThatFailsSaysWhyOnce();
+  void whatIsComputedIsNamedInOrderAndCancelledOneByOne();
   void refusalsHaveReasons();
   void selectionRemembersItsWay();
 
@@ -150,6 +151,46 @@ void TestSession::stepsAllArriveInOrder() {
   QCOMPARE(steps.size(), std::size_t(200));
   for (int i = 0; i < 200; ++i) QCOMPARE(steps[std::size_t(i)], i + 1);
   QCOMPARE(session->run("demo")->steps.size(), std::size_t(200));
+}
+
+void TestSession::whatIsComputedIsNamedInOrderAndCancelledOneByOne() {
+  auto session = open();
+  QVERIFY(!session->currentTask());
+  m_control->setHoldEvaluation(true);
+  EvaluateRequest judge;
+  judge.model = "/models/weak";
+  judge.files = {"/data/held-out.jsonl"};
+  session->evaluate(judge);
+  QTRY_COMPARE(session->evaluationState(), EvaluationState::Running);
+  QVERIFY(session->currentTask() && session->currentTask()->words.startsWith("Evaluating"));
+  int cancelled = 0;
+  session->setTask("data.lint", "Lint of rows", [&] { ++cancelled, session->endTask("data.lint"); });
+  session->setTask("export", "Exporting a model", {}, "A model is written whole.");
+  session->updateTask("data.lint", 25, 100);
+  QCOMPARE(session->currentTask()->words, QString("Lint of rows"));
+  QCOMPARE(session->currentTask()->done, 25.0);
+  QVERIFY(session->currentTask()->secondsLeft >= 0);  // judged by the time that went
+  m_control->set(true);
+  InspectRequest request;
+  request.student = "/models/weak";
+  session->inspect(request);
+  QVERIFY(session->inspecting() && !session->currentTask()->words.startsWith("Lint"));
+  // One press, one piece of work, that which is named.
+  session->cancelCurrent();
+  QVERIFY(!session->inspecting());
+  QCOMPARE(cancelled, 0);
+  session->cancelCurrent();
+  QCOMPARE(cancelled, 1);
+  QCOMPARE(session->currentTask()->words, QString("Exporting a model"));
+  QCOMPARE(session->currentTask()->notCancellable, QString("A model is written whole."));
+  session->cancelCurrent();  // nothing that can be cancelled: nothing else is
+  QCOMPARE(session->evaluationState(), EvaluationState::Running);
+  session->endTask("export");
+  session->cancelCurrent();
+  QCOMPARE(session->evaluationState(), EvaluationState::None);
+  QVERIFY(!session->currentTask());
+  m_control->set(false);
+  m_control->setHoldEvaluation(false);
 }
 
 void TestSession::aPausedRunIsInspectedAndResumes() {

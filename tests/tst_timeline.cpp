@@ -6,11 +6,17 @@
 #include <QFile>
 #include <QMenu>
 #include <QTableWidget>
+#include <QScrollBar>
 #include <QToolButton>
+#include <QTreeView>
 #include <QtTest>
 
 #include "support/made_up_run.h"
 #include "support/window_fixture.h"
+#include "ui/status_strip.h"
+#include "ui/panels/ask_bar.h"
+#include "ui/navigator.h"
+#include "ui/models/navigator_model.h"
 #include "ui/evaluate_page.h"
 #include "ui/inspect_page.h"
 #include "ui/inspection_view.h"
@@ -100,6 +106,9 @@ class TestTimeline : public QObject, private WindowFixture {
     QTest::mouseClick(strip->viewport(), Qt::LeftButton, Qt::ControlModifier, strip->cellRect(1).center());
     QVERIFY(page->besideInspection() == page->steps()->looks().at(80));
     QCOMPARE(page->inspection()->step, 40);
+    QTest::mouseClick(strip->viewport(), Qt::LeftButton, Qt::ControlModifier, strip->cellRect(1).center());  // two at most: A is replaced
+    QCOMPARE(page->inspection()->step, 80);
+    QVERIFY(page->besideInspection() != nullptr);
     QTest::mouseClick(strip->viewport(), Qt::LeftButton, {}, strip->cellRect(1).center());
     QCOMPARE(page->inspection()->step, 80);
     QCOMPARE(m_window->selection().step(), 80);
@@ -145,6 +154,66 @@ class TestTimeline : public QObject, private WindowFixture {
     QVERIFY(overlay != nullptr);
     QTRY_COMPARE(page->curves()->panels().front().series.size(), std::size_t(2));
     QCOMPARE(page->curves()->panels().front().series[1].y.size(), std::size_t(60));
+  }
+
+  void ctrlClickOnAProbeImageAsksTheStudentsOfBothSteps() {
+    const std::string directory = made_up::writeRun(m_runs->filePath("probed"), "probed", 100, 0.3);
+    std::vector<ConfigIssue> issues;
+    RunConfig config = readConfig(directory + "/config.yaml", &issues);
+    config.data.valFiles = {"/data/held-out.jsonl"};
+    config.data.probeRows = {0, 1, 2};
+    writeFileDurably(directory + "/config.yaml", writeConfig(config));
+    m_directory = QString::fromStdString(directory);
+    for (const int step : {40, 80}) addCheckpoint(step);
+    QVERIFY(m_session->followRun(m_directory));
+    m_window->selection().setRun("probed");
+    m_window->selection().setStep(45);
+    m_window->setPage(MainWindow::Train);
+    FilmStrip* film = m_window->trainPage()->film();
+    QTRY_VERIFY(film->cellCount() > 40);
+    const std::vector<int> steps = film->steps();
+    const auto cellOf = [&](int step, int row) { return int(std::find(steps.begin(), steps.end(), step) - steps.begin()) * int(film->cellCount() / int(steps.size())) + row; };
+    const auto ctrlClick = [&](int step) {
+      film->horizontalScrollBar()->setValue(0);
+      for (int tries = 0; tries < 40 && !film->viewport()->rect().contains(film->cellRect(cellOf(step, 0)).center() - film->viewport()->pos()); ++tries) film->horizontalScrollBar()->setValue(film->horizontalScrollBar()->value() + film->viewport()->width() / 2);
+      QTest::mouseClick(film->viewport(), Qt::LeftButton, Qt::ControlModifier, film->cellRect(cellOf(step, 0)).center() - film->viewport()->pos());
+    };
+    QTest::qWait(20);  // the rows of the probe images are read
+    ctrlClick(50);     // the same student as at step 45: nothing to compare, and it says so
+    QCOMPARE(m_window->page(), MainWindow::Train);
+    QVERIFY2(m_window->status()->words().contains("the same kept student, that of step 40"), qPrintable(m_window->status()->words()));
+    ctrlClick(85);
+    QCOMPARE(m_window->page(), MainWindow::Inspect);
+    QTRY_VERIFY(m_window->inspectPage()->besideInspection() != nullptr);
+    QCOMPARE(m_window->inspectPage()->shownRequest().student, checkpoint(40));
+    QCOMPARE(m_window->inspectPage()->shownRequest().sampleId, std::string("scene-0"));
+    QCOMPARE(m_window->inspectPage()->askBar()->beside().toStdString(), checkpoint(80));
+    QCOMPARE(m_window->selection().step(), 45);
+  }
+
+  void ctrlClickInTheNavigatorLaysARunOverAndPutsAModelBeside() {
+    m_window->workspace().addModel("/models/strong");
+    m_window->selection().setRun("older");
+    m_window->setPage(MainWindow::Train);
+    QTreeView* tree = m_window->navigator()->tree();
+    NavigatorModel* model = m_window->navigator()->model();
+    const auto click = [&](const QModelIndex& index, Qt::KeyboardModifiers modifiers) {
+      tree->scrollTo(index);
+      QTest::mouseClick(tree->viewport(), Qt::LeftButton, modifiers, tree->visualRect(index).center());
+    };
+    const QModelIndex other = model->runIndex("other");
+    QVERIFY(other.isValid());
+    click(other, Qt::ControlModifier);
+    QCOMPARE(m_window->trainPage()->shownRun(), QString("older"));  // it is laid over, not chosen
+    QCOMPARE(m_window->trainPage()->overlay(), QStringList{"other"});
+    QTRY_COMPARE(m_window->trainPage()->curves()->panels().front().series.size(), std::size_t(2));
+    click(model->runIndex("other"), Qt::ControlModifier);
+    QCOMPARE(m_window->trainPage()->overlay(), QStringList());
+    const QModelIndex models = model->index(NavigatorModel::Models, 0);
+    for (int i = 0; i < model->rowCount(models); ++i)
+      if (const QModelIndex row = model->index(i, 0, models); row.data(NavigatorModel::PathRole).toString() == "/models/strong") click(row, Qt::ControlModifier);
+    QCOMPARE(m_window->page(), MainWindow::Inspect);
+    QCOMPARE(m_window->inspectPage()->askBar()->beside(), QString("/models/strong"));
   }
 
   void theDifferenceIsToTheOtherRunAndNotToTheDefaults() {

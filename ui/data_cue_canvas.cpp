@@ -28,6 +28,12 @@ void CueCanvas::setPicture(const QImage& picture) {
   m_drag = Drag::None;
   update();
 }
+void CueCanvas::setImage(int image) {
+  m_image = image;
+  m_drag = Drag::None;
+  if (m_selected >= 0 && !isHere(m_selected)) m_selected = -1;
+  update();
+}
 void CueCanvas::setMarks(const std::vector<CueMark>& marks) {
   m_marks = marks;
   if (m_selected >= int(m_marks.size())) m_selected = -1;
@@ -79,13 +85,14 @@ int CueCanvas::markAt(const QPointF& position) const {
   int found = -1;
   double area = 0;
   for (int i = 0; i < int(m_marks.size()); ++i) {  // the smallest of those that lie over each other
+    if (!isHere(i)) continue;
     const QRectF r = rectOf(m_marks[std::size_t(i)]).adjusted(-3, -3, 3, 3);
     if (r.contains(position) && (found < 0 || r.width() * r.height() < area)) found = i, area = r.width() * r.height();
   }
   return found;
 }
 int CueCanvas::cornerAt(const QPointF& position) const {
-  if (m_selected < 0 || m_marks[std::size_t(m_selected)].kind == "point") return -1;
+  if (m_selected < 0 || !isHere(m_selected) || m_marks[std::size_t(m_selected)].kind == "point") return -1;
   const QRectF r = rectOf(m_marks[std::size_t(m_selected)]);
   const QPointF corners[] = {r.topLeft(), r.topRight(), r.bottomRight(), r.bottomLeft()};
   for (int i = 0; i < 4; ++i)
@@ -124,11 +131,11 @@ void CueCanvas::mousePressEvent(QMouseEvent* event) {
   if (!pictureRect().contains(event->position())) return select(-1);
   if (m_tool == Tool::Point) {
     const float x = std::min(float(pixel.x()), float(m_picture.width() - 1)), y = std::min(float(pixel.y()), float(m_picture.height() - 1));
-    m_marks.push_back({"point", x, y, 1, 1, "", "edited"});
+    m_marks.push_back({"point", x, y, 1, 1, "", "edited", m_image});
     select(int(m_marks.size()) - 1);
     return emitEdit(tr("Draw point"));
   }
-  m_marks.push_back({m_tool == Tool::Crop ? "crop" : "box", float(pixel.x()), float(pixel.y()), 0, 0, "", "edited"});
+  m_marks.push_back({m_tool == Tool::Crop ? "crop" : "box", float(pixel.x()), float(pixel.y()), 0, 0, "", "edited", m_image});
   m_selected = int(m_marks.size()) - 1;
   m_drag = Drag::Draw;
 }
@@ -212,7 +219,8 @@ void CueCanvas::keyPressEvent(QKeyEvent* event) {
       if (m_tool == Tool::Move && m_selected >= 0) return select(-1);
       return QWidget::keyPressEvent(event);  // the page leaves the tool first
     case Qt::Key_Space:
-      if (!m_marks.empty()) return select((m_selected + 1) % int(m_marks.size()));
+      for (int by = 1; by <= int(m_marks.size()); ++by)
+        if (const int next = (m_selected + by) % int(m_marks.size()); isHere(next)) return select(next);
       [[fallthrough]];
     default: return QWidget::keyPressEvent(event);
   }
@@ -227,9 +235,10 @@ void CueCanvas::keyPressEvent(QKeyEvent* event) {
 
 QString CueCanvas::cellName(int index) const {
   const CueMark& m = m_marks[std::size_t(index)];
-  return tr("%1 %2 %3, x %4, y %5, %6 × %7 px").arg(QString::fromStdString(m.kind)).arg(index + 1).arg(QString::fromStdString(m.label)).arg(double(m.x)).arg(double(m.y)).arg(double(m.width)).arg(double(m.height));
+  const QString name = tr("%1 %2 %3, x %4, y %5, %6 × %7 px").arg(QString::fromStdString(m.kind)).arg(index + 1).arg(QString::fromStdString(m.label)).arg(double(m.x)).arg(double(m.y)).arg(double(m.width)).arg(double(m.height));
+  return std::any_of(m_marks.begin(), m_marks.end(), [](const CueMark& mark) { return mark.image > 0; }) ? tr("%1, picture %2").arg(name).arg(m.image + 1) : name;
 }
-QRect CueCanvas::cellRect(int index) const { return rectOf(m_marks[std::size_t(index)]).toAlignedRect(); }
+QRect CueCanvas::cellRect(int index) const { return !isHere(index) ? QRect() : rectOf(m_marks[std::size_t(index)]).toAlignedRect(); }
 
 void CueCanvas::paintEvent(QPaintEvent*) {
   QPainter painter(this);
@@ -249,6 +258,7 @@ void CueCanvas::paintMarks(QPainter& p, const Colors& c) const {
   }
   p.setRenderHint(QPainter::Antialiasing, false);
   for (int i = 0; i < int(m_marks.size()); ++i) {
+    if (!isHere(i)) continue;
     const CueMark& mark = m_marks[std::size_t(i)];
     const QRectF box = rectOf(mark);
     if (mark.kind == "point") {

@@ -22,6 +22,9 @@ class CueCanvas : public QWidget, public CellSource {
 
   void setPicture(const QImage& picture);
   const QImage& picture() const { return m_picture; }
+  /// Which of the row's pictures it is: its marks alone are shown and taken, new ones are its own.
+  void setImage(int image);
+  int image() const { return m_image; }
   void setMarks(const std::vector<CueMark>& marks);
   void setTool(Tool tool);
   Tool tool() const { return m_tool; }
@@ -69,7 +72,9 @@ class CueCanvas : public QWidget, public CellSource {
 
   QImage m_picture;
   QString m_emptyTitle, m_emptyDetail;
+  bool isHere(int mark) const { return m_marks[std::size_t(mark)].image == m_image; }
   std::vector<CueMark> m_marks;
+  int m_image = 0;
   Tool m_tool = Tool::Box;
   bool m_grid = true, m_snap = false;
   int m_patch = 32, m_selected = -1;

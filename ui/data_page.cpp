@@ -28,6 +28,7 @@
 #include "widgets/elided_label.h"
 #include "widgets/empty_panel.h"
 #include "widgets/error_panel.h"
+#include "widgets/frame_strip.h"
 #include "widgets/icons.h"
 #include "widgets/segmented_button.h"
 
@@ -220,6 +221,9 @@ QWidget* DataPage::buildEditor() {
   m_canvas = new CueCanvas;
   m_canvas->setTool(CueCanvas::Tool::Box);
   m_tools->setCurrent(1);
+  m_pictures = new FrameStrip;
+  m_pictures->setWhatsThis(tr("The pictures of this row; choosing one shows it with its own marks."));
+  m_pictures->hide();
   auto* foot = new Strip(22, Strip::Ground::Window);
   m_readout = new ElidedLabel;
   m_readout->setPixelSize(11);
@@ -262,6 +266,7 @@ QWidget* DataPage::buildEditor() {
   column->addWidget(bar);
   column->addWidget(m_rowError);
   column->addWidget(m_canvas, 1);
+  column->addWidget(m_pictures);
   column->addWidget(foot);
   column->addWidget(cueHead);
   column->addWidget(m_cue);
@@ -278,7 +283,10 @@ void DataPage::connectRows() {
     if (QString::fromStdString(arrived.file) != m_model->file()) return;
     if (arrived.first < m_model->rowCount() && arrived.rows.size() == 1) {  // a picture that had been let go of
       m_model->replace(arrived.rows.front());
-      if (currentRow() == int(arrived.first)) showRow();
+      if (currentRow() == int(arrived.first)) {
+        showRow();
+        if (m_sendLater) sendRow();
+      }
       return;
     }
     const bool first = m_model->rowCount() == 0;
@@ -298,18 +306,8 @@ void DataPage::connectRows() {
     fail(failure);
   });
   connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this] { showRow(); });
-  const auto choose = [this] {
-    const DataRow* row = m_model->row(currentRow());
-    if (!row || !row->problem.empty()) return;
-    DataRow asked = *row;  // with the cue as it is now
-    const CueEdit cue = currentCue();
-    asked.cue = cue.cue;
-    asked.evidence.clear();
-    for (const CueMark& mark : cue.marks) asked.evidence.push_back({0, mark.x, mark.y, mark.width, mark.height, mark.label});
-    Q_EMIT rowChosen(asked);
-  };
-  connect(m_table, &QTableView::activated, this, choose);
-  connect(m_inspect, &QPushButton::clicked, this, choose);
+  connect(m_table, &QTableView::activated, this, &DataPage::sendRow);
+  connect(m_inspect, &QPushButton::clicked, this, &DataPage::sendRow);
   connect(m_search, &QLineEdit::textChanged, this, &DataPage::applySearch);
   connect(m_show, &QComboBox::currentIndexChanged, this, &DataPage::applySearch);
   connect(m_lintAll, &QPushButton::clicked, this, &DataPage::lintAll);
@@ -338,6 +336,7 @@ void DataPage::connectRows() {
     connect(dialog, &QFileDialog::fileSelected, this, &DataPage::saveAs);
     dialog->open();
   });
+  connect(m_pictures, &FrameStrip::picked, this, &DataPage::showPicture);
   connect(&m_promptTimer, &QTimer::timeout, this, &DataPage::checkRow);
   connect(m_canvas, &CueCanvas::marksEdited, this, [this](const std::vector<CueMark>& marks, const QString& words, const QString& key) {
     CueEdit next = currentCue();
@@ -361,7 +360,9 @@ void DataPage::connectRows() {
     edit(next, tr("Type cue"), QStringLiteral("cue-%1").arg(next.row));
   });
   connect(m_marks, &QTableWidget::currentCellChanged, this, [this](int row) {
-    if (!m_filling) m_canvas->setSelected(row);
+    if (m_filling) return refreshState();
+    if (const CueEdit cue = currentCue(); row >= 0 && row < int(cue.marks.size()) && cue.marks[std::size_t(row)].image != m_canvas->image()) showPicture(cue.marks[std::size_t(row)].image);
+    m_canvas->setSelected(row);
     refreshState();
   });
   connect(m_marks, &QTableWidget::cellChanged, this, [this](int row, int column) {
@@ -376,6 +377,35 @@ void DataPage::connectRows() {
   m_canvas->installEventFilter(this);
   fillJudges();
   refreshState();
+}
+
+void DataPage::sendRow() {
+  m_sendLater = false;
+  const DataRow* row = m_model->row(currentRow());
+  if (!row || !row->problem.empty()) return;
+  DataRow asked = *row;  // with the cue as it is now
+  const CueEdit cue = currentCue();
+  asked.cue = cue.cue;
+  asked.evidence.clear();
+  for (const CueMark& mark : cue.marks) asked.evidence.push_back({mark.image, mark.x, mark.y, mark.width, mark.height, mark.label});
+  Q_EMIT rowChosen(asked);
+}
+
+int DataPage::sampleCount() const { return m_filter->rowCount(); }
+int DataPage::sampleAt() const { return m_table->currentIndex().isValid() ? m_table->currentIndex().row() : -1; }
+std::pair<QString, QString> DataPage::sampleName(int at) const {
+  const DataRow* row = m_model->row(sourceRow(at));
+  return row ? std::pair{QString::fromStdString(row->id), QString::fromStdString(row->question).simplified()} : std::pair<QString, QString>();
+}
+void DataPage::goToSample(int at, bool inspect) {
+  if (at < 0 || at >= m_filter->rowCount()) return;
+  const QModelIndex index = m_filter->index(at, DataRowsModel::Question);
+  m_sendLater = inspect;
+  m_table->setCurrentIndex(index);
+  m_table->scrollTo(index);
+  if (at + 1 >= m_filter->rowCount()) m_model->fetchMore({});  // the next one is asked for
+  const DataRow* row = m_model->row(currentRow());
+  if (m_sendLater && row && (!row->image.empty() || row->pictures == 0)) sendRow();
 }
 
 // The cue's edits are the page's: its field leaves undo and redo to the window.

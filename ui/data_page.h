@@ -15,6 +15,7 @@
 
 #include "ui/data_side.h"
 #include "ui/page_view.h"
+#include "ui/sample_walk.h"
 #include "ui/session.h"
 #include "ui/session_file.h"
 
@@ -34,6 +35,7 @@ namespace cuescope {
 class CueCanvas;
 class ElidedLabel;
 class EmptyPanel;
+class FrameStrip;
 class ErrorPanel;
 class SegmentedButton;
 class Workspace;
@@ -82,7 +84,7 @@ class DataRowsModel : public QAbstractTableModel {
   mutable std::unordered_map<int, std::optional<Finding>> m_worst;  // of rows that were looked at
 };
 
-class DataPage : public QWidget, public SessionPart, public ViewSource {
+class DataPage : public QWidget, public SessionPart, public ViewSource, public SampleWalk {
   Q_OBJECT
  public:
   DataPage(Session& session, Workspace& workspace, QWidget* parent = nullptr);
@@ -90,6 +92,7 @@ class DataPage : public QWidget, public SessionPart, public ViewSource {
   DataRowsModel* model() const { return m_model; }
   QTableView* table() const { return m_table; }
   CueCanvas* canvas() const { return m_canvas; }
+  FrameStrip* pictures() const { return m_pictures; }
   QPlainTextEdit* cueField() const { return m_cue; }
   QLineEdit* searchField() const { return m_search; }
   QListWidget* complaints() const { return m_complaints; }
@@ -122,6 +125,11 @@ class DataPage : public QWidget, public SessionPart, public ViewSource {
   PageView view(const QString& name) const override;
   void showFailure(const Failure& failure) override { fail(failure); }
 
+  int sampleCount() const override;
+  int sampleAt() const override;
+  std::pair<QString, QString> sampleName(int at) const override;
+  void goToSample(int at, bool inspect) override;
+
   QString sessionKey() const override { return QStringLiteral("data"); }
   QJsonObject sessionState() const override;
   void restoreSessionState(const QJsonObject& state) override;
@@ -144,6 +152,8 @@ class DataPage : public QWidget, public SessionPart, public ViewSource {
   int currentRow() const;  // of the model
   int sourceRow(int shown) const;  // of the model, of a row of the table
   void showRow();
+  void showPicture(int picture);  // of the row's
+  void sendRow();                 // to Inspect
   void showCue();          // marks, text, lint and provenance of the chosen row
   void edit(const CueEdit& next, const QString& words, const QString& mergeKey);
   void put(const CueEdit& cue);
@@ -169,7 +179,7 @@ class DataPage : public QWidget, public SessionPart, public ViewSource {
   mutable QString m_judgedFor;
   std::optional<RowVerdict> m_verdict;
   QString m_verdictFile, m_notComputed;  // why the row could not be checked
-  bool m_suggesting = false;
+  bool m_suggesting = false, m_sendLater = false;
   int m_suggested = 0;
   QUndoStack* m_undo = nullptr;
   qint64 m_wantedRow = -1, m_askedRow = -1;  // to jump to; whose picture was asked for again
@@ -196,6 +206,7 @@ class DataPage : public QWidget, public SessionPart, public ViewSource {
   QPushButton* m_suggest = nullptr;
   QPushButton* m_save = nullptr;
   CueCanvas* m_canvas = nullptr;
+  FrameStrip* m_pictures = nullptr;  // of a row with several
   ElidedLabel* m_readout = nullptr;
   ElidedLabel* m_cueHead = nullptr;
   QPlainTextEdit* m_cue = nullptr;

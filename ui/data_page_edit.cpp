@@ -14,6 +14,7 @@
 
 #include "ui/data_cue_canvas.h"
 #include "ui/data_page.h"
+#include "ui/models/sample_rows.h"
 #include "ui/undo.h"
 #include "ui/workspace.h"
 #include "widgets/elided_label.h"
@@ -23,6 +24,8 @@
 
 namespace cuescope {
 namespace {
+
+const QString kLintTask = QStringLiteral("data.lint"), kWriteTask = QStringLiteral("data.write");
 
 constexpr int kLintPage = 100;
 constexpr std::size_t kMostComplaints = 2000;  // listed; all are counted
@@ -57,10 +60,21 @@ void DataPage::showRow() {
   if (row->image.empty() && row->pictures > 0 && row->problem.empty() && m_askedRow != row->index) m_session.readRows(m_model->file(), m_askedRow = row->index, 1);
   m_canvas->setSelected(-1);
   m_canvas->setEmptyText(row->problem.empty() ? row->pictures > 0 ? tr("Fetching the picture") : tr("No picture in this row") : tr("This row cannot be read"), QString::fromStdString(row->problem).simplified());
-  m_canvas->setPicture(QImage::fromData(row->image.data(), int(row->image.size())).convertToFormat(QImage::Format_RGB888));
+  const std::vector<StripFrame> frames = rowFrames(row);
+  m_pictures->setFrames(frames);
+  m_pictures->setVisible(!frames.empty());
+  showPicture(0);
   m_inspect->setEnabled(row->problem.empty());
   m_inspect->setToolTip(row->problem.empty() ? tr("Ask the student this row's question, with the cue as it is now (Enter)") : QString::fromStdString(row->problem));
   showCue();
+}
+
+void DataPage::showPicture(int picture) {
+  const DataRow* row = m_model->row(currentRow());
+  m_canvas->setPicture(rowScene(row, picture).picture);
+  m_canvas->setImage(picture);
+  m_pictures->setCurrent(picture);
+  refreshState();
 }
 
 void DataPage::showCue() {
@@ -79,7 +93,7 @@ void DataPage::showCue() {
   m_marks->setRowCount(int(cue.marks.size()));
   for (int i = 0; i < int(cue.marks.size()); ++i) {
     const CueMark& mark = cue.marks[std::size_t(i)];
-    const QString cells[] = {QString::fromStdString(mark.kind), QString::fromStdString(mark.label),
+    const QString cells[] = {row->pictures > 1 ? tr("%1, picture %2").arg(QString::fromStdString(mark.kind)).arg(mark.image + 1) : QString::fromStdString(mark.kind), QString::fromStdString(mark.label),
                              mark.kind == "point" ? QStringLiteral("%1, %2").arg(double(mark.x)).arg(double(mark.y)) : QStringLiteral("%1, %2, %3 × %4").arg(double(mark.x)).arg(double(mark.y)).arg(double(mark.width)).arg(double(mark.height)),
                              QString::fromStdString(mark.from)};
     for (int column = 0; column < 4; ++column) {
@@ -172,18 +186,26 @@ void DataPage::saveAs(const QString& file) {
   if (!m_dirty.isEmpty() && !save()) return;
   Q_EMIT said(tr("Writing %1").arg(QFileInfo(file).fileName()));
   const QPointer<DataPage> self(this);
-  m_session.submit("data-write", [self, source = m_model->file(), file](Engine& engine, const EventSink& sink, std::stop_token stop) {
+  m_session.setTask(kWriteTask, tr("Writing %1").arg(QFileInfo(file).fileName()), [this] {
+    m_session.cancelJobs("data-write");
+    m_session.endTask(kWriteTask);
+    Q_EMIT said(tr("Nothing was written"));
+  });
+  m_session.submit("data-write", [self, source = m_model->file(), file, progress = m_session.taskSink(kWriteTask)](Engine& engine, const EventSink&, std::stop_token stop) {
     try {
-      const DataExport done = engine.exportData(source.toStdString(), file.toStdString(), true, sink, stop);
+      const DataExport done = engine.exportData(source.toStdString(), file.toStdString(), true, progress, stop);
       Session::reply(QPointer<QObject>(self.data()), [self, file, done] {
         if (!self) return;
+        self->m_session.endTask(kWriteTask);
         self->m_rowError->hide();
         Q_EMIT self->said(tr("Written: %1, %2 rows, %3 of them edited").arg(file).arg(done.rows).arg(done.edited));
       });
     } catch (const Cancelled&) {  // nothing was written
     } catch (...) {
       Session::reply(QPointer<QObject>(self.data()), [self, failure = currentFailure("writing a data file")] {
-        if (self) self->fail(failure);
+        if (!self) return;
+        self->m_session.endTask(kWriteTask);
+        self->fail(failure);
       });
     }
   });
@@ -208,11 +230,13 @@ void DataPage::jumpTo(qint64 row) {
 }
 
 void DataPage::lintAll() {
-  if (m_linting) {
+  const auto cancel = [this] {
     m_session.cancelJobs("lint");
-    return endLint(m_lintRun, tr("cancelled"));
-  }
+    endLint(m_lintRun, tr("cancelled"));
+  };
+  if (m_linting) return cancel();
   m_linting = true;
+  m_session.setTask(kLintTask, tr("Lint of %1").arg(QFileInfo(m_model->file()).fileName()), cancel);
   m_found.clear();
   m_complaints->clear();
   m_lintAll->setText(tr("Cancel"));
@@ -244,7 +268,7 @@ void DataPage::lintAll() {
       for (const DataRow& row : page.rows) {
         const QSize size = QImage::fromData(row.image.data(), int(row.image.size())).size();
         const auto edit = edits.find(row.index);
-        for (const Finding& finding : lintRow(row, edit != edits.end() ? edit->second : cueOf(row), size.width(), size.height(), verdictOf(verdicts, row.index))) {
+        for (const Finding& finding : lintRow(row, edit != edits.end() ? edit->second : cueOf(row), size.width(), size.height(), verdictOf(verdicts, row.index), otherSizes(row))) {
           if (finding.verdict == Verdict::Fine) continue;
           ++counts[int(finding.check)];
           if (found.size() < kMostComplaints) found.push_back({row.index, QString::fromStdString(row.id), finding});
@@ -253,7 +277,10 @@ void DataPage::lintAll() {
       const bool last = page.rows.empty() || first + kLintPage >= total;
       Session::reply(QPointer<QObject>(self.data()), [self, run, notCounted, found = last ? found : std::vector<Complaint>(), first, total, last, counts = std::vector<int>(counts, counts + kChecks)] {
         if (!self || run != self->m_lintRun || !self->m_linting) return;
-        if (!last) return self->m_lintHead->setText(tr("Lint, whole set"), tr("%1 of %2 rows").arg(std::min(total, first + kLintPage)).arg(total));
+        if (!last) {
+          self->m_session.updateTask(kLintTask, double(std::min(total, first + kLintPage)), double(total));
+          return self->m_lintHead->setText(tr("Lint, whole set"), tr("%1 of %2 rows").arg(std::min(total, first + kLintPage)).arg(total));
+        }
         self->m_found = found;
         QStringList sums;
         for (int check = 0; check < kChecks; ++check)
@@ -288,6 +315,7 @@ void DataPage::lintAll() {
 void DataPage::endLint(int run, const QString& note) {
   if (run != m_lintRun || !m_linting) return;
   m_linting = false;
+  m_session.endTask(kLintTask);
   m_lintAll->setText(tr("Run lint"));
   m_lintHead->setText(tr("Lint, whole set"), note);
 }

@@ -12,6 +12,7 @@
 
 #include "ui/data_cue_canvas.h"
 #include "ui/data_page.h"
+#include "ui/models/sample_rows.h"
 #include "ui/workspace.h"
 
 namespace cuescope {
@@ -103,7 +104,8 @@ void DataPage::showVerdict() {
   const CueEdit cue = currentCue();
   const bool known = m_verdict && m_verdict->row == row->index && m_verdictFile == file();
   const RowVerdict* verdict = known ? &*m_verdict : nullptr;
-  std::vector<Finding> findings = lintRow(*row, cue, m_canvas->picture().width(), m_canvas->picture().height(), verdict);
+  const QSize first = pictureSize(*row, 0);
+  std::vector<Finding> findings = lintRow(*row, cue, first.width(), first.height(), verdict, otherSizes(*row));
   if (row->problem.empty() && !(verdict && verdict->student >= 0)) findings.insert(findings.begin(), lengthNotKnown(verdict ? tr("the row cannot be read") : m_notComputed));
   m_side->setFindings(findings);
   if (known) return;

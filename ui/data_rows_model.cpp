@@ -1,4 +1,5 @@
 #include "ui/data_page.h"
+#include "ui/models/sample_rows.h"
 #include "widgets/icons.h"
 #include "widgets/theme.h"
 
@@ -28,8 +29,8 @@ void DataRowsModel::add(const DataRows& rows) {
   beginInsertRows({}, int(m_rows.size()), int(m_rows.size() + rows.rows.size()) - 1);
   for (const DataRow& row : rows.rows) {
     m_rows.push_back(row);
-    if (m_bytes > m_pictureLimit) m_rows.back().image = {};  // asked for again when the row is looked at
-    else m_bytes += qint64(row.image.size());
+    if (m_bytes > m_pictureLimit) m_rows.back().image = {}, m_rows.back().moreImages = {};  // asked for again when the row is looked at
+    else m_bytes += cuescope::pictureBytes(row);
   }
   endInsertRows();
 }
@@ -37,7 +38,7 @@ void DataRowsModel::add(const DataRows& rows) {
 void DataRowsModel::replace(const DataRow& row) {
   if (row.index < 0 || row.index >= qint64(m_rows.size())) return;
   DataRow& at = m_rows[std::size_t(row.index)];
-  m_bytes += qint64(row.image.size()) - qint64(at.image.size());
+  m_bytes += cuescope::pictureBytes(row) - cuescope::pictureBytes(at);
   at = row;
   std::erase(m_fetched, int(row.index));
   m_fetched.push_back(int(row.index));
@@ -45,8 +46,9 @@ void DataRowsModel::replace(const DataRow& row) {
   while (m_bytes > m_pictureLimit && m_fetched.size() > kFetchedKept) {
     DataRow& old = m_rows[std::size_t(m_fetched.front())];
     m_fetched.pop_front();
-    m_bytes -= qint64(old.image.size());
+    m_bytes -= cuescope::pictureBytes(old);
     old.image = {};
+    old.moreImages = {};
   }
   touch(int(row.index));
 }

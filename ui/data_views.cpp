@@ -54,16 +54,20 @@ PageView DataPage::view(const QString& name) const {
   } else {
     const CueEdit cue = currentCue();
     view.title = tr("Row %1, %2").arg(row->index).arg(id);
+    const bool several = row->pictures > 1;
+    if (several) view.facts << tr("picture %1 of %2; the numbers hold the marks of all").arg(m_canvas->image() + 1).arg(row->pictures);
     view.facts << tr("marks in pixels of the stored picture, %1 × %2").arg(m_canvas->picture().width()).arg(m_canvas->picture().height());
     if (cue.changed()) view.facts << tr("the cue was edited, %1 changes").arg(cue.changes);
     view.kind = QStringLiteral("marks");
     table.columns = {"mark", "kind", "label", "x", "y", "width", "height", "from"};
+    if (several) table.columns << "picture";
     QJsonArray marks;
     for (std::size_t i = 0; i < cue.marks.size(); ++i) {
       const CueMark& m = cue.marks[i];
       const auto px = [](float v) { return QString::number(double(v), 'g', 7); };
       table.rows.push_back({QString::number(i + 1), QString::fromStdString(m.kind), QString::fromStdString(m.label), px(m.x), px(m.y), px(m.width), px(m.height), QString::fromStdString(m.from)});
-      marks.append(QJsonObject{{"kind", QString::fromStdString(m.kind)}, {"label", QString::fromStdString(m.label)}, {"x", double(m.x)}, {"y", double(m.y)}, {"width", double(m.width)}, {"height", double(m.height)}, {"from", QString::fromStdString(m.from)}});
+      if (several) table.rows.back() << QString::number(m.image + 1);
+      if (m.image == m_canvas->image()) marks.append(QJsonObject{{"kind", QString::fromStdString(m.kind)}, {"label", QString::fromStdString(m.label)}, {"x", double(m.x)}, {"y", double(m.y)}, {"width", double(m.width)}, {"height", double(m.height)}, {"from", QString::fromStdString(m.from)}});
     }
     view.data = tableData(table);
     view.data.insert("picture", pictureText(m_canvas->picture()));

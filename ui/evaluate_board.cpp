@@ -130,7 +130,20 @@ void BoardView::mousePressEvent(QMouseEvent* event) {
   for (int i = 0; i < cellCount(); ++i)
     if (cellRect(i).contains(event->position().toPoint())) return choose(i);
 }
+void BoardView::mouseDoubleClickEvent(QMouseEvent* event) {
+  for (int i = 0; i < cellCount(); ++i)
+    if (cellRect(i).contains(event->position().toPoint())) return activate(i);
+}
+void BoardView::activate(int cell) {
+  const auto columns = int(m_board.dataSets.size());
+  const std::string &setting = m_board.settings[std::size_t(cell / columns)], &data = m_board.dataSets[std::size_t(cell % columns)];
+  const BoardRun* furthest = nullptr;
+  for (const BoardRun& run : m_board.runs)
+    if (run.setting == setting && run.accuracy.count(data) && (!furthest || run.step > furthest->step)) furthest = &run;
+  if (furthest) Q_EMIT runActivated(QString::fromStdString(furthest->name));
+}
 void BoardView::keyPressEvent(QKeyEvent* event) {
+  if ((event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter) && event->modifiers() == Qt::NoModifier && m_current >= 0) return activate(m_current);
   const int columns = int(m_board.dataSets.size());
   const int by = event->key() == Qt::Key_Left ? -1 : event->key() == Qt::Key_Right ? 1 : event->key() == Qt::Key_Up ? -columns : event->key() == Qt::Key_Down ? columns : 0;
   if (by == 0 || cellCount() == 0) return QWidget::keyPressEvent(event);

@@ -31,16 +31,19 @@ class BoardView : public QWidget, public CellSource {
 
  Q_SIGNALS:
   void cellChosen(int setting, int dataSet);
+  void runActivated(const QString& run);  // double click or Return: of the cell's runs the one that came furthest
 
  protected:
   void paintEvent(QPaintEvent* event) override;
   void mousePressEvent(QMouseEvent* event) override;
+  void mouseDoubleClickEvent(QMouseEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
   bool event(QEvent* event) override;
 
  private:
   void choose(int cell);
+  void activate(int cell);
   static QString footWords();
   int footHeight() const;        // the words below the rows, in as many lines as they need
   QString runsOf(int setting) const;  // «3 runs, step 275»

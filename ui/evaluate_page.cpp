@@ -3,6 +3,7 @@
 #include <QComboBox>
 #include <QFileInfo>
 #include <QHeaderView>
+#include <QMenu>
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <QScrollArea>
@@ -13,9 +14,11 @@
 #include <QVBoxLayout>
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "ui/acts_as.h"
 #include "ui/evaluate_board.h"
+#include "ui/evaluate_settings.h"
 #include "ui/models/row_request.h"
 #include "ui/models/sample_rows.h"
 #include "ui/panels/fact_table.h"
@@ -24,6 +27,7 @@
 #include "ui/workspace.h"
 #include "widgets/elided_label.h"
 #include "widgets/error_panel.h"
+#include "widgets/frame_strip.h"
 #include "widgets/icons.h"
 #include "widgets/image_canvas.h"
 #include "widgets/segmented_button.h"
@@ -51,6 +55,8 @@ QTableWidget* tableOf(const QStringList& columns) {
 }
 
 QString percent(const Interval& interval) { return number(100 * interval.value, 1); }
+
+constexpr int kPassA = 4, kScoreB = 5, kPassB = 7;  // columns of the totals
 
 }  // namespace
 
@@ -87,11 +93,19 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   drawIcon();
   connect(&Theme::instance(), &Theme::changed, this, drawIcon);
   m_evaluate->setProperty("primary", true);
-  m_evaluate->setToolTip(tr("Asks the model every row, greedily, and judges the answers"));
+  m_evaluate->setToolTip(tr("Asks the model every row and judges the answers"));
   m_pause = new QPushButton(tr("Pause"));
   m_pause->hide();
   m_progress = new TaskProgress;
-  m_progress->setIdle(tr("95 % intervals; greedy answers"));
+  m_settings = new EvaluateSettings;
+  m_saved = new QToolButton;
+  m_saved->setText(tr("Saved"));
+  m_saved->setPopupMode(QToolButton::InstantPopup);
+  m_saved->setToolTip(tr("Evaluations that runs and files hold: open one to compare, or save A"));
+  m_savedMenu = new QMenu(m_saved);
+  m_savedMenu->setToolTipsVisible(true);
+  m_saved->setMenu(m_savedMenu);
+  actsAs(m_saved, "evaluate.saved");
   actsAs(m_model, "evaluate.model");
   actsAs(m_data, "evaluate.data");
   actsAs(m_rows, "evaluate.rows");
@@ -103,6 +117,7 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   bar->row()->addWidget(m_model);
   bar->row()->addWidget(m_data);
   bar->row()->addWidget(m_rows);
+  bar->row()->addWidget(m_saved);
   bar->row()->addWidget(m_pause);
   bar->row()->addWidget(m_evaluate);
   m_error = new ErrorPanel;
@@ -111,6 +126,7 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   vertical->setHandleWidth(1);
   vertical->setChildrenCollapsible(false);
   column->addWidget(bar);
+  column->addWidget(m_settings);
   column->addWidget(m_error);
   column->addWidget(vertical, 1);
   m_board = new BoardView;
@@ -155,12 +171,12 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   m_verdict->setPixelSize(11);
   m_verdict->setTone(ElidedLabel::Tone::Text2);
   foot->row()->addWidget(m_verdict, 1);
-  m_scores = tableOf({tr("Totals"), tr("n"), tr("A, %"), tr("95 % interval"), tr("B, %"), tr("95 % interval")});
+  m_scores = tableOf({tr("Totals"), tr("n"), tr("A, %"), tr("95 % interval"), tr("A, pass@K"), tr("B, %"), tr("95 % interval"), tr("B, pass@K")});
   m_scores->setAccessibleName(tr("Totals by kind"));
   m_scores->setWhatsThis(tr("Totals of the evaluations by kind of question."));
   m_scores->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
   elideHeads(m_scores);
-  for (const auto& [each, width] : {std::pair{1, 64}, {2, 64}, {3, 104}, {4, 64}, {5, 104}}) {
+  for (const auto& [each, width] : {std::pair{1, 64}, {2, 64}, {3, 104}, {kPassA, 84}, {kScoreB, 64}, {kScoreB + 1, 104}, {kPassB, 84}}) {
     m_scores->horizontalHeaderItem(each)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);  // over its numbers
     setColumn(m_scores, each, width);
   }
@@ -181,7 +197,11 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   m_picture->setShowLegend(false);
   m_picture->setEmptyText(tr("Choose a sample"), {});
   sideColumn->addWidget(m_facts);
+  m_pictures = new FrameStrip;
+  m_pictures->setWhatsThis(tr("The pictures of the sample; choosing one shows it above."));
+  m_pictures->hide();
   sideColumn->addWidget(m_picture, 1);
+  sideColumn->addWidget(m_pictures);
   auto* answers = new QHBoxLayout;
   for (int i = 0; i < 2; ++i) {
     auto* half = new QVBoxLayout;
@@ -243,17 +263,17 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   connect(&session, &Session::runStatusChanged, this, [this](const RunStatus& status) {
     if (isVisible() && (status.state == RunState::Completed || status.state == RunState::Stopped)) refreshBoard();
   });
-  connect(m_inspect, &QPushButton::clicked, this, [this] {
+  connect(m_inspect, &QPushButton::clicked, this, &EvaluatePage::inspectSample);
+  connect(m_table, &QTableWidget::cellDoubleClicked, this, &EvaluatePage::inspectSample);
+  connect(m_pictures, &FrameStrip::picked, this, [this](int picture) {
     const int at = m_table->currentRow();
-    if (at < 0 || at >= int(m_shown.size()) || m_a->currentIndex() < 0) return;
-    const EvaluatedSample& sample = *m_pairs.rows[std::size_t(m_shown[std::size_t(at)])].a;
-    const DataRow* row = m_samples->row(QString::fromStdString(sample.id));
-    if (!row || !inspectRefusal().isEmpty()) return;
-    InspectRequest request = requestOf(*row);
-    request.student = m_done[std::size_t(m_a->currentIndex())].model.toStdString();
-    request.responseIds = sample.answers.front().ids;
-    Q_EMIT inspectRequested(request);
+    if (at < 0 || at >= int(m_shown.size())) return;
+    m_picture->setScene(rowScene(m_samples->row(QString::fromStdString(m_pairs.rows[std::size_t(m_shown[std::size_t(at)])].a->id)), picture));
+    m_picture->fit();
   });
+  connect(m_settings, &EvaluateSettings::changed, this, &EvaluatePage::showProgress);
+  connect(m_savedMenu, &QMenu::aboutToShow, this, &EvaluatePage::fillSaved);
+  connect(m_board, &BoardView::runActivated, this, &EvaluatePage::runChosen);
   m_views = new ViewFocus(this, QStringLiteral("board"));
   const std::pair<QWidget*, const char*> views[] = {{m_board, "board"}, {samples, "samples"}, {m_scores, "totals"}, {sidePanel, "sample"}};
   for (const auto& [widget, name] : views) m_views->add(widget, QLatin1String(name));
@@ -290,11 +310,11 @@ void EvaluatePage::showProgress() {
   m_evaluate->setIcon(busy() ? QIcon() : icon(Icon::Add));
   m_evaluate->setText(busy() ? tr("Cancel") : tr("Evaluate"));
   m_evaluate->setEnabled(busy() || possible);
-  m_evaluate->setToolTip(busy() ? tr("Ends it here; the answers so far are not kept") : possible ? tr("Asks the model every row, greedily, and judges the answers. A run that trains goes on in between.") : tr("Open a model and a data file first."));
+  m_evaluate->setToolTip(busy() ? tr("Ends it here; the answers so far are not kept") : possible ? tr("Asks the model every row and judges the answers (%1). A run that trains goes on in between.").arg(m_settings->words()) : tr("Open a model and a data file first."));
   m_pause->setVisible(busy());
   m_pause->setText(paused ? tr("Go on") : tr("Pause"));
   m_pause->setToolTip(paused ? tr("Goes on with the rows that are left") : tr("Stops after the rows that are answered now, and keeps the answers"));
-  if (!busy()) return m_progress->setIdle(tr("95 % intervals; greedy answers"));
+  if (!busy()) return m_progress->setIdle(tr("95 % intervals; %1").arg(m_settings->words()));
   const Progress& progress = m_session.evaluationProgress();
   const QString rows = progress.total > 0 ? tr(", %1 of %2 rows").arg(progress.done).arg(progress.total) : QString();
   const QString words = state == EvaluationState::Opening ? tr("Opening %1") : paused ? tr("Paused: %1") : tr("Evaluating %1");
@@ -317,27 +337,20 @@ void EvaluatePage::evaluate() {
   request.model = m_asked.toStdString();
   request.files = {m_data->currentData().toString().toStdString()};
   request.maxSamples = m_rows->value();
-  m_allRows = request.maxSamples == 0;
+  m_settings->apply(request);
+  m_limit = request.maxSamples;
+  const RunRecord* own = m_asked == QLatin1String(kRunStudent) ? m_session.ownRun() : nullptr;
+  m_runDirectory = own ? QString::fromStdString(own->status.directory) : QString();
   m_name = tr("%1 on %2").arg(m_model->currentText(), QFileInfo(m_data->currentText()).completeBaseName());
+  if (const QString how = m_settings->words(); how != tr("greedy")) m_name += QStringLiteral(", ") + how;
   m_id = m_session.evaluate(request);
   if (m_id == 0) Q_EMIT said(tr("Another evaluation is under way"));
   showProgress();
 }
 
-void EvaluatePage::finished(const EvaluationPtr& evaluation) {
-  m_id = 0;
-  showProgress();
-  addEvaluation(evaluation, evaluation->step >= 0 && m_asked == QLatin1String(kRunStudent) ? tr("%1, step %2").arg(m_name).arg(evaluation->step) : m_name, m_asked);
-  try {
-    if (m_asked != QLatin1String(kRunStudent) && !keepInRun(*evaluation, m_allRows).empty()) refreshBoard();
-  } catch (...) {
-    showFailure(currentFailure("keeping an evaluation"));
-  }
-}
-
 void EvaluatePage::addEvaluation(const EvaluationPtr& evaluation, const QString& name, const QString& model) {
   if (!evaluation) return;
-  m_done.push_back({evaluation, name, model.isEmpty() ? QString::fromStdString(evaluation->model.folder) : model});
+  m_done.push_back({evaluation, name, model.isNull() ? QString::fromStdString(evaluation->model.folder) : model});
   {
     const QSignalBlocker quietA(m_a), quietB(m_b);
     if (m_b->count() == 0) m_b->addItem(tr("nothing"));
@@ -391,11 +404,15 @@ void EvaluatePage::fillSamples() {
         item->setToolTip(item->text());
         if (judged) {
           item->setIcon(isRight(*judged) ? icon(Icon::Check) : icon(Icon::Cross));
-          item->setToolTip((isRight(*judged) ? tr("right: ") : tr("wrong: ")) + QString::fromStdString(judged->answers.front().text));
+          item->setToolTip(verdictOf(*judged) + QStringLiteral(": ") + answersText(*judged));
         }
         m_table->setItem(at, column, item);
       };
-      const auto said = [](const EvaluatedSample& s) { return s.answers.front().boxed.empty() ? s.answers.front().text : s.answers.front().boxed; };
+      const auto said = [](const EvaluatedSample& s) {
+        const EvaluatedAnswer& first = s.answers.front();
+        const std::string words = first.boxed.empty() ? first.text : first.boxed;
+        return s.answers.size() > 1 ? verdictOf(s).toStdString() + ": " + words : words;
+      };
       put(0, pair.a->id, true);
       put(1, pair.a->question, false);
       put(2, pair.a->groundTruth, true);
@@ -403,28 +420,8 @@ void EvaluatePage::fillSamples() {
       if (pair.b) put(4, said(*pair.b), true, pair.b);
     }
   }
-  m_verdict->setText(!a ? tr("No evaluation yet: choose a model and data above, and Evaluate.") : b ? mcNemarSentence(m_pairs) : tr("%1 of %2 right; %3 rows could not be asked. %4").arg(m_pairs.counts[3]).arg(m_pairs.counts[0]).arg(a->skipped).arg(QString::fromStdString(a->decoding)));
-  const int rows = a ? int(a->scores.size()) : 0;
-  m_scores->setRowCount(rows);
-  for (const int column : {4, 5}) m_scores->setColumnHidden(column, b == nullptr);
-  for (int i = 0; i < rows; ++i) {
-    const EvaluationScore& score = a->scores[std::size_t(i)];
-    const auto put = [&](int column, const QString& text, bool mono) {
-      auto* item = new QTableWidgetItem(text);
-      item->setFont(mono ? monoFont(11) : uiFont(12));
-      item->setTextAlignment((mono ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
-      m_scores->setItem(i, column, item);
-    };
-    const auto range = [](const Interval& v) { return QStringLiteral("%1 to %2").arg(number(100 * v.low, 1), number(100 * v.high, 1)); };
-    put(0, score.name.empty() ? tr("all rows") : QString::fromStdString(score.group + ": " + score.name), false);
-    put(1, QString::number(score.accuracy.n), true);
-    put(2, percent(score.accuracy), true);
-    put(3, range(score.accuracy), true);
-    if (!b) continue;
-    const auto other = std::find_if(b->scores.begin(), b->scores.end(), [&](const auto& s) { return s.group == score.group && s.name == score.name; });
-    put(4, other == b->scores.end() ? tr("not asked") : percent(other->accuracy), true);
-    put(5, other == b->scores.end() ? QString() : range(other->accuracy), true);
-  }
+  m_verdict->setText(!a ? tr("No evaluation yet: choose a model and data above, and Evaluate.") : b ? comparisonSentence(*a, *b, m_pairs) : aloneSentence(*a, m_pairs));
+  fillScores();
   if (!m_shown.empty()) {
     const QSignalBlocker quiet(m_table);  // shown once, below
     m_table->setCurrentCell(0, 0);
@@ -441,8 +438,8 @@ void EvaluatePage::showSample() {
     const EvaluatedSample* sample = !pair ? nullptr : i ? pair->b : pair->a;
     m_heads[i]->setVisible(sample || i == 0);
     m_texts[i]->setVisible(sample || i == 0);
-    m_heads[i]->setText(sample ? (i ? QStringLiteral("B ") + m_b->currentText() : QStringLiteral("A ") + m_a->currentText()) : QStringLiteral("A"), sample ? (isRight(*sample) ? tr("right") : tr("wrong")) : QString());
-    m_texts[i]->setPlainText(sample ? QString::fromStdString(sample->answers.front().text) : QString());
+    m_heads[i]->setText(sample ? (i ? QStringLiteral("B ") + m_b->currentText() : QStringLiteral("A ") + m_a->currentText()) : QStringLiteral("A"), sample ? verdictOf(*sample) : QString());
+    m_texts[i]->setPlainText(sample ? answersText(*sample) : QString());
   }
   if (pair) {
     m_samples->hint(QString::fromStdString(pair->a->id), QString::fromStdString(pair->a->file), pair->a->fileRow);
@@ -454,10 +451,80 @@ void EvaluatePage::showSample() {
   m_picture->setEmptyText(pair ? tr("Fetching the picture") : tr("Choose a sample"), {});
   m_picture->setScene(rowScene(row));
   m_picture->fit();
+  const std::vector<StripFrame> frames = rowFrames(row);
+  m_pictures->setCurrent(0);
+  m_pictures->setFrames(frames);
+  m_pictures->setVisible(!frames.empty());
   m_facts->setRows(facts);
   const QString refusal = row ? inspectRefusal() : tr("Choose a sample whose picture is here.");
   m_inspect->setEnabled(refusal.isEmpty());
-  m_inspect->setToolTip(refusal.isEmpty() ? tr("This sample with A's own answer ids, read by A") : refusal);
+  m_inspect->setToolTip(refusal.isEmpty() ? tr("This sample with A's own answer ids, read by A (double click)") : refusal);
+  Q_EMIT sampleShown();
+  if (row && std::exchange(m_inspectLater, false)) inspectSample();
+}
+
+void EvaluatePage::fillScores() {
+  const Evaluation* a = chosen(m_a);
+  const Evaluation* b = chosen(m_b);
+  const int rows = a ? int(a->scores.size()) : 0;
+  m_scores->setRowCount(rows);
+  for (const int column : {kScoreB, kScoreB + 1}) m_scores->setColumnHidden(column, b == nullptr);
+  for (const auto& [column, of] : {std::pair{kPassA, a}, {kPassB, b}}) {
+    m_scores->setColumnHidden(column, !of || of->answersPerRow < 2);
+    if (of) m_scores->horizontalHeaderItem(column)->setText((column == kPassA ? tr("A, pass@%1") : tr("B, pass@%1")).arg(of->passK));
+  }
+  for (int i = 0; i < rows; ++i) {
+    const EvaluationScore& score = a->scores[std::size_t(i)];
+    const auto put = [&](int column, const QString& text, bool mono, const QString& tip = {}) {
+      auto* item = new QTableWidgetItem(text);
+      item->setFont(mono ? monoFont(11) : uiFont(12));
+      item->setTextAlignment((mono ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+      item->setToolTip(tip);
+      m_scores->setItem(i, column, item);
+    };
+    const auto range = [](const Interval& v) { return QStringLiteral("%1 to %2").arg(number(100 * v.low, 1), number(100 * v.high, 1)); };
+    const auto pass = [&](int column, const Evaluation& of, const EvaluationScore& s) {
+      put(column, percent(s.passAtK), true, tr("Rows with a right answer among %1, from %2 answers a row: %3 %, 95 % interval %4").arg(of.passK).arg(of.answersPerRow).arg(percent(s.passAtK), range(s.passAtK)));
+    };
+    put(0, score.name.empty() ? tr("all rows") : QString::fromStdString(score.group + ": " + score.name), false);
+    put(1, QString::number(score.accuracy.n), true);
+    put(2, percent(score.accuracy), true);
+    put(3, range(score.accuracy), true);
+    pass(kPassA, *a, score);
+    if (!b) continue;
+    const auto other = std::find_if(b->scores.begin(), b->scores.end(), [&](const auto& s) { return s.group == score.group && s.name == score.name; });
+    put(kScoreB, other == b->scores.end() ? tr("not asked") : percent(other->accuracy), true);
+    put(kScoreB + 1, other == b->scores.end() ? QString() : range(other->accuracy), true);
+    if (other != b->scores.end()) pass(kPassB, *b, *other);
+  }
+}
+
+int EvaluatePage::sampleCount() const { return int(m_shown.size()); }
+int EvaluatePage::sampleAt() const { return m_table->currentRow() < int(m_shown.size()) ? m_table->currentRow() : -1; }
+std::pair<QString, QString> EvaluatePage::sampleName(int at) const {
+  if (at < 0 || at >= int(m_shown.size())) return {};
+  const EvaluatedSample& sample = *m_pairs.rows[std::size_t(m_shown[std::size_t(at)])].a;
+  return {QString::fromStdString(sample.id), QString::fromStdString(sample.question)};
+}
+void EvaluatePage::goToSample(int at, bool inspect) {
+  if (at < 0 || at >= int(m_shown.size())) return;
+  m_inspectLater = false;
+  m_table->setCurrentCell(at, 0);
+  m_table->scrollToItem(m_table->item(at, 0));
+  m_inspectLater = inspect;
+  if (inspect) showSample();
+}
+
+void EvaluatePage::inspectSample() {
+  const int at = m_table->currentRow();
+  if (at < 0 || at >= int(m_shown.size()) || m_a->currentIndex() < 0) return;
+  const EvaluatedSample& sample = *m_pairs.rows[std::size_t(m_shown[std::size_t(at)])].a;
+  const DataRow* row = m_samples->row(QString::fromStdString(sample.id));
+  if (!row || !inspectRefusal().isEmpty()) return;
+  InspectRequest request = requestOf(*row);
+  request.student = m_done[std::size_t(m_a->currentIndex())].model.toStdString();
+  request.responseIds = sample.answers.front().ids;
+  Q_EMIT inspectRequested(request);
 }
 
 // The student of a run moves on: what it answered at an earlier step is not read by its weights of now.
@@ -465,7 +532,9 @@ QString EvaluatePage::inspectRefusal() const {
   const int at = m_a->currentIndex();
   if (at < 0 || at >= int(m_done.size())) return tr("Choose an evaluation A.");
   const Done& done = m_done[std::size_t(at)];
-  if (done.model != QLatin1String(kRunStudent)) return {};
+  if (done.model.isEmpty()) return tr("Its file does not say which model answered.");
+  if (!done.evaluation->privilege.empty() && done.evaluation->privilege != "none") return tr("These answers were given to the prompt with the %1; Inspect asks the question alone.").arg(QString::fromStdString(done.evaluation->privilege));
+  if (done.model != QLatin1String(kRunStudent)) return QFileInfo::exists(done.model) ? QString() : tr("The model is not at %1 any more.").arg(done.model);
   const QString refusal = m_session.refusal(RunAction::InspectStudent);
   if (!refusal.isEmpty()) return refusal;
   const int step = m_session.ownRun()->status.step;

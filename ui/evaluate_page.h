@@ -1,32 +1,37 @@
 // EvaluatePage: an evaluation of a model or checkpoint on a data file, sample by sample; two of them side by side; the board of
-// finished runs. UI thread; owned by the main window.
+// finished runs. Evaluations are kept as files (engine/core/evaluation_file.h) and opened again. UI thread; owned by the main window.
 #pragma once
 
 #include <QWidget>
 
 #include "ui/models/evaluation_pairs.h"
 #include "ui/page_view.h"
+#include "ui/sample_walk.h"
 #include "ui/session.h"
 
 class QComboBox;
+class QMenu;
 class QPlainTextEdit;
 class QPushButton;
 class QSpinBox;
 class QTableWidget;
+class QToolButton;
 
 namespace cuescope {
 
 class BoardView;
 class ElidedLabel;
 class ErrorPanel;
+class EvaluateSettings;
 class FactTable;
+class FrameStrip;
 class ImageCanvas;
 class SampleRows;
 class SegmentedButton;
 class TaskProgress;
 class Workspace;
 
-class EvaluatePage : public QWidget, public ViewSource {
+class EvaluatePage : public QWidget, public ViewSource, public SampleWalk {
   Q_OBJECT
  public:
   EvaluatePage(Session& session, Workspace& workspace, QWidget* parent = nullptr);
@@ -35,12 +40,24 @@ class EvaluatePage : public QWidget, public ViewSource {
   void evaluate();
   void pause();  // or go on
   void cancel();
+  // evaluate_files.cpp
+  /// Reads an evaluation that `cuescope-cli eval --output`, a run or this page has kept, and shows it as A.
+  void openFile(const QString& file);
+  /// Writes evaluation A: samples as JSON lines, its scores beside them. False with the reason on the page when the disk refuses.
+  bool saveFile(const QString& file);
+  void openDialog();
+  void saveDialog();
   /// Finished here, or read from a file of results.
   void addEvaluation(const EvaluationPtr& evaluation, const QString& name, const QString& model = {});
   void refreshBoard();
   QStringList viewNames() const override;  // evaluate_views.cpp, as are the next
   PageView view(const QString& name) const override;
   void showFailure(const Failure& failure) override;
+
+  int sampleCount() const override;
+  int sampleAt() const override;
+  std::pair<QString, QString> sampleName(int at) const override;
+  void goToSample(int at, bool inspect) override;
 
   QComboBox* modelChooser() const { return m_model; }
   QSpinBox* rowsField() const { return m_rows; }
@@ -54,6 +71,12 @@ class EvaluatePage : public QWidget, public ViewSource {
   BoardView* boardView() const { return m_board; }
   QComboBox* chooserA() const { return m_a; }
   QComboBox* chooserB() const { return m_b; }
+  EvaluateSettings* settings() const { return m_settings; }
+  QToolButton* savedButton() const { return m_saved; }
+  QPlainTextEdit* answer(int which) const { return m_texts[which]; }
+  FrameStrip* pictures() const { return m_pictures; }
+  ImageCanvas* picture() const { return m_picture; }
+  QTableWidget* scores() const { return m_scores; }
   int evaluations() const { return int(m_done.size()); }
   bool busy() const { return m_id != 0; }
   QString verdict() const;
@@ -61,6 +84,8 @@ class EvaluatePage : public QWidget, public ViewSource {
  Q_SIGNALS:
   void said(const QString& words);
   void inspectRequested(const cuescope::InspectRequest& request);
+  void sampleShown();                  // another sample, or none
+  void runChosen(const QString& run);  // of a cell of the board
 
  protected:
   void showEvent(QShowEvent* event) override;
@@ -75,6 +100,12 @@ class EvaluatePage : public QWidget, public ViewSource {
   void showSample();
   void showProgress();
   void finished(const EvaluationPtr& evaluation);
+  void fillSaved();  // the menu of what can be opened
+  void keep(const EvaluationPtr& evaluation);
+  QString nameOf(const QString& file, const Evaluation& evaluation) const;
+  void inspectSample();
+  bool m_inspectLater = false;  // when the chosen sample's picture is here
+  void fillScores();
   QString inspectRefusal() const;  // why the chosen sample cannot be opened in Inspect; empty when it can
   const Evaluation* chosen(const QComboBox* box) const;
 
@@ -86,12 +117,16 @@ class EvaluatePage : public QWidget, public ViewSource {
   std::vector<int> m_shown;  // of m_pairs.rows
   qint64 m_id = 0;           // of the evaluation that is under way, 0: none
   QString m_name, m_asked;   // its name, and the model that it was asked of
-  bool m_allRows = false;
+  qint64 m_limit = 0;        // of rows, 0: all
+  QString m_runDirectory;    // of the run whose student was asked
 
   BoardView* m_board = nullptr;
   QComboBox* m_model = nullptr;
   QComboBox* m_data = nullptr;
   QSpinBox* m_rows = nullptr;
+  EvaluateSettings* m_settings = nullptr;
+  QToolButton* m_saved = nullptr;
+  QMenu* m_savedMenu = nullptr;
   QPushButton* m_evaluate = nullptr;
   QPushButton* m_pause = nullptr;
   TaskProgress* m_progress = nullptr;
@@ -103,6 +138,7 @@ class EvaluatePage : public QWidget, public ViewSource {
   QTableWidget* m_scores = nullptr;
   ElidedLabel* m_verdict = nullptr;
   ImageCanvas* m_picture = nullptr;
+  FrameStrip* m_pictures = nullptr;  // of a sample with several
   FactTable* m_facts = nullptr;
   ElidedLabel* m_heads[2] = {};
   QPlainTextEdit* m_texts[2] = {};

@@ -65,14 +65,14 @@ PageView EvaluatePage::view(const QString& name) const {
   if (!a) nothingToExport(tr("Evaluations"), tr("no evaluation was made or opened yet"), tr("Choose a model and data, and Evaluate."));
   view.facts << tr("A: %1").arg(m_a->currentText());
   if (b) view.facts << tr("B: %1").arg(m_b->currentText());
-  view.facts << QString::fromStdString(a->decoding) << m_verdict->text();
+  view.facts << (a->decoding.empty() ? tr("decoding not recorded") : QString::fromStdString(a->decoding)) << m_verdict->text();
   if (name == u"sample") {
     const int at = m_table->currentRow();
     if (at < 0 || at >= int(m_shown.size())) nothingToExport(tr("Sample"), tr("no sample is chosen"), tr("Choose one in the table."));
     const SamplePair& pair = m_pairs.rows[std::size_t(m_shown[std::size_t(at)])];
     const QString id = QString::fromStdString(pair.a->id);
-    const auto answer = [](const EvaluatedSample& s) { return QString::fromStdString(s.answers.front().text); };
-    const auto judged = [](const EvaluatedSample& s) { return isRight(s) ? tr("right") : tr("wrong"); };
+    const auto answer = [](const EvaluatedSample& s) { return answersText(s); };
+    const auto judged = [](const EvaluatedSample& s) { return verdictOf(s); };
     view.title = tr("Sample %1, side by side").arg(id);
     view.kind = QStringLiteral("sample");
     ViewTable table{{"of", "verdict", "text"}, {{"question", {}, QString::fromStdString(pair.a->question)}, {"reference", {}, QString::fromStdString(pair.a->groundTruth)}, {"A", judged(*pair.a), answer(*pair.a)}}, {}};
@@ -91,13 +91,21 @@ PageView EvaluatePage::view(const QString& name) const {
     view.title = tr("Totals, %1").arg(b ? tr("A and B") : m_a->currentText());
     table.columns = {"group", "name", "rows", "a_accuracy", "a_low95", "a_high95"};
     if (b) table.columns << "b_accuracy" << "b_low95" << "b_high95";
+    const bool passA = a->answersPerRow > 1, passB = b && b->answersPerRow > 1;
+    const auto passColumns = [](const QString& who, int k) { return QStringList{QStringLiteral("%1_pass_at_%2").arg(who).arg(k), who + QStringLiteral("_pass_low95"), who + QStringLiteral("_pass_high95")}; };
+    if (passA) table.columns << passColumns(QStringLiteral("a"), a->passK);
+    if (passB) table.columns << passColumns(QStringLiteral("b"), b->passK);
+    const auto pass = [](const EvaluationScore& s) { return QStringList{exact(s.passAtK.value), exact(s.passAtK.low), exact(s.passAtK.high)}; };
     for (const EvaluationScore& score : a->scores) {
       QStringList row{QString::fromStdString(score.group), QString::fromStdString(score.name), QString::number(qint64(score.accuracy.n)), exact(score.accuracy.value), exact(score.accuracy.low), exact(score.accuracy.high)};
+      const EvaluationScore* other = nullptr;
       if (b) {
-        const auto other = std::find_if(b->scores.begin(), b->scores.end(), [&](const auto& s) { return s.group == score.group && s.name == score.name; });
-        if (other == b->scores.end()) row << QString() << QString() << QString();
-        else row << exact(other->accuracy.value) << exact(other->accuracy.low) << exact(other->accuracy.high);
+        const auto found = std::find_if(b->scores.begin(), b->scores.end(), [&](const auto& s) { return s.group == score.group && s.name == score.name; });
+        other = found == b->scores.end() ? nullptr : &*found;
+        row << (other ? QStringList{exact(other->accuracy.value), exact(other->accuracy.low), exact(other->accuracy.high)} : QStringList{{}, {}, {}});
       }
+      if (passA) row << pass(score);
+      if (passB) row << (other ? pass(*other) : QStringList{{}, {}, {}});
       table.rows.push_back(row);
     }
   } else {

@@ -202,6 +202,7 @@ QJsonObject ExportChoice::json() const {
   if (view.low != 0) json.insert("low", view.low);
   if (std::isfinite(view.high)) json.insert("high", view.high);
   if (what == What::Lens) json.insert("lens_entropy", lensEntropy);
+  if (what == What::Distributions && spanFirst >= 0) json.insert("span", QJsonArray{spanFirst, spanLast});
   if (what == What::Tokens && !patches.empty()) {
     QJsonArray list;
     for (const int p : patches) list.append(p);
@@ -244,6 +245,8 @@ ExportChoice exportChoiceFromJson(const QJsonObject& json) {
   choice.view.high = json.value("high").toDouble(std::nan(""));
   choice.tokenValue = TokenValue(std::clamp(json.value("token_value").toInt(0), 0, kTokenValues - 1));
   choice.topTokens = json.value("top_tokens").toInt(6);
+  const QJsonArray span = json.value("span").toArray();
+  if (span.size() == 2) choice.spanFirst = span[0].toInt(-1), choice.spanLast = span[1].toInt(-1);
   choice.causal = json.value("causal").toString();
   choice.demo = json.value("demo").toBool(false);
   choice.scale = json.value("scale").toDouble(kPngScale);
@@ -295,6 +298,13 @@ Figure figureOf(const Inspection& inspection, const ExportChoice& choice, const 
     measure.end();
     return captioned(QStringLiteral("Tokens, coloured by %1").arg(tokenValueTitle(choice.tokenValue)), text.footer, kWidth, height, choice.dark,
                      [strip](QPainter& painter, const QRectF& rect, const Colors& c) { strip->paintStrip(painter, rect, c); });
+  }
+  const bool span = choice.spanFirst >= 0 && choice.spanLast > choice.spanFirst && choice.spanLast < int(inspection.distributions.size());
+  if (span) {
+    const DistributionSet set = distributionSet(meanDistributions(inspection.distributions, choice.spanFirst, choice.spanLast), -1, choice.topTokens);
+    const double height = DistributionBars::heightFor(set, true);
+    return captioned(QStringLiteral("Tokens %1 to %2 of %3, mean of their distributions").arg(choice.spanFirst + 1).arg(choice.spanLast + 1).arg(inspection.response.size()), text.footer, 480, height, choice.dark,
+                     [set](QPainter& painter, const QRectF& rect, const Colors& c) { DistributionBars::paintBars(painter, rect, set, c, true); });
   }
   if (selection.token < 0 || selection.token >= int(inspection.distributions.size()))
     throw Error("There are no distributions to draw", "token " + std::to_string(selection.token), "this inspection has none for it", "Choose a token of the response.");

@@ -52,6 +52,7 @@ struct ExportChoice {
   bool dark = true;
   TokenValue tokenValue = TokenValue::Gap;
   int topTokens = 6;
+  int spanFirst = -1, spanLast = -1;  // response tokens whose mean distribution is drawn; -1: the chosen token's
   QString causal;  // «Erase top 5 %: ...» when it was computed
   bool demo = false;
   double scale = kPngScale;      // of PNG

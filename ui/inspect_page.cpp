@@ -9,6 +9,7 @@
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <QSplitter>
+#include <QToolButton>
 #include <QUndoStack>
 #include <QVBoxLayout>
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include "ui/inspection_view.h"
 #include "ui/panels/alignment_panel.h"
 #include "ui/panels/ask_bar.h"
+#include "ui/panels/capture_settings.h"
 #include "ui/panels/distributions_panel.h"
 #include "ui/panels/lens_panel.h"
 #include "ui/panels/map_panel.h"
@@ -106,7 +108,10 @@ void InspectPage::build() {
   m_error = new ErrorPanel;
   m_error->hide();
   m_map = new MapPanel(m_selection);
+  m_captureSettings = new CaptureSettings;
+  m_captureSettings->hide();
   topColumn->addWidget(m_ask);
+  topColumn->addWidget(m_captureSettings);
   topColumn->addWidget(m_unseen);
   topColumn->addWidget(m_error);
   topColumn->addWidget(m_map, 1);
@@ -115,7 +120,7 @@ void InspectPage::build() {
   m_tokens = new TokensPanel(m_selection);
   m_matrix = new MatrixView;
   m_matrix->setAccessibleName(tr("Matrix of layers and heads"));
-  m_matrix->setWhatsThis(tr("The same map at every layer and head, on one scale. A click chooses layer and head; a double click brings the map to the canvas."));
+  m_matrix->setWhatsThis(tr("The same map at every layer and head, on one scale. A click chooses layer and head, Ctrl+click puts that map beside the shown one; a double click goes to the canvas."));
   m_matrix->setEmptyText(tr("No maps yet"));
   m_shares = new SharesPanel(m_selection);
   m_model = new ModelPanel;
@@ -165,6 +170,15 @@ void InspectPage::build() {
 
 void InspectPage::connectPanels() {
   connect(m_ask, &AskBar::asked, this, [this] { ask(); });
+  connect(m_ask->captureButton(), &QToolButton::toggled, this, [this](bool on) {
+    m_captureSettings->setVisible(on);
+    if (on) m_captureSettings->layersField()->setFocus(Qt::OtherFocusReason);
+  });
+  connect(m_captureSettings, &CaptureSettings::changed, this, [this] {
+    const QString words = m_captureSettings->words();
+    m_ask->captureButton()->setToolTip(words.isEmpty() ? tr("Which layers and tokens are captured, and the memory they may take") : tr("Captured: %1").arg(words));
+    updateCapture();  // another choice costs something else
+  });
   connect(m_ask, &AskBar::cancelled, this, &InspectPage::cancelLooks);
   connect(m_ask, &AskBar::cancelled, &m_session, &Session::cancel);
   connect(m_ask, &AskBar::openRequested, this, &InspectPage::openRequested);
@@ -177,6 +191,14 @@ void InspectPage::connectPanels() {
     next.head = head;
     m_selection.set(next);
   });
+  connect(m_matrix, &MatrixView::compared, this, [this](int layer, int head) {
+    SelectionState other = m_selection.state();
+    other.layer = layer;
+    other.head = head;
+    m_map->compareTo(other);
+  });
+  // A click has chosen the cell already; going deeper is looking at its map in the canvas.
+  connect(m_matrix, &MatrixView::activated, this, [this] { m_map->canvas()->setFocus(Qt::OtherFocusReason); });
   for (Panel* each : {m_sharesPanel, m_stepsPanel, m_recipePanel, m_lensPanel}) connect(each, &Panel::cameToFront, this, &InspectPage::refreshHidden);
   connect(m_map, &MapPanel::computeRequested, this, &InspectPage::computeCausal);
   connect(m_map, &MapPanel::captureRequested, this, [this] { m_capturing ? cancelLooks() : captureSelected(true); });
@@ -216,6 +238,8 @@ void InspectPage::connectPanels() {
     m_whatIf->setForced(id, text);
     runWhatIf();
   });
+  connect(m_tokens, &TokensPanel::spanChanged, m_distributions, &DistributionsPanel::setSpan);
+  connect(m_tokens, &TokensPanel::spanChanged, this, &InspectPage::viewChanged);
   connect(m_lens, &LensPanel::computeRequested, this, [this] { captureSite(Site::LogitLens, true); });
   connect(m_steps, &StepsPanel::lookRequested, this, &InspectPage::lookOverSteps);
   connect(m_steps, &StepsPanel::cancelRequested, this, &InspectPage::cancelLooks);
@@ -223,7 +247,10 @@ void InspectPage::connectPanels() {
     m_selection.setStep(step);
   });
   connect(m_steps, &StepsPanel::comparisonChosen, this, [this](int step) {
-    if (const auto found = m_steps->looks().find(step); found != m_steps->looks().end()) besideArrived(found->second, tr("step %1").arg(step));
+    const auto found = m_steps->looks().find(step);
+    if (found == m_steps->looks().end()) return;
+    if (m_besideLook) return m_selection.setStep(step);  // two at most: A is replaced
+    besideArrived(found->second, tr("step %1").arg(step));
   });
   connect(m_error, &ErrorPanel::actionChosen, this, [this](int index) {
     m_error->hide();
@@ -328,8 +355,13 @@ void InspectPage::ask(const InspectRequest& request) {
   // A model that is not listed yet, a checkpoint say, is one from now on: the bar offers listed ones alone and would keep another.
   for (const std::string& model : {request.student, request.teacher})
     if (!model.empty() && model != kRunStudent && model != kRunTeacher) m_workspace.addModel(QString::fromStdString(model));
+  if (const QString wrong = m_captureSettings->complaint(); !wrong.isEmpty()) {
+    m_ask->captureButton()->setChecked(true);
+    return showFailure({"This cannot be captured", wrong.toStdString(), "layers and tokens are numbers and ranges", "Write 0-3, 8, or leave the field empty for all."});
+  }
   m_ask->setRequest(request);
   m_sent = m_ask->request();
+  m_captureSettings->apply(m_sent);
   // The demo's answers are short; before a strange picture its models ramble to the limit.
   const QString student = QString::fromStdString(m_sent.student);
   if (m_workspace.isDemo(student)) m_sent.sampling.maxNew = std::min(m_sent.sampling.maxNew, kDemoAnswerTokens);

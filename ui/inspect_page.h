@@ -18,6 +18,7 @@ namespace cuescope {
 
 class AlignmentPanel;
 class AskBar;
+class CaptureSettings;
 class ChangeBars;
 class CueScorePanel;
 class DistributionsPanel;
@@ -76,6 +77,7 @@ class InspectPage : public QWidget, public RoomyPage {
   void showFailure(const Failure& failure);
 
   AskBar* askBar() const { return m_ask; }
+  CaptureSettings* captureSettings() const { return m_captureSettings; }
   MapPanel* map() const { return m_map; }
   TokensPanel* tokens() const { return m_tokens; }
   MatrixView* matrix() const { return m_matrix; }
@@ -146,11 +148,15 @@ class InspectPage : public QWidget, public RoomyPage {
   void showLook(int step);
   void followStep();
   void cancelSteps();
+  void stepDone(bool ofAll);
   void updateRecipe();
   void showAnswer(const WhatIfPtr& answer);
   InspectRequest sameResponse(bool teacher) const;
   QString whatIfRefusal() const;
   QString captureRefusal() const;
+  CaptureSettings* m_captureSettings = nullptr;
+  void endCapture();
+  void cancelCapture();
   void beginCapture(const InspectRequest& request, const std::set<Site>& sites);
   void besideArrived(const InspectionPtr& look, const QString& label);
   void addPictureDialog();
@@ -177,7 +183,7 @@ class InspectPage : public QWidget, public RoomyPage {
   QString m_lookRun;
   int m_wantedStep = -1;
   bool m_followLater = false;
-  int m_generation = 0, m_captureRun = 0, m_stepsLeft = 0;
+  int m_generation = 0, m_captureRun = 0, m_stepsLeft = 0, m_stepsInAll = 0;
 
   AskBar* m_ask = nullptr;
   class Strip* m_unseen = nullptr;

@@ -5,12 +5,14 @@
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <algorithm>
+#include <tuple>
 
 #include "ui/export.h"
 #include "ui/export_views.h"
 #include "ui/inspect_page.h"
 #include "ui/inspection_view.h"
 #include "ui/panels/ask_bar.h"
+#include "ui/panels/capture_settings.h"
 #include "ui/panels/distributions_panel.h"
 #include "ui/panels/lens_panel.h"
 #include "ui/panels/map_panel.h"
@@ -24,6 +26,7 @@ namespace cuescope {
 namespace {
 
 constexpr const char* kBesideTag = "beside";
+const QString kCaptureTask = QStringLiteral("look.capture"), kBesideTask = QStringLiteral("look.beside");
 // A capture that takes less is made without being asked for twice.
 constexpr std::int64_t kSmallBytes = 256ll << 20;
 constexpr double kSmallPasses = 64;
@@ -107,6 +110,13 @@ void InspectPage::captureSite(Site site, bool whateverTheCost) {
   const SelectionState& state = m_selection.state();
   InspectRequest request = sameResponse(false);
   request.sites = {site};
+  if (!m_captureSettings->apply(request)) return m_map->setCapture(m_captureSettings->complaint(), {}, false);
+  const int tokens = int(m_inspection->response.size());
+  if (!request.responseTokens.empty()) {  // what the response has of them, and the chosen one, whose map is asked for
+    std::erase_if(request.responseTokens, [&](int t) { return t >= tokens; });
+    if (const int chosen = std::clamp(state.token, 0, tokens - 1); std::find(request.responseTokens.begin(), request.responseTokens.end(), chosen) == request.responseTokens.end())
+      request.responseTokens.insert(std::lower_bound(request.responseTokens.begin(), request.responseTokens.end(), chosen), chosen);
+  }
   if (site == Site::SelfAttention && state.prompt >= 0) {
     request.promptTokens = {state.prompt};
     request.responseTokens = {std::max(0, state.token)};
@@ -124,7 +134,7 @@ void InspectPage::captureSite(Site site, bool whateverTheCost) {
         if (generation != m_generation || key != m_captureKey) return;
         double passes = 0;
         for (const SiteCost& each : cost.sites) passes += each.passes;
-        m_captureCost = cost.fits ? costText(cost) : tr("needs %1, more than the budget of %2").arg(bytesText(double(cost.bytes)), bytesText(double(cost.budgetBytes)));
+        m_captureCost = cost.fits ? costText(cost) : tr("needs %1, more than the budget of %2: choose fewer layers or tokens, or a larger budget").arg(bytesText(double(cost.bytes)), bytesText(double(cost.budgetBytes)));
         if (cost.fits && cost.peakBytes <= kSmallBytes && passes <= kSmallPasses) return beginCapture(request, {site});
         m_map->setCapture(tr("%1: not computed; %2").arg(siteTitle(site), m_captureCost), tr("Compute"), cost.fits);
       });
@@ -141,15 +151,15 @@ void InspectPage::beginCapture(const InspectRequest& request, const std::set<Sit
   const QString title = siteTitle(*sites.begin());
   m_map->setCapture(tr("Computing %1 …").arg(title), tr("Cancel"), true);
   m_lens->setCompute({}, true);
+  m_session.setTask(kCaptureTask, tr("Computing %1").arg(title), [this] { cancelCapture(); });
   const int generation = m_generation, run = ++m_captureRun;
-  m_session.submit(kSiteTag, [self = QPointer<QObject>(this), this, request, sites, generation, run](Engine& engine, const EventSink&, std::stop_token stop) {
+  m_session.submit(kSiteTag, [self = QPointer<QObject>(this), this, request, sites, generation, run, progress = m_session.taskSink(kCaptureTask)](Engine& engine, const EventSink&, std::stop_token stop) {
     // Tokens of a given response are not news: the strip must not stream them again.
-    const EventSink silent = [](const Event&) {};
     try {
-      const InspectionPtr more = engine.inspect(request, silent, stop);
+      const InspectionPtr more = engine.inspect(request, progress, stop);
       Session::reply(self, [this, more, sites, generation, run, ofRun = request.student == kRunStudent] {
         if (run != m_captureRun) return;  // cancelled, or asked anew
-        m_capturing = false;
+        endCapture();
         m_lens->setCompute(captureRefusal(), false);
         if (generation != m_generation || !m_inspection) return;
         if (ofRun && more->step != m_inspection->step) {  // maps of two students are not one look
@@ -162,14 +172,14 @@ void InspectPage::beginCapture(const InspectRequest& request, const std::set<Sit
     } catch (const Cancelled&) {
       Session::reply(self, [this, generation, run] {
         if (generation != m_generation || run != m_captureRun) return;
-        m_capturing = false;
+        endCapture();
         m_lens->setCompute(captureRefusal(), false);
         m_map->setCapture(tr("Cancelled"), tr("Compute"), true);
       });
     } catch (...) {
       Session::reply(self, [this, failure = currentFailure("capturing a site"), generation, run] {
         if (run != m_captureRun) return;
-        m_capturing = false;
+        endCapture();
         m_lens->setCompute(captureRefusal(), false);
         if (generation != m_generation) return;
         m_map->setCapture(tr("Not computed"), tr("Compute"), true);
@@ -191,22 +201,32 @@ void InspectPage::updateCapture() {
   if (const QString refusal = captureRefusal(); !refusal.isEmpty()) return m_map->setCapture(slice.why + u' ' + refusal, {}, false);
   if (m_capturing) return;
   const SelectionState& state = m_selection.state();
-  const QString key = QStringLiteral("%1 %2 %3 %4").arg(int(state.site)).arg(state.token).arg(state.prompt).arg(state.visionQuery);
+  const QString key = QStringLiteral("%1 %2 %3 %4 %5").arg(int(state.site)).arg(state.token).arg(state.prompt).arg(state.visionQuery).arg(m_captureSettings->key());
   if (key == m_captureKey) return;
   m_captureKey = key;
   m_map->setCapture(tr("%1: asking what it takes …").arg(siteTitle(state.site)), tr("Compute"), true);
   captureSelected(false);
 }
 
+void InspectPage::endCapture() {
+  m_capturing = false;
+  m_session.endTask(kCaptureTask);
+}
+
+void InspectPage::cancelCapture() {
+  m_session.cancelJobs(kSiteTag);
+  ++m_captureRun;
+  if (!m_capturing) return;
+  endCapture();
+  m_map->setCapture(tr("Cancelled"), tr("Compute"), true);
+  m_lens->setCompute(captureRefusal(), false);
+}
+
 void InspectPage::cancelLooks() {
   cancelSteps();
-  for (const char* tag : {kSiteTag, kBesideTag}) m_session.cancelJobs(tag);
-  ++m_captureRun;
-  if (m_capturing) {
-    m_capturing = false;
-    m_map->setCapture(tr("Cancelled"), tr("Compute"), true);
-    m_lens->setCompute(captureRefusal(), false);
-  }
+  m_session.cancelJobs(kBesideTag);
+  m_session.endTask(kBesideTask);
+  cancelCapture();
   updateSteps();
 }
 
@@ -214,6 +234,7 @@ void InspectPage::lookBeside() {
   const QString folder = m_ask->beside();
   m_besideWanted = false;  // before anything that says that work has changed
   m_session.cancelJobs(kBesideTag);
+  m_session.endTask(kBesideTask);
   if (folder.isEmpty()) {
     m_besideLook.reset();
     m_map->setBeside({});
@@ -228,17 +249,26 @@ void InspectPage::lookBeside() {
   InspectRequest request = sameResponse(false);
   request.student = folder.toStdString();
   const int generation = m_generation;
-  m_session.submit(kBesideTag, [self = QPointer<QObject>(this), this, request, generation, label = m_ask->besideChooser()->currentText()](Engine& engine, const EventSink&, std::stop_token stop) {
-    const EventSink silent = [](const Event&) {};
+  const QString label = m_ask->besideChooser()->currentText();
+  m_session.setTask(kBesideTask, tr("Looking with %1").arg(label), [this] {
+    m_session.cancelJobs(kBesideTag);
+    m_session.endTask(kBesideTask);
+    m_ask->setBeside({});
+  });
+  m_session.submit(kBesideTag, [self = QPointer<QObject>(this), this, request, generation, label, progress = m_session.taskSink(kBesideTask)](Engine& engine, const EventSink&, std::stop_token stop) {
     try {
-      const InspectionPtr look = engine.inspect(request, silent, stop);
+      const InspectionPtr look = engine.inspect(request, progress, stop);
       Session::reply(self, [this, look, label, generation] {
-        if (generation == m_generation) besideArrived(look, label);
+        if (generation != m_generation) return;
+        m_session.endTask(kBesideTask);
+        besideArrived(look, label);
       });
     } catch (const Cancelled&) {
     } catch (...) {
       Session::reply(self, [this, failure = currentFailure("looking with another student"), generation] {
-        if (generation == m_generation) showFailure(failure);
+        if (generation != m_generation) return;
+        m_session.endTask(kBesideTask);
+        showFailure(failure);
       });
     }
   });
@@ -280,6 +310,7 @@ ExportChoice InspectPage::exportChoice() const {
   choice.dark = Theme::instance().isDark();
   choice.tokenValue = m_tokens->value();
   choice.topTokens = m_distributions->topTokens();
+  std::tie(choice.spanFirst, choice.spanLast) = m_distributions->span();
   choice.causal = m_map->causalText();
   choice.scale = m_exportScale;
   choice.lensEntropy = m_lens->byEntropy();

@@ -19,6 +19,7 @@ namespace {
 
 constexpr const char* kStepTag = "step";    // the one that the timeline asks for: the newest wins
 constexpr const char* kStepsTag = "steps";  // all of a run
+const QString kStepTask = QStringLiteral("look.step"), kStepsTask = QStringLiteral("look.steps");
 
 }  // namespace
 
@@ -73,6 +74,7 @@ void InspectPage::keepLook(int step, const InspectionPtr& look, const std::strin
 
 void InspectPage::cancelSteps() {
   for (const char* tag : {kStepTag, kStepsTag}) m_session.cancelJobs(tag);
+  for (const QString& task : {kStepTask, kStepsTask}) m_session.endTask(task);
   m_stepsLeft = 0;
   m_wantedStep = -1;
 }
@@ -115,17 +117,17 @@ void InspectPage::askStep(int step, const std::string& folder, const char* tag, 
   InspectRequest request = sameResponse(true);
   request.student = folder;
   const bool all = std::string(tag) == kStepsTag;
+  if (!all) m_session.setTask(kStepTask, tr("Looking at step %1").arg(step), [this] { cancelSteps(), updateSteps(); });
   m_session.submit(
       tag,
-      [self = QPointer<QObject>(this), this, request, step, all, generation = m_generation](Engine& engine, const EventSink&, std::stop_token stop) {
-        const EventSink silent = [](const Event&) {};
+      [self = QPointer<QObject>(this), this, request, step, all, generation = m_generation, progress = all ? EventSink([](const Event&) {}) : m_session.taskSink(kStepTask)](Engine& engine, const EventSink&, std::stop_token stop) {
         try {
-          auto look = std::make_shared<Inspection>(*engine.inspect(request, silent, stop));
+          auto look = std::make_shared<Inspection>(*engine.inspect(request, progress, stop));
           look->step = step;
           Session::reply(self, [this, look, request, step, all, generation] {
             if (generation != m_generation) return;
             keepLook(step, look, request.student);
-            if (all) m_stepsLeft = std::max(0, m_stepsLeft - 1), updateSteps();
+            stepDone(all);
             if (m_wantedStep == step) showLook(step);
             Q_EMIT viewChanged();
           });
@@ -133,12 +135,19 @@ void InspectPage::askStep(int step, const std::string& folder, const char* tag, 
         } catch (...) {
           Session::reply(self, [this, failure = currentFailure("looking at a checkpoint"), all, generation] {
             if (generation != m_generation) return;
-            if (all) m_stepsLeft = std::max(0, m_stepsLeft - 1), updateSteps();
+            stepDone(all);
             showFailure(failure);
           });
         }
       },
       latest);
+}
+
+void InspectPage::stepDone(bool ofAll) {
+  if (!ofAll) return m_session.endTask(kStepTask);
+  m_stepsLeft = std::max(0, m_stepsLeft - 1);
+  m_stepsLeft > 0 ? m_session.updateTask(kStepsTask, m_stepsInAll - m_stepsLeft, m_stepsInAll) : m_session.endTask(kStepsTask);
+  updateSteps();
 }
 
 // The same response as another step's student reads it: every panel shows that student, and what is computed next asks it.
@@ -147,7 +156,7 @@ void InspectPage::showLook(int step) {
   if (found == m_steps->looks().end() || found->second == m_inspection) return;
   m_session.cancelJobs(kSiteTag);
   ++m_captureRun;
-  m_capturing = false;
+  endCapture();
   m_captureKey.clear();
   m_shownRequest.student = m_stepStudents.at(step);
   m_inspection = found->second;
@@ -166,6 +175,9 @@ void InspectPage::lookOverSteps() {
     ++m_stepsLeft;
     askStep(checkpoint.step, checkpoint.folder, kStepsTag, false);
   }
+  m_stepsInAll = m_stepsLeft;
+  if (m_stepsLeft > 0) m_session.setTask(kStepsTask, tr("Looking at %1 checkpoints").arg(m_stepsLeft), [this] { cancelSteps(), updateSteps(); });
+  m_session.updateTask(kStepsTask, 0, m_stepsInAll);
   updateSteps();
 }
 

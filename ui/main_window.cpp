@@ -20,17 +20,24 @@
 #include <QUndoGroup>
 #include <QVBoxLayout>
 
+#include <algorithm>
+
 #include "engine/core/capture.h"
+#include "engine/core/evaluation_file.h"
 #include "ui/command_palette.h"
 #include "ui/data_page.h"
+#include "ui/drags.h"
+#include "ui/evaluate_page.h"
 #include "ui/inspect_page.h"
 #include "ui/layouts.h"
+#include "ui/models/row_request.h"
 #include "ui/navigator.h"
 #include "ui/navigator_rail.h"
 #include "ui/notice_bar.h"
 #include "ui/page_bar.h"
 #include "ui/page_holder.h"
 #include "ui/panel_mover.h"
+#include "ui/sample_walk.h"
 #include "ui/panels/ask_bar.h"
 #include "ui/panels/map_panel.h"
 #include "ui/panels/train_new_run.h"
@@ -40,6 +47,7 @@
 #include "ui/status_strip.h"
 #include "ui/timeline_bar.h"
 #include "ui/undo.h"
+#include "ui/view_menu.h"
 #include "ui/what_is_this.h"
 #include "widgets/empty_panel.h"
 #include "widgets/token_strip.h"
@@ -86,6 +94,8 @@ MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent),
   m_mover = new PanelMover(this);
   connect(m_mover, &PanelMover::moveRequested, this, &MainWindow::choosePanelMove);
   qApp->installEventFilter(new WhatIsThis(this));
+  qApp->installEventFilter(new ViewMenu(*this));
+  qApp->installEventFilter(new ViewDrag(*this));
   m_palette = new CommandPalette(this);
   m_undo = new QUndoGroup(this);
   for (QLineEdit* field : findChildren<QLineEdit*>()) field->setAcceptDrops(false);
@@ -132,12 +142,15 @@ void MainWindow::connectSession() {
     request.images.clear();
     request.response.clear();  // of a rollout that was looked at before
     request.responseIds.clear();
-    request.imageBytes = row.image;
-    request.imageLabel = row.id;
-    request.sampleId = row.id;
-    request.question = row.layout == "question-first" ? row.question + "<image>" : row.question;
-    request.cue = row.cue;
-    request.evidence = row.evidence;
+    const InspectRequest asked = requestOf(row);
+    request.imageBytes = asked.imageBytes;
+    request.moreImages = asked.moreImages;
+    request.imageLabel = asked.imageLabel;
+    request.sampleId = asked.sampleId;
+    request.question = asked.question;
+    request.cue = asked.cue;
+    request.evidence = asked.evidence;
+    m_sampleFrom = Data;
     setPage(Inspect);
     m_inspect->ask(request);
   });
@@ -147,6 +160,15 @@ void MainWindow::connectSession() {
   connect(m_navigator, &Navigator::dataActivated, this, &MainWindow::openPath);
   connect(m_navigator, &Navigator::captureActivated, this, &MainWindow::openPath);
   connect(m_navigator, &Navigator::runChosen, &m_selection, &Selection::setRun);
+  connect(m_navigator, &Navigator::runCompared, this, [this](const QString& name) {
+    setPage(Train);
+    m_train->shownRun().isEmpty() ? m_selection.setRun(name) : m_train->compareRun(name);
+    m_navigator->selectRun(m_train->shownRun());
+  });
+  connect(m_navigator, &Navigator::modelCompared, this, [this](const QString& path) {
+    setPage(Inspect);
+    m_inspect->askBar()->setBeside(QDir::cleanPath(path));
+  });
   connect(m_navigator, &Navigator::runActivated, this, [this](const QString& name) {
     m_selection.setRun(name);
     setPage(Train);
@@ -201,6 +223,11 @@ TrainPage* MainWindow::trainPage() {
   // A checkpoint opens as a model; a probe image is asked again of the student of its step.
   connect(m_train, &TrainPage::inspectFolderRequested, this, &MainWindow::openPath);
   connect(m_train, &TrainPage::inspectRequested, this, &MainWindow::inspectRequest);
+  connect(m_train, &TrainPage::compareRequested, this, [this](const InspectRequest& request, const QString& beside) {
+    m_workspace.addModel(beside);  // the bar offers listed models alone
+    inspectRequest(request);
+    m_inspect->askBar()->setBeside(beside);
+  });
   connect(m_train, &TrainPage::said, this, [this](const QString& words) { m_status->say(words); });
   return m_train;
 }
@@ -267,7 +294,8 @@ void MainWindow::refreshSelectionBar() {
   const InspectionPtr& shown = m_inspect->inspection();
   m_bar->setValue(0, s.run);
   m_bar->setValue(1, s.step >= 0 ? QString::number(s.step) : QString());
-  m_bar->setValue(2, s.sample);
+  const SampleWalk* from = page() == Data || page() == Evaluate ? walk() : nullptr;
+  m_bar->setValue(2, from && from->sampleAt() >= 0 ? from->currentSample() : s.sample);
   QString token;
   if (shown && s.token >= 0 && s.token < int(shown->response.size()))
     token = QStringLiteral("%1 “%2”").arg(s.token).arg(tokenWords(shown->response[std::size_t(s.token)]));
@@ -275,7 +303,7 @@ void MainWindow::refreshSelectionBar() {
   m_bar->setValue(4, shown ? siteTitle(s.site) : QString());
   m_bar->setValue(5, shown && s.layer >= 0 ? QString::number(s.layer) : QString());
   m_bar->setValue(6, shown ? headName(s.head) : QString());
-  for (int i = 2; i < 7; ++i) m_bar->cell(i)->setDimmed(page() != Inspect && !(page() == Rollouts && i < 4));
+  for (int i = 2; i < 7; ++i) m_bar->cell(i)->setDimmed(page() != Inspect && !(page() == Rollouts && i < 4) && !(i == 2 && (page() == Data || page() == Evaluate)));
 }
 
 // The choices of one part of the selection, in the palette: it lists them and accepts typing.
@@ -293,6 +321,14 @@ void MainWindow::choosePart(int part) {
         for (const StepPtr& step : run->steps) put(QString::number(step->step), {}, [this, n = step->step] { m_selection.setStep(n); });
       break;
     case 2:
+      if (SampleWalk* from = walk(); from && from->sampleCount() > 0) {
+        constexpr int kListed = 2000;
+        for (int i = 0; i < std::min(kListed, from->sampleCount()); ++i) {
+          const auto [id, detail] = from->sampleName(i);
+          put(id, detail, [this, from, i] { from->goToSample(i, page() == Inspect); });
+        }
+        break;
+      }
       for (const SceneExample& scene : m_start->scenes()) put(scene.id, scene.question, [this, scene] {
           setPage(Inspect);
           m_inspect->ask(scene.request(m_workspace));
@@ -348,6 +384,10 @@ void MainWindow::openPath(const QString& path) {
     return;
   }
   m_workspace.addRecent(clean);
+  if (kind != PathKind::Image && kind != PathKind::Video && isEvaluationFile(clean.toStdString())) {
+    setPage(Evaluate);
+    return evaluatePage()->openFile(clean);
+  }
   switch (kind) {
     case PathKind::Model:
       setPage(Inspect);
@@ -409,7 +449,7 @@ void MainWindow::openDialog() {
   auto* dialog = new QFileDialog(this, tr("Open"));
   dialog->setAttribute(Qt::WA_DeleteOnClose);
   dialog->setFileMode(QFileDialog::ExistingFiles);
-  dialog->setNameFilters({tr("Everything that opens (*.png *.jpg *.jpeg *.webp *.bmp *.tif *.tiff *.mp4 *.avi *.mov *.mkv *.webm *.parquet *.jsonl *.capture config.json config.yaml)"), tr("All files (*)")});
+  dialog->setNameFilters({tr("Everything that opens (*.png *.jpg *.jpeg *.webp *.bmp *.tif *.tiff *.mp4 *.avi *.mov *.mkv *.webm *.parquet *.jsonl *.capture *.scores.json config.json config.yaml)"), tr("All files (*)")});
   connect(dialog, &QFileDialog::filesSelected, this, [this](const QStringList& files) {
     for (const QString& file : files) {
       const QFileInfo info(file);  // a folder is named by its configuration
@@ -450,10 +490,15 @@ bool MainWindow::startDemoRun(int steps) {
 }
 
 void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
-  if (event->mimeData()->hasUrls() || event->mimeData()->hasImage()) event->acceptProposedAction();
+  // A view that is carried out is no picture to ask about; what comes from the navigator is taken where something offers it.
+  const QMimeData* data = event->mimeData();
+  if (!data->hasFormat(kViewMime) && (data->hasUrls() || data->hasImage() || data->hasFormat(kRunMime))) event->acceptProposedAction();
 }
 
 void MainWindow::dropEvent(QDropEvent* event) {
+  if (event->mimeData()->hasFormat(kViewMime)) return;
+  if (dropInside(*this, event->position().toPoint(), *event->mimeData(), true)) return event->acceptProposedAction();
+  if (event->source()) return;  // a row of the navigator that nothing there takes: it is open already
   QStringList paths;
   for (const QUrl& url : event->mimeData()->urls())
     if (url.isLocalFile()) paths << url.toLocalFile();

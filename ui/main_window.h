@@ -64,6 +64,8 @@ class MainWindow : public QMainWindow {
   /// Exports what the page shows to a file, the format by its ending. Failures are shown in the page.
   bool exportView(const QString& file);
   ExportChoice exportChoice() const;
+  /// The views of the shown page; null on Inspect, which has its own, and on the start page.
+  class ViewSource* shownViews() const { return viewSource(); }
   /// The chosen run or the shown inspection as a page (ui/report.h); failures are said in the notice bar.
   bool exportReport(const QString& file);
   void showHelp(const QString& page);  // "" the page that was open last
@@ -190,6 +192,11 @@ class MainWindow : public QMainWindow {
   void openForeign(const QString& path);
   QWidget* pageWidget(int index) const;  // what the holder at this place of the stack holds
   PageHolder* hold(QWidget* page);
+  class SampleWalk* walkOf(Page page) const;   // null: the page has no samples, or was not shown yet
+  SampleWalk* walk() const;                    // of the shown page; on Inspect of the page where its sample came from
+  void stepSample(int by);
+  void refreshSample();
+  QString stepSampleRefusal(int by) const;
   void choosePanelMove(Panel* panel);
   void placePage(Page page, QWidget* built);
   void inspectRequest(const InspectRequest& request);
@@ -212,6 +219,7 @@ class MainWindow : public QMainWindow {
   Session& m_session;
   Workspace m_workspace;
   Selection m_selection;
+  int m_sampleFrom = -1;              // page that sent what Inspect shows
   QHash<int, SelectionState> m_pins;  // pages that keep a selection of their own
   SelectionState m_shared;            // the others', while a pinned page is shown
   QHash<QString, QAction*> m_actions;

@@ -127,9 +127,14 @@ void MainWindow::buildActions() {
   add(selection, {"selection.checkpoint-back", "Previous checkpoint", "<", "The checkpoint before", [this] { m_timeline->checkpoint(-1); }});
   add(selection, {"selection.checkpoint", "Next checkpoint", ">", "The checkpoint after", [this] { m_timeline->checkpoint(1); }});
   selection->addSeparator();
+  const Places sets = on(Inspect) | on(Rollouts) | on(Data) | on(Evaluate);
+  add(selection, {"selection.sample-back", "Previous sample", "P", "The sample before in the page's list; on Inspect it is asked", [this] { stepSample(-1); }}).at(sets).unless([this] { return stepSampleRefusal(-1); });
+  add(selection, {"selection.sample", "Next sample", "N", "The sample after in the page's list; on Inspect it is asked", [this] { stepSample(1); }}).at(sets).unless([this] { return stepSampleRefusal(1); });
+  selection->addSeparator();
   add(selection, {"selection.token-back", "Previous token", "", "The response token before", [this] { m_inspect->tokens()->step(-1); }, false, "←"}).at(on(Inspect));
   add(selection, {"selection.token", "Next token", "", "The response token after", [this] { m_inspect->tokens()->step(1); }, false, "→"}).at(on(Inspect));
   add(selection, {"selection.gap", "Next large gap", "", "The next token with a gap of a nat or more", [this] { m_inspect->tokens()->step(1, true); }, false, "Shift+→"}).at(on(Inspect));
+  add(selection, {"selection.gap-back", "Previous large gap", "", "The token before with a gap of a nat or more", [this] { m_inspect->tokens()->step(-1, true); }, false, "Shift+←"}).at(on(Inspect));
   add(selection, {"selection.layer-up", "Layer up", "", "The layer before", [this] { m_inspect->stepLayer(-1); }, false, "↑"}).at(on(Inspect));
   add(selection, {"selection.layer-down", "Layer down", "", "The layer after", [this] { m_inspect->stepLayer(1); }, false, "↓"}).at(on(Inspect));
   add(selection, {"selection.head-back", "Previous head", "[", "The head before", [this] { m_inspect->stepHead(-1); }}).at(on(Inspect));
@@ -139,16 +144,18 @@ void MainWindow::buildActions() {
 
   QMenu* inspect = menu(tr("Inspect"));
   add(inspect, {"inspect.ask", "Ask", "Ctrl+Return", "Ask the student the question", [this] { m_inspect->ask(); }}).at(on(Inspect));
-  add(inspect, {"inspect.cancel", "Cancel", "Ctrl+.", "Stop what is computed now; never the run", [this] {
-                  m_inspect->cancelLooks();
-                  m_session.cancel();
-                }});
+  add(inspect, {"inspect.cancel", "Cancel", "Ctrl+.", "Stop what the status bar names: an answer, a model that opens, a look, lint, an evaluation; never the run", [this] { m_session.cancelCurrent(); }});
   add(inspect, {"inspect.student", "Inspect the run's student", "Ctrl+I", "Ask the student of the loaded run as it is now", [this] {
                   if (const RunRecord* own = m_session.ownRun()) {
                     setPage(Inspect);
                     m_inspect->inspectRun(QString::fromStdString(own->status.run));
                   }
                 }}).unless(refusal(RunAction::InspectStudent));
+  addControl(inspect, on(Inspect), "inspect.student-model", "Student", "Ctrl+J, S", "The model that answers");
+  addControl(inspect, on(Inspect), "inspect.teacher-model", "Teacher", "Ctrl+J, T", "The model whose distributions stand beside the student's");
+  addControl(inspect, on(Inspect), "inspect.beside", "Student beside", "Ctrl+J, B", "Another student that reads the same response");
+  addControl(inspect, on(Inspect), "inspect.add-picture", "Add a picture", "Ctrl+J, A", "One more picture or video of the same question");
+  addControl(inspect, on(Inspect), "inspect.capture-settings", "Layers, tokens and memory", "Ctrl+J, C", "Which layers and tokens are captured, and the memory they may take");
   inspect->addSeparator();
   add(inspect, {"map.single", "One map", "1", "Only the chosen map", compare(0, "single")}).at(on(Inspect) | kStartPage);
   add(inspect, {"map.swipe", "Swipe", "2", "The chosen map over the one that was shown", compare(1, "swipe")}).at(on(Inspect) | kStartPage);

@@ -21,6 +21,9 @@
 #include "ui/command_palette.h"
 #include "ui/data_cue_canvas.h"
 #include "ui/data_page.h"
+#include "ui/evaluate_page.h"
+#include "ui/rollouts_page.h"
+#include "ui/sample_walk.h"
 #include "ui/inspect_page.h"
 #include "ui/main_window.h"
 #include "ui/panels/map_panel.h"
@@ -206,6 +209,17 @@ void MainWindow::showPalette() {
                          setPage(Inspect);
                          m_inspect->ask(scene.request(m_workspace));
                        }, {}});
+  constexpr int kRows = 500;  // of a page's list; more are found on the page itself
+  for (const Page each : {Rollouts, Data, Evaluate}) {
+    SampleWalk* set = walkOf(each);
+    for (int i = 0; set && i < std::min(kRows, set->sampleCount()); ++i) {
+      const auto [id, detail] = set->sampleName(i);
+      entries.push_back({id, detail, {}, [this, each, i] {
+                           setPage(each);
+                           if (SampleWalk* at = walkOf(each)) at->goToSample(i, false);
+                         }, {}});
+    }
+  }
   for (const WorkspaceEntry& model : m_workspace.models())
     entries.push_back({model.name, tr("model"), {}, [this, path = model.path] { openPath(path); }, {}});
   m_palette->open(std::move(entries), tr("Search actions, settings, runs, samples"));

@@ -11,6 +11,7 @@
 
 #include "ui/data_cue_canvas.h"
 #include "ui/data_page.h"
+#include "ui/evaluate_page.h"
 #include "ui/inspect_page.h"
 #include "ui/main_window.h"
 #include "ui/panels/panel.h"
@@ -215,6 +216,22 @@ void MainWindow::buildPageActions(QMenu* selectionMenu, QMenu* train, QMenu* rol
   addControl(evaluate, onEvaluate, "evaluate.model", "Model to evaluate", "Ctrl+J, M", "A model, a checkpoint of a run, or the student of the loaded run");
   addControl(evaluate, onEvaluate, "evaluate.data", "Held-out data", "Ctrl+J, D", "The data file whose rows are asked");
   addControl(evaluate, onEvaluate, "evaluate.rows", "Rows at most", "Ctrl+J, N", "How many rows are asked at most");
+  evaluate->addSeparator();
+  addControl(evaluate, onEvaluate, "evaluate.privilege", "What the model reads", "Ctrl+J, V", "The question alone, or the teacher's prompt with cue or hint");
+  addControl(evaluate, onEvaluate, "evaluate.decoding", "Greedy or sampled", "Ctrl+J, G", "How the answers are drawn");
+  addControl(evaluate, onEvaluate, "evaluate.temperature", "Temperature", "Ctrl+J, T", "Of sampled answers");
+  addControl(evaluate, onEvaluate, "evaluate.top-p", "Top-p", "Ctrl+J, O", "Of sampled answers");
+  addControl(evaluate, onEvaluate, "evaluate.answers", "Answers to each row", "Ctrl+J, S", "Of sampled answers");
+  addControl(evaluate, onEvaluate, "evaluate.pass-at", "K of pass@K", "Ctrl+J, K", "Share of rows with a right answer among K");
+  addControl(evaluate, onEvaluate, "evaluate.seed", "Seed of the answers", "Ctrl+J, E", "The same seed gives the same answers");
+  addControl(evaluate, onEvaluate, "evaluate.longest", "Longest answer", "Ctrl+J, L", "Tokens at which an answer ends at the latest");
+  evaluate->addSeparator();
+  addControl(evaluate, onEvaluate, "evaluate.saved", "Saved evaluations", "Ctrl+J, W", "Evaluations that runs and files hold");
+  add(evaluate, {"evaluate.open", "Open evaluations …", "Ctrl+Shift+V", "Files of `cuescope-cli eval --output`, of runs, or saved here", [this] { evaluatePage()->openDialog(); }}).at(onEvaluate);
+  add(evaluate, {"evaluate.save", "Save evaluation A …", "Ctrl+Alt+S", "Samples as JSON lines, the scores beside them", [this] { evaluatePage()->saveDialog(); }})
+      .at(onEvaluate)
+      .unless([this] { return m_evaluate && m_evaluate->evaluations() > 0 ? QString() : tr("No evaluation was made or opened yet."); });
+  evaluate->addSeparator();
   addControl(evaluate, onEvaluate, "evaluate.a", "Evaluation A", "Ctrl+J, A", "The evaluation whose answers are shown as A");
   addControl(evaluate, onEvaluate, "evaluate.b", "Evaluation B", "Ctrl+J, B", "The evaluation that is compared with A");
   addControl(evaluate, onEvaluate, "evaluate.filter", "Next kind of samples", "Ctrl+J, F", "All, right or wrong in A or B");

@@ -115,6 +115,8 @@ Navigator::Navigator(Session& session, Workspace& workspace, QWidget* parent) : 
   m_tree->setContextMenuPolicy(Qt::CustomContextMenu);
   m_tree->setAccessibleName(tr("Navigator"));
   m_tree->setMouseTracking(true);
+  m_tree->setDragEnabled(true);
+  m_tree->setDragDropMode(QAbstractItemView::DragOnly);
   m_tree->expandAll();
   auto* drop = new QLabel(tr("Drop an image, video, model folder, parquet or JSONL file, run folder or capture anywhere."));
   drop->setWordWrap(true);
@@ -143,7 +145,11 @@ Navigator::Navigator(Session& session, Workspace& workspace, QWidget* parent) : 
   connect(m_model, &QAbstractItemModel::modelReset, m_tree, &QTreeView::expandAll);
   connect(m_tree, &QTreeView::activated, this, &Navigator::activate);
   connect(m_tree, &QTreeView::clicked, this, [this](const QModelIndex& index) {
+    const bool compare = QApplication::keyboardModifiers() & Qt::ControlModifier;
+    const int group = index.data(NavigatorModel::GroupRole).toInt();
     if (!index.parent().isValid()) m_tree->setExpanded(index, !m_tree->isExpanded(index));
+    else if (compare && !index.data(NavigatorModel::HintRole).toBool() && group == NavigatorModel::Runs) Q_EMIT runCompared(index.data().toString());
+    else if (compare && !index.data(NavigatorModel::HintRole).toBool() && group == NavigatorModel::Models) Q_EMIT modelCompared(index.data(NavigatorModel::PathRole).toString());
     else if (index.data(NavigatorModel::GroupRole).toInt() == NavigatorModel::Runs && !index.data(NavigatorModel::HintRole).toBool())
       Q_EMIT runChosen(index.data().toString());
   });

@@ -30,6 +30,8 @@ class Navigator : public QWidget {
   void modelActivated(const QString& path);
   void dataActivated(const QString& path);
   void runChosen(const QString& name);
+  void runCompared(const QString& name);    // Ctrl+click: laid over the shown one
+  void modelCompared(const QString& path);  // the same: another student beside the shown one
   void runActivated(const QString& name);
   void captureActivated(const QString& path);
   void addRequested();

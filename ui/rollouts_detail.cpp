@@ -26,6 +26,7 @@
 #include "ui/rollouts_cells.h"
 #include "ui/table_columns.h"
 #include "widgets/distribution_bars.h"
+#include "widgets/frame_strip.h"
 #include "widgets/icons.h"
 #include "widgets/image_canvas.h"
 
@@ -135,7 +136,18 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   m_picture->setEmptyText(tr("No picture"), {});
   m_picture->setMinimumSize(160, 120);
   m_rows = new FactTable;
-  sampleRow->addWidget(m_picture, 1);
+  m_pictures = new FrameStrip;
+  m_pictures->setWhatsThis(tr("The pictures of the sample; choosing one shows it above."));
+  m_pictures->hide();
+  connect(m_pictures, &FrameStrip::picked, this, [this](int picture) {
+    m_picture->setScene(rowScene(m_samples.row(QString::fromStdString(m_detail.record.sampleId)), picture));
+    m_picture->fit();
+  });
+  auto* pictureColumn = new QVBoxLayout;
+  pictureColumn->setSpacing(4);
+  pictureColumn->addWidget(m_picture, 1);
+  pictureColumn->addWidget(m_pictures);
+  sampleRow->addLayout(pictureColumn, 1);
   sampleRow->addWidget(m_rows, 1, Qt::AlignTop);
   m_samplePanel = new Panel(QStringLiteral("rollouts.sample"), tr("Sample"), sample);
   m_inspect = new QPushButton(icon(Icon::Eye), tr("Open in Inspect"));
@@ -248,7 +260,7 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
 
 void RolloutsDetail::show(const QString& run, const QString& file, const RolloutFacts* facts, double groupAdvantage) {
   m_run = run;
-  m_has = false;
+  m_has = m_openLater = false;
   m_groupAdvantage = groupAdvantage;
   m_detail = {};
   if (facts) {
@@ -274,6 +286,7 @@ void RolloutsDetail::show(const QString& run, const QString& file, const Rollout
   fillFacts();
   refreshInspect();
   m_picture->setScene({});
+  m_pictures->hide();
 }
 
 void RolloutsDetail::fillFacts() {
@@ -448,6 +461,10 @@ void RolloutsDetail::pictureArrived(const QString& sampleId) {
                           m_samples.files().isEmpty() ? tr("A dump names no pictures.") : QString());
   m_picture->setScene(rowScene(row));
   m_picture->fit();
+  const std::vector<StripFrame> frames = rowFrames(row);
+  m_pictures->setCurrent(0);
+  m_pictures->setFrames(frames);
+  m_pictures->setVisible(!frames.empty());
   fillFacts();
   refreshInspect();
 }
@@ -517,9 +534,16 @@ void RolloutsDetail::refreshInspect() {
   m_inspect->setToolTip(refusal.isEmpty() ? tr("This sample with its own %1 response ids, read by %2 (Enter). The response of step %3 was sampled after step %4.")
                                                 .arg(m_detail.record.ids.size()).arg(list.front().words).arg(m_facts.step).arg(m_facts.step - 1)
                                           : refusal);
+  if (m_openLater && refusal.isEmpty()) openInInspect();
+}
+
+void RolloutsDetail::openWhenReady() {
+  m_openLater = true;
+  refreshInspect();
 }
 
 void RolloutsDetail::openInInspect() {
+  m_openLater = false;
   if (!m_inspect->isEnabled()) return;
   send(weights().front().student);
 }

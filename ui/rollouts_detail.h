@@ -21,6 +21,7 @@ namespace cuescope {
 
 class DistributionBars;
 class FactTable;
+class FrameStrip;
 class ImageCanvas;
 class Panel;
 class SampleRows;
@@ -46,7 +47,11 @@ class RolloutsDetail : public QWidget {
   void selectToken(int token);
   /// Sends the sample to Inspect with the default weights; a refusal is the button's tooltip.
   void openInInspect();
+  /// The same as soon as the sample's picture is here; another sample forgets it.
+  void openWhenReady();
 
+  FrameStrip* pictures() const { return m_pictures; }
+  ImageCanvas* picture() const { return m_picture; }
   TokenStrip* strip() const { return m_strip; }
   QComboBox* colour() const { return m_colour; }
   QTableWidget* sameTable() const { return m_same; }
@@ -80,7 +85,7 @@ class RolloutsDetail : public QWidget {
   Selection& m_selection;
   SampleRows& m_samples;
   QString m_run;
-  bool m_has = false;
+  bool m_has = false, m_openLater = false;
   RolloutFacts m_facts;
   RolloutDetail m_detail;
   std::vector<RolloutFacts> m_sameRows;
@@ -95,6 +100,7 @@ class RolloutsDetail : public QWidget {
   QPushButton* m_inspect = nullptr;
   QToolButton* m_inspectWith = nullptr;
   ImageCanvas* m_picture = nullptr;
+  FrameStrip* m_pictures = nullptr;  // of a sample with several
   FactTable* m_rows = nullptr;
   QComboBox* m_colour = nullptr;
   class GapRange* m_range = nullptr;

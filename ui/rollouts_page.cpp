@@ -211,6 +211,21 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
   refreshEmpty();
 }
 
+int RolloutsPage::sampleCount() const { return m_model->rowCount(); }
+int RolloutsPage::sampleAt() const { return m_table->currentIndex().isValid() ? m_table->currentIndex().row() : -1; }
+std::pair<QString, QString> RolloutsPage::sampleName(int at) const {
+  const RolloutFacts* facts = m_model->facts(at);
+  if (!facts) return {};
+  const QString id = QString::fromStdString(facts->sampleId);
+  return {id.isEmpty() ? tr("row %1").arg(facts->index) : id, tr("step %1: %2").arg(facts->step).arg(QString::fromStdString(facts->answer))};
+}
+void RolloutsPage::goToSample(int at, bool inspect) {
+  if (at < 0 || at >= m_model->rowCount()) return;
+  m_table->setCurrentIndex(m_model->index(at, RolloutTable::Prompt));
+  m_table->scrollTo(m_model->index(at, RolloutTable::Prompt));
+  if (inspect) m_detail->openWhenReady();
+}
+
 // Narrow: the table drops the largest gap and the gaps by token; both stand beside it for the chosen row.
 void RolloutsPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
@@ -314,6 +329,7 @@ void RolloutsPage::choose(const QModelIndex& index) {
   if (!facts) {
     m_detail->show(m_run, {}, nullptr, 0);
     m_detail->setSame({});
+    Q_EMIT sampleShown();
     return;
   }
   m_samples->hint(m_current, QString::fromStdString(facts->dataFile), facts->dataRow);
@@ -327,6 +343,7 @@ void RolloutsPage::choose(const QModelIndex& index) {
   m_store->findSame(*facts);
   if (!m_current.isEmpty()) m_selection.setSample(m_current);
   refreshCount();
+  Q_EMIT sampleShown();
 }
 
 void RolloutsPage::rebuilt() {

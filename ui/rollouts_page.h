@@ -6,6 +6,7 @@
 #include <QWidget>
 
 #include "ui/page_view.h"
+#include "ui/sample_walk.h"
 #include "ui/session.h"
 #include "ui/selection.h"
 
@@ -26,7 +27,7 @@ class RolloutTable;
 class RolloutsDetail;
 class SampleRows;
 
-class RolloutsPage : public QWidget, public ViewSource {
+class RolloutsPage : public QWidget, public ViewSource, public SampleWalk {
   Q_OBJECT
  public:
   RolloutsPage(Session& session, Selection& selection, QWidget* parent = nullptr);
@@ -34,6 +35,11 @@ class RolloutsPage : public QWidget, public ViewSource {
   QStringList viewNames() const override;  // rollouts_views.cpp, as are the next
   PageView view(const QString& name) const override;
   void showFailure(const Failure& failure) override;
+
+  int sampleCount() const override;
+  int sampleAt() const override;
+  std::pair<QString, QString> sampleName(int at) const override;
+  void goToSample(int at, bool inspect) override;
 
   QLineEdit* queryField() const { return m_query; }
   QComboBox* stepChooser() const { return m_steps; }
@@ -47,6 +53,7 @@ class RolloutsPage : public QWidget, public ViewSource {
  Q_SIGNALS:
   /// A sample goes to Inspect, with its ids and the run's weights.
   void inspectRequested(const cuescope::InspectRequest& request);
+  void sampleShown();  // another sample, or none
   void exportRequested();
   void trainRequested();
 

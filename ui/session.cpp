@@ -238,6 +238,7 @@ void Session::workerFailed(const Failure& failure, const std::string& tag) {
 void Session::openModel(const QString& folder) {
   if (!m_worker) return;
   m_openingModel = folder;
+  m_openings << folder;
   m_worker->post(kOpenTag, [this, folder, out = sink()](Engine& engine, std::stop_token stop) {
     try {
       const ModelInfo model = engine.openModel(folder.toStdString(), out, stop);
@@ -246,9 +247,14 @@ void Session::openModel(const QString& folder) {
     } catch (...) {
       queue([this, folder, failure = currentFailure("opening a model")] { Q_EMIT modelFailed(folder, failure); });
     }
-    queue([this] { Q_EMIT busyChanged(); });
+    queue([this, folder] {
+      m_openings.removeOne(folder);
+      Q_EMIT busyChanged();
+      Q_EMIT tasksChanged();
+    });
   });
   Q_EMIT busyChanged();
+  Q_EMIT tasksChanged();
 }
 
 void Session::readRows(const QString& file, qint64 first, int count) {
@@ -369,13 +375,18 @@ void Session::show(InspectionPtr inspection) {
 
 void Session::cancel() {
   if (!m_worker) return;
-  for (const char* tag : {kInspectTag, kWhatIfTag, kOpenTag, "site", "beside", "steps"}) m_worker->cancel(tag);
+  for (const char* tag : {kInspectTag, kWhatIfTag, kOpenTag}) m_worker->cancel(tag);
+  m_openings.clear();
+  const std::vector<PageTask> tasks = m_tasks;  // a cancel takes its task away
+  for (const PageTask& task : tasks)
+    if (task.key.startsWith(kLookTask) && task.cancel) task.cancel();
   if (const auto id = m_pendingInspection) {
     endInspection();
     Q_EMIT inspectionCancelled(id);
   }
   m_pendingWhatIf = 0;
   Q_EMIT busyChanged();
+  Q_EMIT tasksChanged();
 }
 
 int Session::waiting() const {

@@ -30,7 +30,15 @@ namespace cuescope {
 enum class EngineState { NotStarted, Loading, Ready, Failed };
 enum class RunAction { Start, Pause, Resume, Checkpoint, StopAndSave, Stop, InspectStudent };
 
+inline constexpr const char* kLookTask = "look.";       // tasks that begin so are looks of the Inspect page
 inline constexpr const char* kEvaluateTag = "evaluate";  // of its job and its units on the engine thread
+
+/// What is computed for the person, as the status bar tells it.
+struct TaskInfo {
+  QString words;
+  double done = 0, total = 0, secondsLeft = -1;  // total <= 0: how much it is is not known
+  QString notCancellable;                        // why, empty: it can be cancelled
+};
 
 /// Of the one evaluation that may be under way.
 enum class EvaluationState { None, Opening, Running, Paused };
@@ -152,6 +160,18 @@ class Session : public QObject {
   /// From any thread: `call` runs on this thread, unless `context` (a page) is gone by then.
   static void reply(const QPointer<QObject>& context, std::function<void()> call);
 
+  // What is computed now (ui/session_tasks.cpp). Pages name what their jobs do; the rest is known here.
+  /// `key` names one piece of work, `cancel` ends it (and its task); without `cancel`, `why` says why it cannot be ended.
+  void setTask(const QString& key, const QString& words, std::function<void()> cancel, const QString& why = {});
+  void updateTask(const QString& key, double done, double total, double secondsLeft = -1);
+  void endTask(const QString& key);
+  /// A sink for the page's job that passes nothing on but its progress, as that of the task.
+  EventSink taskSink(const QString& key);
+  /// What the status bar shows; nothing while nobody waits for anything (a run that trains has its own words).
+  std::optional<TaskInfo> currentTask() const;
+  /// Ends that, and nothing else.
+  void cancelCurrent();
+
   const Progress& progress() const { return m_progress; }
   int waiting() const;
 
@@ -184,6 +204,7 @@ class Session : public QObject {
   void actionsChanged();  // the table of allowed run actions may have new answers
   void progressChanged(const cuescope::Progress& progress);
   void busyChanged();     // what is computed or waiting has changed
+  void tasksChanged();    // currentTask() is another one, or further
   void logged(const QString& line);
 
  private:
@@ -223,6 +244,14 @@ class Session : public QObject {
   std::int64_t m_pendingInspection = 0;
   std::int64_t m_pendingWhatIf = 0;
   QString m_openingModel;
+  QStringList m_openings;  // models that are being opened, by folder
+  struct PageTask {
+    QString key, words, why;
+    double done = 0, total = 0, secondsLeft = -1;
+    std::function<void()> cancel;
+    QElapsedTimer since;
+  };
+  std::vector<PageTask> m_tasks;  // in the order in which they began
   EvaluationState m_evaluationState = EvaluationState::None;
   std::int64_t m_evaluationId = 0;
   Progress m_evaluationProgress;

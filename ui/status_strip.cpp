@@ -93,7 +93,8 @@ StatusStrip::StatusStrip(Session& session, QWidget* parent) : Strip(24, Ground::
   memory->start();
   connect(&session, &Session::busyChanged, this, &StatusStrip::refreshMemory);
   connect(&session, &Session::doctorArrived, this, &StatusStrip::refreshMemory);
-  connect(m_task, &TaskProgress::cancelRequested, &session, [&session] { session.inspecting() || session.asking() ? session.cancel() : session.cancelEvaluation(); });
+  connect(m_task, &TaskProgress::cancelRequested, &session, &Session::cancelCurrent);
+  connect(&session, &Session::tasksChanged, this, &StatusStrip::refresh);
   connect(&session, &Session::evaluationChanged, this, &StatusStrip::refresh);
   connect(&session, &Session::engineStateChanged, this, &StatusStrip::refresh);
   connect(&session, &Session::busyChanged, this, &StatusStrip::refresh);
@@ -120,20 +121,20 @@ QString StatusStrip::words() const {
 }
 
 void StatusStrip::refresh() {
-  const Progress& progress = m_session.progress();
+  const std::optional<TaskInfo> task = m_session.currentTask();
   const RunRecord* own = m_session.ownRun();
-  const bool asked = m_session.inspecting() || m_session.asking();
-  const bool evaluates = m_session.evaluationState() != EvaluationState::None, trains = own && (own->status.state == RunState::Running || own->status.state == RunState::Stopping);
-  m_task->setCancellable(asked || (evaluates && !trains), tr("Nothing that can be cancelled; the run has its own Stop"));
+  const bool trains = own && (own->status.state == RunState::Running || own->status.state == RunState::Stopping);
+  const QString noCancel = task ? task->notCancellable : tr("Nothing that can be cancelled; the run has its own Stop");
+  m_task->setCancellable(noCancel.isEmpty(), noCancel);
   if (m_session.engineState() == EngineState::Loading || m_session.engineState() == EngineState::NotStarted) {
     m_words = tr("Loading the engine");
     m_task->setTask(m_words, 0, 0, -1);
   } else if (m_session.engineState() == EngineState::Failed) {
     m_words = tr("No engine: %1").arg(QString::fromStdString(m_session.engineFailure().what));
     m_task->setIdle(m_words);
-  } else if (asked) {
-    m_words = progress.what.empty() ? tr("Computing") : QString::fromStdString(progress.what);
-    m_task->setTask(m_words, progress.done, progress.total, progress.secondsLeft);
+  } else if (task) {
+    m_words = trains ? tr("%1 · training, step %2").arg(task->words).arg(own->status.step + 1) : task->words;
+    m_task->setTask(m_words, task->done, task->total, task->secondsLeft);
   } else if (trains) {
     const RunStatus& status = own->status;
     m_words = own->status.state == RunState::Stopping
@@ -141,10 +142,11 @@ void StatusStrip::refresh() {
                   : status.phaseTotal > 0 ? tr("Training, step %1: %2 %3 of %4").arg(status.step + 1).arg(QString::fromStdString(status.phase)).arg(status.phaseDone).arg(status.phaseTotal)
                                         : tr("Training, step %1").arg(status.step + 1);
     m_task->setTask(m_words, status.step, status.totalSteps, status.secondsLeft);
-  } else if (evaluates) {
+  } else if (m_session.evaluationState() == EvaluationState::Paused) {
     const Progress& judged = m_session.evaluationProgress();
-    m_words = m_session.evaluationState() == EvaluationState::Paused ? tr("The evaluation is paused") : judged.total > 0 ? tr("Evaluating, %1 of %2 rows").arg(judged.done).arg(judged.total) : tr("Opening an evaluation");
-    m_task->setTask(m_words, judged.done, judged.total, m_session.evaluationState() == EvaluationState::Paused ? -1 : judged.secondsLeft);
+    m_words = tr("The evaluation is paused");
+    m_task->setTask(m_words, judged.done, judged.total, -1);
+    m_task->setCancellable(true);
   } else if (!m_said.isEmpty()) {
     m_words = m_said;
     m_task->setIdle(m_words);

@@ -256,7 +256,7 @@ void FilmStrip::mousePressEvent(QMouseEvent* event) {
   const int cell = cellAt(event->position());
   if (event->button() != Qt::LeftButton || cell < 0) return;
   const int step = m_steps[std::size_t(cell) / m_rows.size()];
-  if (event->modifiers() & Qt::ControlModifier) return Q_EMIT comparePicked(step);
+  if (event->modifiers() & Qt::ControlModifier) return Q_EMIT comparePicked(step, cell % int(m_rows.size()));
   m_current = cell;
   m_cursor = step;
   viewport()->update();

@@ -47,7 +47,7 @@ class FilmStrip : public QAbstractScrollArea, public CellSource {
 
  Q_SIGNALS:
   void stepPicked(int step);
-  void comparePicked(int step);  // Ctrl+click: beside what is shown
+  void comparePicked(int step, int row);  // Ctrl+click: beside what is shown
   void activated(int row, int step);
 
  protected:

@@ -243,7 +243,10 @@ void MatrixView::pick(const Cell& cell) {
 }
 
 void MatrixView::mousePressEvent(QMouseEvent* event) {
-  if (event->button() == Qt::LeftButton) pick(cellAt(event->position()));
+  if (event->button() != Qt::LeftButton) return;
+  const Cell cell = cellAt(event->position());
+  if (!(event->modifiers() & Qt::ControlModifier)) return pick(cell);
+  if (cell.layerIndex >= 0) Q_EMIT compared(m_maps.layers[std::size_t(cell.layerIndex)], cell.head);
 }
 void MatrixView::mouseDoubleClickEvent(QMouseEvent* event) {
   const Cell cell = cellAt(event->position());

@@ -1,5 +1,5 @@
 // MatrixView: every head of every layer as a thumbnail, with mean and max, on one shared scale that is printed. The longer
-// axis runs across. Click picks, double click goes to the canvas, arrow keys walk. One painted widget. UI thread.
+// axis runs across. Click picks, Ctrl+click compares, double click goes to the canvas, arrow keys walk. One painted widget. UI thread.
 #pragma once
 
 #include <QImage>
@@ -66,6 +66,7 @@ class MatrixView : public QWidget, public CellSource {
 
  Q_SIGNALS:
   void selected(int layer, int head);
+  void compared(int layer, int head);  // Ctrl+click: beside what is shown
   void activated(int layer, int head);
   void hovered(int layer, int head, double largest);  // layer -1: left
 

@@ -11,10 +11,10 @@ constexpr int kKeys = kGrid * kGrid;
 constexpr int kPixels = 192;
 
 /// A grey square of kPixels with a darker patch, as PPM.
-std::vector<std::uint8_t> fakePicture() {
-  const std::string head = "P6\n192 192\n255\n";
+std::vector<std::uint8_t> fakePicture(int width = kPixels, int height = kPixels) {
+  const std::string head = "P6\n" + std::to_string(width) + " " + std::to_string(height) + "\n255\n";
   std::vector<std::uint8_t> bytes(head.begin(), head.end());
-  for (int i = 0; i < kPixels * kPixels; ++i) bytes.insert(bytes.end(), 3, std::uint8_t(i % kPixels < 64 && i / kPixels < 64 ? 90 : 200));
+  for (int i = 0; i < width * height; ++i) bytes.insert(bytes.end(), 3, std::uint8_t(i % width < 64 && i / width < 64 ? 90 : 200));
   return bytes;
 }
 
@@ -176,8 +176,12 @@ class FakeEvaluation : public OpenEvaluation {
     m_evaluation->model = fakeModel(m_request.model);
     m_evaluation->files = m_request.files;
     m_evaluation->dataName = "held-out";
-    m_evaluation->decoding = "greedy";
+    m_evaluation->decoding = m_request.sampling.greedy ? "greedy" : "sampled";
     m_evaluation->privilege = m_request.privilege;
+    m_evaluation->answersPerRow = m_request.answersPerRow;
+    m_evaluation->passK = m_request.passK;
+    const auto checkpoint = m_request.model.rfind("/checkpoints/step-");
+    if (checkpoint != std::string::npos) m_evaluation->step = std::stoi(m_request.model.substr(checkpoint + 18));
     m_total = m_request.maxSamples > 0 ? std::min<std::int64_t>(m_request.maxSamples, m_control->evaluationRows) : m_control->evaluationRows;
     ++m_control->openEvaluations;
   }
@@ -204,6 +208,12 @@ class FakeEvaluation : public OpenEvaluation {
       answer.ids = {100, 101};
       if (sample.index == 3) sample.problem = "the picture is missing";
       else sample.answers = {answer};
+      while (int(sample.answers.size()) < m_request.answersPerRow && !sample.answers.empty()) {  // each second one of the others is right
+        answer.accuracy = sample.answers.size() % 2;
+        answer.boxed = answer.accuracy > 0 ? "four" : "nine";
+        answer.text = "\\boxed{" + answer.boxed + "}";
+        sample.answers.push_back(answer);
+      }
       m_evaluation->skipped += sample.problem.empty() ? 0 : 1;
       m_evaluation->samples.push_back(sample);
     }
@@ -212,7 +222,7 @@ class FakeEvaluation : public OpenEvaluation {
   std::int64_t rowsDone() const override { return std::int64_t(m_evaluation->samples.size()); }
   std::int64_t rowsInAll() const override { return m_total; }
   EvaluationPtr result() override {
-    m_evaluation->scores = scoresOf(m_evaluation->samples, 1);
+    m_evaluation->scores = scoresOf(m_evaluation->samples, m_request.passK);
     return m_evaluation;
   }
 
@@ -296,8 +306,9 @@ class FakeEngine : public Engine {
   InspectCost inspectCost(const InspectRequest& request, const EventSink&) override {
     InspectCost cost;
     for (const Site site : request.sites) {
-      cost.sites.push_back({site, 1 << 20, 2 << 20, site == Site::Occlusion ? 36.0 : 0.0, 5, 4, 4, 36, {}});
-      cost.bytes += 1 << 20;
+      const std::int64_t bytes = (request.layers.empty() ? 1 : std::int64_t(request.layers.size())) << 20;  // chosen layers: a MiB each
+      cost.sites.push_back({site, bytes, 2 << 20, site == Site::Occlusion ? 36.0 : 0.0, 5, 4, 4, 36, {}});
+      cost.bytes += bytes;
     }
     cost.peakBytes = cost.bytes + (2 << 20);
     cost.tokens = 60;
@@ -436,6 +447,12 @@ class FakeEngine : public Engine {
       row.image = fakePicture();
       row.answer = "four";
       row.cue = "The red circle is at northwest.";
+      if (file.find("two-pictures") != std::string::npos) {
+        row.pictures = 2;
+        row.moreImages = {fakePicture(96, 128)};
+        row.prompt = "Left:<image>Right:<image>What differs?";
+        row.evidence = {{0, 10, 20, 30, 40, "circle"}, {1, 5, 6, 20, 20, "square"}};
+      }
       rows.rows.push_back(row);
     }
     return rows;

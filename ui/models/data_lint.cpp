@@ -71,7 +71,7 @@ CueEdit cueOf(const DataRow& row) {
   edit.cue = edit.originalCue = row.cue;
   edit.origin = cueOriginOf(row.provenance);
   for (const PixelBox& box : row.evidence)
-    if (box.image == 0) edit.marks.push_back({"box", box.x, box.y, box.width, box.height, box.label, "data"});
+    edit.marks.push_back({"box", box.x, box.y, box.width, box.height, box.label, "data", box.image});
   edit.originalMarks = edit.marks;
   return edit;
 }
@@ -116,7 +116,7 @@ Finding lengthNotKnown(const QString& why) {
   return {Check::Length, Verdict::Fine, why.isEmpty() ? tr("counting") : tr("not computed"), why.isEmpty() ? tr("the engine reads the row as a run would") : why, true};
 }
 
-std::vector<Finding> lintRow(const DataRow& row, const CueEdit& cue, int width, int height, const RowVerdict* tokens) {
+std::vector<Finding> lintRow(const DataRow& row, const CueEdit& cue, int width, int height, const RowVerdict* tokens, const std::vector<std::pair<int, int>>& others) {
   std::vector<Finding> list;
   const auto put = [&](Check check, Verdict verdict, const QString& words, const QString& detail) { list.push_back({check, verdict, words, detail}); };
   if (!row.problem.empty()) {
@@ -136,8 +136,12 @@ std::vector<Finding> lintRow(const DataRow& row, const CueEdit& cue, int width, 
   put(Check::Theorem, word.isEmpty() ? Verdict::Fine : Verdict::Look, word.isEmpty() ? tr("none") : tr("theorem word"),
       word.isEmpty() ? tr("none of %1").arg(theoremWords()) : tr("«%1»: say what is visible, not what to do with it").arg(word));
   int outside = 0;
-  for (const CueMark& mark : cue.marks)
-    if (mark.x < 0 || mark.y < 0 || mark.width <= 0 || mark.height <= 0 || (width > 0 && (mark.x + mark.width > float(width) + 0.5f || mark.y + mark.height > float(height) + 0.5f))) ++outside;
+  for (const CueMark& mark : cue.marks) {
+    std::pair<int, int> size{width, height};
+    if (mark.image > 0) size = std::size_t(mark.image) <= others.size() ? others[std::size_t(mark.image) - 1] : std::pair{0, 0};
+    const bool beyond = size.first > 0 && (mark.x + mark.width > float(size.first) + 0.5f || mark.y + mark.height > float(size.second) + 0.5f);
+    if (mark.x < 0 || mark.y < 0 || mark.width <= 0 || mark.height <= 0 || beyond || mark.image >= std::max(1, row.pictures)) ++outside;
+  }
   put(Check::Boxes, outside ? Verdict::Wrong : Verdict::Fine, outside ? tr("box outside") : tr("inside"),
       outside ? tr("%1 of %2 marks leave the picture").arg(outside).arg(cue.marks.size()) : cue.marks.empty() ? tr("no marks") : tr("%1 marks inside the picture").arg(cue.marks.size()));
   return list;

@@ -33,8 +33,8 @@ struct Complaint {
 };
 
 /// Every check of a row, in their order. `tokens`: what a run would make of it; without it Length is left out and only marks are
-/// counted against pictures.
-std::vector<Finding> lintRow(const DataRow& row, const CueEdit& cue, int pictureWidth, int pictureHeight, const RowVerdict* tokens = nullptr);
+/// counted against pictures. `others`: width and height of the pictures behind the first; 0, or none: not known.
+std::vector<Finding> lintRow(const DataRow& row, const CueEdit& cue, int pictureWidth, int pictureHeight, const RowVerdict* tokens = nullptr, const std::vector<std::pair<int, int>>& others = {});
 /// Stands for Length while the engine counts, so that nothing moves when it answers; `why`: it cannot be counted.
 Finding lengthNotKnown(const QString& why = {});
 /// The worst finding, or null when all is fine.

@@ -28,6 +28,17 @@ bool isRight(const EvaluatedSample& sample);
 double mcNemar(int gained, int lost);
 /// «61 against 44, p = 0.12. Not a clear difference.»
 QString mcNemarSentence(const EvaluationPairs& pairs);
+/// «right», «wrong», of several answers «3 of 8 right».
+QString verdictOf(const EvaluatedSample& sample);
+/// What was answered; several answers each with its verdict.
+QString answersText(const EvaluatedSample& sample);
+/// Mean of A's accuracy minus B's over the pairs, as shares, with its 95 % interval (normal, over rows). Pairs must have a B.
+Interval pairedDifference(const EvaluationPairs& pairs);
+/// What keeps A and B from being the same experiment but for the model: data, decoding, privilege; empty when nothing does.
+QString conditionsDiffer(const Evaluation& a, const Evaluation& b);
+/// Beneath the samples: of one evaluation, and of two.
+QString aloneSentence(const Evaluation& a, const EvaluationPairs& pairs);
+QString comparisonSentence(const Evaluation& a, const Evaluation& b, const EvaluationPairs& pairs);
 QByteArray pairsCsv(const EvaluationPairs& pairs, bool second);
 
 }  // namespace cuescope

@@ -1,5 +1,10 @@
 #include "ui/models/navigator_model.h"
 
+#include <QMimeData>
+#include <QUrl>
+
+#include "ui/drags.h"
+
 #include <QFont>
 
 #include "widgets/theme.h"
@@ -142,10 +147,22 @@ QVariant NavigatorModel::data(const QModelIndex& index, int role) const {
   }
 }
 
+QStringList NavigatorModel::mimeTypes() const { return {QString::fromLatin1(kRunMime), QString::fromLatin1(kEntryMime), QStringLiteral("text/uri-list")}; }
+
+QMimeData* NavigatorModel::mimeData(const QModelIndexList& indexes) const {
+  if (indexes.isEmpty() || data(indexes.front(), HintRole).toBool()) return nullptr;
+  const QString path = data(indexes.front(), PathRole).toString();
+  auto* mime = new QMimeData;
+  if (data(indexes.front(), GroupRole).toInt() == Runs) mime->setData(kRunMime, data(indexes.front(), Qt::DisplayRole).toString().toUtf8());
+  else mime->setData(kEntryMime, path.toUtf8());
+  if (!path.isEmpty()) mime->setUrls({QUrl::fromLocalFile(path)});
+  return mime;
+}
+
 Qt::ItemFlags NavigatorModel::flags(const QModelIndex& index) const {
   if (!index.isValid()) return Qt::NoItemFlags;
   if (data(index, HintRole).toBool()) return Qt::ItemIsEnabled | Qt::ItemNeverHasChildren;
-  return index.internalId() == kRoot ? Qt::ItemIsEnabled : Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemNeverHasChildren;
+  return index.internalId() == kRoot ? Qt::ItemIsEnabled : Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsDragEnabled | Qt::ItemNeverHasChildren;
 }
 
 }  // namespace cuescope

@@ -25,6 +25,9 @@ class NavigatorModel : public QAbstractItemModel {
   int columnCount(const QModelIndex& parent = {}) const override { return 1; }
   QVariant data(const QModelIndex& index, int role = Qt::DisplayRole) const override;
   Qt::ItemFlags flags(const QModelIndex& index) const override;
+  /// A run by its name, a model or data file by its path; outside the window all are their files.
+  QStringList mimeTypes() const override;
+  QMimeData* mimeData(const QModelIndexList& indexes) const override;
   void setFilter(const QString& text);
   QModelIndex runIndex(const QString& name) const;
 

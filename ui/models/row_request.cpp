@@ -10,7 +10,10 @@ InspectRequest requestOf(const DataRow& row) {
   InspectRequest request;
   request.imageBytes = row.image;
   request.imageLabel = request.sampleId = row.id;
+  for (std::size_t i = 0; i < row.moreImages.size(); ++i) request.moreImages.push_back({row.moreImages[i], row.id + " picture " + std::to_string(i + 2)});
   request.question = row.layout == "question-first" ? row.question + "<image>" : row.question;
+  // Of several pictures the prompt says which stands where.
+  if (row.pictures > 1 && QString::fromStdString(row.prompt).count(QStringLiteral("<image>")) == row.pictures) request.question = row.prompt;
   request.cue = row.cue;
   request.evidence = row.evidence;
   return request;

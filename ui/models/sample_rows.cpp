@@ -1,8 +1,11 @@
 #include "ui/models/sample_rows.h"
 
+#include <QBuffer>
 #include <QFileInfo>
+#include <QImageReader>
 #include <QPointer>
 #include <algorithm>
+#include <cmath>
 
 #include "engine/core/config.h"
 #include "ui/session.h"
@@ -137,13 +140,13 @@ void SampleRows::ask() {
       if (!self || generation != self->m_generation) return;
       for (const DataRow& row : found) {
         const QString id = QString::fromStdString(row.id);
-        self->m_bytes += qint64(row.image.size());
+        self->m_bytes += pictureBytes(row);
         self->m_rows.insert(id, row);
         self->m_order << id;
       }
       while (self->m_bytes + self->m_thumbBytes > kKeepBytes && self->m_order.size() > kBatch) {
         const QString oldest = self->m_order.takeFirst();
-        self->m_bytes -= qint64(self->m_rows.value(oldest).image.size());
+        self->m_bytes -= pictureBytes(self->m_rows.value(oldest));
         self->m_rows.remove(oldest);
       }
       for (const QString& id : ids) {
@@ -156,14 +159,51 @@ void SampleRows::ask() {
   }, false);
 }
 
-HeatmapScene rowScene(const DataRow* row) {
+qint64 pictureBytes(const DataRow& row) {
+  qint64 bytes = qint64(row.image.size());
+  for (const auto& more : row.moreImages) bytes += qint64(more.size());
+  return bytes;
+}
+
+QSize pictureSize(const DataRow& row, int picture) {
+  if (picture < 0 || picture > int(row.moreImages.size())) return {};
+  const std::vector<std::uint8_t>& bytes = picture == 0 ? row.image : row.moreImages[std::size_t(picture) - 1];
+  QByteArray view = QByteArray::fromRawData(reinterpret_cast<const char*>(bytes.data()), qsizetype(bytes.size()));
+  QBuffer buffer(&view);
+  return QImageReader(&buffer).size();
+}
+
+std::vector<std::pair<int, int>> otherSizes(const DataRow& row) {
+  std::vector<std::pair<int, int>> sizes;
+  for (int i = 1; i <= int(row.moreImages.size()); ++i) {
+    const QSize size = pictureSize(row, i);
+    sizes.emplace_back(std::max(0, size.width()), std::max(0, size.height()));
+  }
+  return sizes;
+}
+
+HeatmapScene rowScene(const DataRow* row, int picture) {
   HeatmapScene scene;
   scene.showMap = false;
-  if (!row) return scene;
-  scene.picture = QImage::fromData(row->image.data(), int(row->image.size())).convertToFormat(QImage::Format_RGB888);
+  if (!row || picture < 0 || picture > int(row->moreImages.size())) return scene;
+  const std::vector<std::uint8_t>& bytes = picture == 0 ? row->image : row->moreImages[std::size_t(picture) - 1];
+  scene.picture = QImage::fromData(bytes.data(), int(bytes.size())).convertToFormat(QImage::Format_RGB888);
   for (const PixelBox& box : row->evidence)
-    if (box.image == 0) scene.boxes.push_back({QRectF(double(box.x), double(box.y), double(box.width), double(box.height)), QString::fromStdString(box.label), false});
+    if (box.image == picture) scene.boxes.push_back({QRectF(double(box.x), double(box.y), double(box.width), double(box.height)), QString::fromStdString(box.label), false});
   return scene;
+}
+
+std::vector<StripFrame> rowFrames(const DataRow* row) {
+  std::vector<StripFrame> frames;
+  for (int i = 0; row && !row->moreImages.empty() && i <= int(row->moreImages.size()); ++i) {
+    StripFrame frame;
+    frame.label = QObject::tr("picture %1").arg(i + 1);
+    frame.scene = rowScene(row, i);
+    frame.share = std::nan("");
+    if (frame.scene.picture.height() > 160) frame.scene.picture = frame.scene.picture.scaledToHeight(160, Qt::SmoothTransformation);
+    frames.push_back(std::move(frame));
+  }
+  return frames;
 }
 
 QStringList dataFilesOf(const QString& runDirectory) {

@@ -10,6 +10,7 @@
 #include <QTimer>
 
 #include "engine/core/snapshots.h"
+#include "widgets/frame_strip.h"
 #include "widgets/heatmap_layer.h"
 
 namespace cuescope {
@@ -53,8 +54,16 @@ class SampleRows : public QObject {
   QTimer m_timer;
 };
 
-/// The row's picture with its evidence boxes, without a map; no picture while there is no row.
-HeatmapScene rowScene(const DataRow* row);
+/// One of the row's pictures with its evidence boxes, without a map; no picture while there is no row.
+HeatmapScene rowScene(const DataRow* row, int picture = 0);
+/// All of them for a strip, by their numbers; empty for rows with one.
+std::vector<StripFrame> rowFrames(const DataRow* row);
+/// Size of a picture, from its header; empty when it is not here or is no picture.
+QSize pictureSize(const DataRow& row, int picture);
+/// Of the pictures behind the first, as lintRow() takes them.
+std::vector<std::pair<int, int>> otherSizes(const DataRow& row);
+/// Of all its pictures.
+qint64 pictureBytes(const DataRow& row);
 
 /// Training data files of a run, absolute, from its config.yaml; empty for runs of other programs.
 QStringList dataFilesOf(const QString& runDirectory);

@@ -10,6 +10,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "ui/acts_as.h"
 #include "ui/panels/panel.h"
 #include "ui/workspace.h"
 #include "widgets/elided_label.h"
@@ -79,6 +80,18 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   m_add->setToolTip(tr("Add a picture or a video to the same question"));
   m_add->setAccessibleName(tr("Add a picture"));
   connect(m_add, &QToolButton::clicked, this, &AskBar::addRequested);
+  m_capture = new QToolButton;
+  m_capture->setIcon(icon(Icon::Chip));
+  m_capture->setAutoRaise(true);
+  m_capture->setCheckable(true);
+  m_capture->setToolTip(tr("Which layers and tokens are captured, and the memory they may take"));
+  m_capture->setAccessibleName(tr("Layers, tokens and memory"));
+  actsAs(m_student, "inspect.student-model");
+  actsAs(m_teacher, "inspect.teacher-model");
+  actsAs(m_beside, "inspect.beside");
+  actsAs(open, "file.open");
+  actsAs(m_add, "inspect.add-picture");
+  actsAs(m_capture, "inspect.capture-settings");
   QLabel* captions[] = {caption(tr("Student"), student), caption(tr("Teacher"), teacher), caption(tr("Beside"), beside)};
   who->row()->setSpacing(6);
   who->row()->addWidget(captions[0]);
@@ -89,6 +102,7 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   who->row()->addWidget(m_beside);
   who->row()->addWidget(open);
   who->row()->addWidget(m_add);
+  who->row()->addWidget(m_capture);
   who->row()->addWidget(m_picture, 1);
   for (int i = 0; i < 3; ++i) who->giveWay(captions[i], 3 - i);
 

@@ -49,6 +49,7 @@ class AskBar : public QWidget {
   QLineEdit* questionField() const { return m_question; }
   QLineEdit* cueField() const { return m_cue; }
   QPushButton* askButton() const { return m_ask; }
+  QToolButton* captureButton() const { return m_capture; }
 
  Q_SIGNALS:
   void asked();
@@ -70,6 +71,7 @@ class AskBar : public QWidget {
   QComboBox* m_teacher = nullptr;
   QComboBox* m_beside = nullptr;
   QToolButton* m_add = nullptr;
+  QToolButton* m_capture = nullptr;
   ElidedLabel* m_picture = nullptr;
   QLineEdit* m_question = nullptr;
   QLineEdit* m_cue = nullptr;

@@ -6,7 +6,9 @@
 #include <QScrollArea>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <map>
 
 #include "ui/panels/fact_table.h"
 #include "ui/panels/panel.h"
@@ -33,6 +35,45 @@ DistributionSet distributionSet(const TokenDistributions& d, std::int64_t respon
     set.rows.push_back(row);
   }
   return set;
+}
+
+TokenDistributions meanDistributions(const std::vector<TokenDistributions>& all, int first, int last) {
+  TokenDistributions mean;
+  const double n = last - first + 1;
+  std::map<std::int64_t, std::array<double, kConditions>> sums;
+  std::map<std::int64_t, std::string> texts;
+  std::array<double, kConditions> sampled{}, entropy{}, known{};
+  std::array<bool, kConditions> present;
+  present.fill(true);
+  double kl = 0, reverse = 0, jsd = 0;
+  for (int t = first; t <= last; ++t) {
+    const TokenDistributions& d = all[std::size_t(t)];
+    for (int c = 0; c < kConditions; ++c) {
+      present[std::size_t(c)] = present[std::size_t(c)] && !d.logProbs[c].empty();
+      sampled[std::size_t(c)] += double(d.sampled[c]) / n;
+      entropy[std::size_t(c)] += double(d.entropy[c]) / n;
+      for (std::size_t i = 0; i < d.logProbs[c].size(); ++i) sums[d.ids[i]][std::size_t(c)] += std::exp(double(d.logProbs[c][i])) / n;
+    }
+    for (std::size_t i = 0; i < d.ids.size(); ++i) texts.emplace(d.ids[i], d.texts[i]);
+    kl += double(d.klTeacherStudent) / n, reverse += double(d.klStudentTeacher) / n, jsd += double(d.jsd) / n;
+  }
+  for (const auto& [id, p] : sums) mean.ids.push_back(id);
+  // Most likely first, by the largest probability in any condition, as at a single position.
+  const auto largest = [&](std::int64_t id) { return *std::max_element(sums[id].begin(), sums[id].end()); };
+  std::stable_sort(mean.ids.begin(), mean.ids.end(), [&](std::int64_t a, std::int64_t b) { return largest(a) > largest(b); });
+  for (const std::int64_t id : mean.ids) mean.texts.push_back(texts[id]);
+  for (int c = 0; c < kConditions; ++c) {
+    mean.sampled[c] = float(sampled[std::size_t(c)]);
+    mean.entropy[c] = float(entropy[std::size_t(c)]);
+    if (!present[std::size_t(c)]) continue;
+    for (const std::int64_t id : mean.ids) {
+      mean.logProbs[c].push_back(float(std::log(sums[id][std::size_t(c)])));
+      known[std::size_t(c)] += sums[id][std::size_t(c)];
+    }
+    mean.tail[c] = float(std::max(0.0, 1 - known[std::size_t(c)]));
+  }
+  mean.klTeacherStudent = float(kl), mean.klStudentTeacher = float(reverse), mean.jsd = float(jsd);
+  return mean;
 }
 
 GapSplit::GapSplit(QWidget* parent) : QWidget(parent) {
@@ -131,6 +172,7 @@ DistributionsPanel::DistributionsPanel(Selection& selection, QWidget* parent) : 
   m_bars->setToolTip(tr("Double click a token to go on from it instead"));
   connect(m_bars, &DistributionBars::rowActivated, this, [this](int row) {
     const int token = m_selection.token();
+    if (hasSpan()) return;  // the mean of several tokens has no place to go on from
     if (!m_inspection || token < 0 || token >= int(m_inspection->distributions.size())) return;
     const TokenDistributions& d = m_inspection->distributions[std::size_t(token)];
     if (row >= 0 && row < int(d.ids.size())) Q_EMIT continueRequested(d.ids[std::size_t(row)], tokenText(QByteArray::fromStdString(d.texts[std::size_t(row)])));
@@ -151,8 +193,20 @@ void DistributionsPanel::setBeside(InspectionPtr beside) {
 void DistributionsPanel::setInspection(InspectionPtr inspection) {
   m_inspection = std::move(inspection);
   m_beside.reset();
+  m_spanFirst = m_spanLast = -1;
   refresh();
 }
+
+void DistributionsPanel::setSpan(int first, int last) {
+  if (first == m_spanFirst && last == m_spanLast) return;
+  m_spanFirst = first;
+  m_spanLast = last;
+  refresh();
+}
+
+bool DistributionsPanel::hasSpan() const { return m_inspection && m_spanFirst >= 0 && m_spanLast > m_spanFirst && m_spanLast < int(m_inspection->distributions.size()); }
+
+QString DistributionsPanel::titleText() const { return m_title->text() + QStringLiteral(", ") + m_title->dim(); }
 
 // Without a token there are no numbers to read: the sentence that says so has the whole room.
 void DistributionsPanel::showFacts(bool there) {
@@ -163,7 +217,8 @@ void DistributionsPanel::showFacts(bool there) {
 
 void DistributionsPanel::refresh() {
   const int token = m_selection.token();
-  const bool there = m_inspection && token >= 0 && token < int(m_inspection->distributions.size());
+  const bool span = hasSpan();
+  const bool there = span || (m_inspection && token >= 0 && token < int(m_inspection->distributions.size()));
   m_gapTitle->setText(tr("Gap: log p(teacher + cue) − log p(student), nats"));
   showFacts(there);
   if (!there) {
@@ -174,11 +229,13 @@ void DistributionsPanel::refresh() {
     m_divergences->setRows({});
     return;
   }
-  const TokenDistributions& d = m_inspection->distributions[std::size_t(token)];
-  const Token& response = m_inspection->response[std::size_t(token)];
-  m_title->setText(tr("Token “%1”").arg(tokenWords(response)),
+  const TokenDistributions mean = span ? meanDistributions(m_inspection->distributions, m_spanFirst, m_spanLast) : TokenDistributions();
+  const TokenDistributions& d = span ? mean : m_inspection->distributions[std::size_t(token)];
+  const Token& response = m_inspection->response[std::size_t(span ? m_spanFirst : token)];
+  if (span) m_title->setText(tr("Tokens %1 to %2").arg(m_spanFirst + 1).arg(m_spanLast + 1), tr("mean of %1 tokens").arg(m_spanLast - m_spanFirst + 1));
+  else m_title->setText(tr("Token “%1”").arg(tokenWords(response)),
                    tr("%1 of %2, id %3").arg(token + 1).arg(m_inspection->response.size()).arg(response.id));
-  m_bars->setDistributions(distributionSet(d, response.id, m_top->currentData().toInt()));
+  m_bars->setDistributions(distributionSet(d, span ? -1 : response.id, m_top->currentData().toInt()));
   m_split->setParts(d.gapFromWeights(), d.gapFromCue());
   QStringList logProbs, entropies;
   for (int c = 0; c < kConditions; ++c) {
@@ -186,12 +243,12 @@ void DistributionsPanel::refresh() {
     logProbs << text(d.sampled[c]);
     entropies << text(d.entropy[c]);
   }
-  std::vector<FactRow> rows{{tr("log p, nats"), logProbs, {}, tr("Log-probability of the response token")},
+  std::vector<FactRow> rows{{tr("log p, nats"), logProbs, {}, span ? tr("Mean log-probability of the response tokens") : tr("Log-probability of the response token")},
                             {tr("Entropy, nats"), entropies, {}, tr("Of the next-token distribution over the whole vocabulary")}};
   QStringList tails;
   for (int c = 0; c < kConditions; ++c) tails << (std::isnan(d.tail[c]) ? tr("none") : shareText(double(d.tail[c]), 3));
   rows.push_back({tr("Tail"), tails, {}, tr("Probability of all tokens outside the captured ones")});
-  if (m_beside && token < int(m_beside->distributions.size())) {
+  if (!span && m_beside && token < int(m_beside->distributions.size())) {
     const float other = m_beside->distributions[std::size_t(token)].sampled[0];
     rows.push_back({tr("log p, other student"), {number(double(other), 2), signedNumber(double(other - d.sampled[0]), 2)}, {},
                     tr("%1 at the same position; the second number is its difference from this student").arg(QString::fromStdString(m_beside->student.name))});

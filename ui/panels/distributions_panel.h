@@ -19,6 +19,10 @@ class FactTable;
 /// The first `rows` of the union's tokens as bars; what is left joins the tail.
 DistributionSet distributionSet(const TokenDistributions& d, std::int64_t responseId, int rows);
 
+/// The mean over response tokens first .. last: of probabilities id by id (an id outside the captured ones of a position counts in
+/// that position's tail, so its mean is a lower bound), of log-probabilities, entropies and divergences. NaN where any of them is.
+TokenDistributions meanDistributions(const std::vector<TokenDistributions>& all, int first, int last);
+
 /// The gap as two parts that add up to it, painted as one bar.
 class GapSplit : public QWidget {
   Q_OBJECT
@@ -40,6 +44,10 @@ class DistributionsPanel : public QWidget {
   DistributionsPanel(Selection& selection, QWidget* parent = nullptr);
   void setInspection(InspectionPtr inspection);
   void refresh();
+  /// Response tokens whose mean is shown instead of the chosen token's; first -1: none.
+  void setSpan(int first, int last);
+  std::pair<int, int> span() const { return {m_spanFirst, m_spanLast}; }
+  QString titleText() const;
   /// Another student's look at the same response: a row of its own in the table.
   void setBeside(InspectionPtr beside);
   int topTokens() const;
@@ -54,6 +62,8 @@ class DistributionsPanel : public QWidget {
   Selection& m_selection;
   InspectionPtr m_inspection, m_beside;
   void showFacts(bool there);
+  bool hasSpan() const;
+  int m_spanFirst = -1, m_spanLast = -1;
   QVBoxLayout* m_facts = nullptr;
   QWidget* m_gapLine = nullptr;
   ElidedLabel* m_title = nullptr;

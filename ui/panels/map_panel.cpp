@@ -385,6 +385,16 @@ void MapPanel::setPair(const MapSlice& before, const MapSlice& after, const QStr
   showSecond(labelBefore, labelAfter);
 }
 
+void MapPanel::compareTo(const SelectionState& other) {
+  if (!comparison().isEmpty()) return m_selection.set(other);
+  if (!m_inspection) return;
+  const MapSlice slice = sliceMap(*m_inspection, other, m_view.image);
+  if (!slice.exists()) return;
+  m_second = slice;
+  m_secondState = other;
+  showSecond({}, QStringLiteral("B, ") + slice.claim);
+}
+
 // A second map that has just come stands beside the first, unless a comparison is shown already.
 void MapPanel::showSecond(const QString& labelA, const QString& labelB) {
   m_labelA = labelA;

@@ -66,6 +66,8 @@ class MapPanel : public QWidget {
   /// Another student's look at the same prompt; its map follows the selection. Null ends it.
   void setBeside(InspectionPtr beside, const QString& labelA = {}, const QString& labelB = {});
   const InspectionPtr& beside() const { return m_beside; }
+  /// The map of another selection stands beside the shown one; where two are compared already it takes A's place.
+  void compareTo(const SelectionState& other);
   /// Two maps of one question, before and after a change.
   void setPair(const MapSlice& before, const MapSlice& after, const QString& labelBefore, const QString& labelAfter);
   /// The second map as it is shown, if there is one.

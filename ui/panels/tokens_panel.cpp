@@ -314,7 +314,15 @@ TokensPanel::TokensPanel(Selection& selection, QWidget* parent) : QWidget(parent
 
   connect(m_colour, &QComboBox::currentIndexChanged, this, &TokensPanel::refresh);
   connect(m_strip, &TokenStrip::tokenSelected, this, [this](int token) {
-    if (!m_streaming) m_selection.setToken(token);
+    if (m_streaming) return;
+    setSpan(-1, -1);
+    m_selection.setToken(token);
+  });
+  connect(m_strip, &TokenStrip::spanSelected, this, [this](int first, int last) {
+    if (m_streaming || !m_inspection) return;
+    setSpan(first, last);
+    // The chosen token lies in the span: it is where the drag began.
+    if (m_selection.token() < first || m_selection.token() > last) m_selection.setToken(first);
   });
   connect(m_strip, &TokenStrip::promptTokenSelected, this, [this](int token) {
     if (!m_streaming && m_inspection) m_selection.setPrompt(token == m_selection.state().prompt ? -1 : token);
@@ -359,6 +367,7 @@ QString TokensPanel::barNote() const {
 
 void TokensPanel::setInspection(InspectionPtr inspection) {
   m_streaming = false;
+  setSpan(-1, -1);
   m_inspection = std::move(inspection);
   m_sharesLayer = -2;
   if (m_beside && (!m_inspection || m_beside->response.size() != m_inspection->response.size())) m_beside.reset();
@@ -377,6 +386,7 @@ void TokensPanel::setInspection(InspectionPtr inspection) {
 
 void TokensPanel::beginStreaming() {
   m_streaming = true;
+  setSpan(-1, -1);
   m_strip->setColoring({}, {});
   m_strip->setImageShares({});
   m_strip->setSelection(-1);
@@ -420,17 +430,27 @@ void TokensPanel::refresh() {
     m_strip->setImageShares(m_shares);
   }
   m_strip->setPromptSelection(m_selection.site() == Site::SelfAttention ? m_selection.state().prompt : -1);
-  m_strip->setSelection(m_selection.token());
+  // A span stays while the chosen token is one of it.
+  if (m_span.first >= 0 && (m_selection.token() < m_span.first || m_selection.token() > m_span.second)) setSpan(-1, -1);
+  if (m_span.first < 0) m_strip->setSelection(m_selection.token());
+}
+
+void TokensPanel::setSpan(int first, int last) {
+  if (m_span == std::pair{first, last}) return;
+  m_span = {first, last};
+  Q_EMIT spanChanged(first, last);
 }
 
 void TokensPanel::step(int by, bool largeGap) {
   if (!m_inspection || m_inspection->response.empty()) return;
   const int last = int(m_inspection->response.size()) - 1;
+  setSpan(-1, -1);
   int token = std::clamp(m_selection.token() + by, 0, last);
   if (largeGap) {
-    while (token > 0 && token < last &&
-           !(token < int(m_inspection->distributions.size()) && std::abs(m_inspection->distributions[std::size_t(token)].gap()) >= 1.0f))
-      token += by;
+    const auto large = [&](int t) { return t < int(m_inspection->distributions.size()) && std::abs(m_inspection->distributions[std::size_t(t)].gap()) >= 1.0f; };
+    token = m_selection.token() + by;
+    while (token >= 0 && token <= last && !large(token)) token += by;
+    if (token < 0 || token > last) return;  // there is none further on: the choice stays
   }
   m_selection.setToken(token);
 }

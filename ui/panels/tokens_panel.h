@@ -69,8 +69,13 @@ class TokensPanel : public QWidget {
   /// Another student's look at the same response; null ends it.
   void setBeside(InspectionPtr beside);
   QString barNote() const;
+  /// Response tokens that were dragged over; {-1, -1} without a span.
+  std::pair<int, int> span() const { return m_span; }
   /// Goes to the next or previous response token.
   void step(int by, bool largeGap = false);
+
+ Q_SIGNALS:
+  void spanChanged(int first, int last);  // -1: no span any more
 
  protected:
   void changeEvent(QEvent* event) override;
@@ -84,6 +89,8 @@ class TokensPanel : public QWidget {
   std::vector<int> m_patches;
   int m_image = 0;
   bool m_streaming = false;
+  void setSpan(int first, int last);
+  std::pair<int, int> m_span{-1, -1};
   // What the strip was last given, so that a new token or head repaints what it must.
   std::vector<double> m_shares;
   int m_sharesLayer = -2;

@@ -309,7 +309,7 @@ QWidget* TrainPage::makeCurves() {
 
 QWidget* TrainPage::makeFilm() {
   m_film = new FilmStrip;
-  m_film->setWhatsThis(tr("The attention map of the probe images over the steps."));
+  m_film->setWhatsThis(tr("The attention map of the probe images over the steps. A click sets the step, a double click asks that step's student, Ctrl+click asks it beside the student of the step that is shown."));
   m_film->setColorMap(defaultColorMap(Theme::instance().isDark()));
   m_filmPanel = new Panel(QStringLiteral("train.probes"), tr("Probe images"), m_film);
   m_filmLayer = new QComboBox;
@@ -323,6 +323,7 @@ QWidget* TrainPage::makeFilm() {
   });
   connect(m_film, &FilmStrip::stepPicked, this, &TrainPage::pickStep);
   connect(m_film, &FilmStrip::activated, this, &TrainPage::inspectProbe);
+  connect(m_film, &FilmStrip::comparePicked, this, [this](int step, int row) { compareProbe(row, step); });
   return m_filmPanel;
 }
 
@@ -435,6 +436,14 @@ void TrainPage::setOverlay(const QStringList& runs) {
   for (const QString& name : std::as_const(m_overlay)) m_session.openRun(name);
   fillOverlayMenu();
   schedule();
+}
+
+void TrainPage::compareRun(const QString& name) {
+  if (name == m_run || !m_session.run(name)) return;
+  QStringList next = m_overlay;
+  if (next.removeAll(name) == 0) next << name;
+  while (next.size() > kOverlays) next.removeFirst();
+  setOverlay(next);
 }
 
 void TrainPage::chooseRun() {
@@ -617,14 +626,38 @@ void TrainPage::inspectProbe(int row, int step) {
   if (!record) return;
   if (found == m_probeRows.constEnd()) return Q_EMIT said(tr("The row of %1 is not here: its data file was not read.").arg(label));
   InspectRequest request = requestOf(*found);
-  int best = -1;
-  if (m_run == (m_session.ownRun() ? QString::fromStdString(m_session.ownRun()->status.run) : QString()) && m_session.allowed(RunAction::InspectStudent) && record->status.step <= step)
-    best = record->status.step, request.student = kRunStudent, request.teacher = kRunTeacher;
-  for (const CheckpointInfo& checkpoint : record->checkpoints)
-    if (checkpoint.complete && checkpoint.step <= step && checkpoint.step > best) best = checkpoint.step, request.student = checkpoint.folder, request.teacher = teacherFolderOf(*record);
-  if (best < 0) return Q_EMIT said(tr("No student up to step %1 was kept. Checkpoints are written every trainer.save_freq steps.").arg(step));
+  const Kept kept = keptAt(*record, step);
+  request.student = kept.student;
+  request.teacher = kept.teacher;
+  if (kept.step < 0) return Q_EMIT said(tr("No student up to step %1 was kept. Checkpoints are written every trainer.save_freq steps.").arg(step));
   m_selection.setStep(step);
   Q_EMIT inspectRequested(request);
+}
+
+TrainPage::Kept TrainPage::keptAt(const RunRecord& record, int step) const {
+  Kept kept;
+  if (m_run == (m_session.ownRun() ? QString::fromStdString(m_session.ownRun()->status.run) : QString()) && m_session.allowed(RunAction::InspectStudent) && record.status.step <= step)
+    kept = {record.status.step, kRunStudent, kRunTeacher};
+  for (const CheckpointInfo& checkpoint : record.checkpoints)
+    if (checkpoint.complete && checkpoint.step <= step && checkpoint.step > kept.step) kept = {checkpoint.step, checkpoint.folder, teacherFolderOf(record)};
+  return kept;
+}
+
+// The probe image at two steps: the student of the shown step is asked, that of the clicked one reads its answer beside it.
+void TrainPage::compareProbe(int row, int step) {
+  const RunRecord* record = m_session.run(m_run);
+  const QString label = m_film->rowLabel(row);
+  const auto found = m_probeRows.constFind(label);
+  if (!record) return;
+  if (found == m_probeRows.constEnd()) return Q_EMIT said(tr("The row of %1 is not here: its data file was not read.").arg(label));
+  Kept shown = keptAt(*record, cursorStep()), other = keptAt(*record, step);
+  if (shown.step < 0 || other.step < 0) return Q_EMIT said(tr("No student up to step %1 was kept. Checkpoints are written every trainer.save_freq steps.").arg(shown.step < 0 ? cursorStep() : step));
+  if (shown.student == other.student) return Q_EMIT said(tr("Steps %1 and %2 have the same kept student, that of step %3.").arg(cursorStep()).arg(step).arg(shown.step));
+  if (other.student == kRunStudent) std::swap(shown, other);  // the loaded student answers, a folder reads beside it
+  InspectRequest request = requestOf(*found);
+  request.student = shown.student;
+  request.teacher = shown.teacher;
+  Q_EMIT compareRequested(request, QString::fromStdString(other.student));
 }
 
 void TrainPage::takePictures(const DataRows& rows) {
@@ -741,15 +774,19 @@ void TrainPage::exportCheckpoint(const QString& folder) {
 void TrainPage::exportCheckpointTo(const QString& folder, const QString& output) {
   const QPointer<QObject> self(this);
   m_column->setCheckpointNote(tr("exporting …"));
-  m_session.submit("export-model", [this, self, folder, output](Engine& engine, const EventSink&, std::stop_token) {
+  const QString task = QStringLiteral("export ") + output;
+  m_session.setTask(task, tr("Exporting %1").arg(QFileInfo(output).fileName()), {}, tr("A model is written whole: half a folder would open as a damaged one."));
+  m_session.submit("export-model", [this, self, folder, output, task](Engine& engine, const EventSink&, std::stop_token) {
     try {
       const std::string written = engine.exportModel(folder.toStdString(), output.toStdString());
-      Session::reply(self, [this, written] {
+      Session::reply(self, [this, written, task] {
+        m_session.endTask(task);
         m_column->setCheckpointNote(tr("exported to %1").arg(QString::fromStdString(written)));
         Q_EMIT modelExported(QString::fromStdString(written));
       });
     } catch (...) {
-      Session::reply(self, [this, failure = currentFailure("exporting a model")] {
+      Session::reply(self, [this, task, failure = currentFailure("exporting a model")] {
+        m_session.endTask(task);
         const RunRecord* record = m_session.run(m_run);
         m_column->setCheckpointNote(record ? keepNote(*record) : QString());
         showFailure(failure, {tr("Hide")});

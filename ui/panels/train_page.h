@@ -56,6 +56,9 @@ class TrainPage : public QWidget, public ViewSource {
   /// Name of the run that is shown, "" if none.
   QString shownRun() const { return m_run; }
   void setOverlay(const QStringList& runs);  // at most three
+  QStringList overlay() const { return m_overlay; }
+  /// Lays a run over the shown one, or takes it away again; the fourth replaces the first of them.
+  void compareRun(const QString& name);
   /// Queue and half-filled form are kept in this folder from now on.
   void keepIn(const QString& folder);
   RunQueue* queue() const { return m_queue; }
@@ -74,6 +77,8 @@ class TrainPage : public QWidget, public ViewSource {
   void inspectFolderRequested(const QString& folder);  // a checkpoint, to be opened in Inspect
   void modelExported(const QString& folder);
   void inspectRequested(const InspectRequest& request);  // a probe image
+  /// The same of two steps: `beside` is the folder of the second student.
+  void compareRequested(const InspectRequest& request, const QString& beside);
   void said(const QString& words);                       // for the status bar
   void exportRequested(const QString& view);
   void formBuilt();
@@ -95,6 +100,12 @@ class TrainPage : public QWidget, public ViewSource {
   void askPictures(const RunRecord& record);
   void takePictures(const DataRows& rows);
   void inspectProbe(int row, int step);
+  void compareProbe(int row, int step);
+  struct Kept {
+    int step = -1;  // -1: none was kept up to the wanted step
+    std::string student, teacher;
+  };
+  Kept keptAt(const RunRecord& record, int step) const;
   void pickStep(int step);
   int cursorStep() const;  // the selected step; none selected: the newest, as on the timeline
   void placeCursor();
