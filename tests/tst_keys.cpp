@@ -398,7 +398,7 @@ class TestKeys : public QObject, private WindowFixture {
     QVERIFY2(picture.endsWith("inspect-map.png"), qPrintable(picture));
     QVERIFY(!QImage(picture).isNull() && QFile::exists(picture + ".recipe.json"));
     dragOut(canvas, at, Qt::ControlModifier);
-    QVERIFY(carried && carried->text().startsWith("image,row,column"));
+    QVERIFY(carried && carried->text().count('\n') > 30);  // a line a patch
     QVERIFY(carried->urls().front().toLocalFile().endsWith("inspect-map.csv"));
     // A tool that draws keeps its drag.
     map()->command("box");
@@ -429,7 +429,7 @@ class TestKeys : public QObject, private WindowFixture {
     m_window->setPage(MainWindow::Train);
     NavigatorModel* model = m_window->navigator()->model();
     const auto drop = [&](QMimeData* data, QWidget* on) {
-      const QPointF at = on->mapTo(m_window.get(), on->rect().center());
+      const QPointF at = on->mapTo(m_window.get(), on->visibleRegion().boundingRect().center());
       QDropEvent event(at, Qt::CopyAction, data, Qt::LeftButton, Qt::NoModifier);
       QApplication::sendEvent(m_window.get(), &event);
       delete data;

@@ -93,7 +93,7 @@ void DataPage::showCue() {
   m_marks->setRowCount(int(cue.marks.size()));
   for (int i = 0; i < int(cue.marks.size()); ++i) {
     const CueMark& mark = cue.marks[std::size_t(i)];
-    const QString cells[] = {row->pictures > 1 ? tr("%1, picture %2").arg(QString::fromStdString(mark.kind)).arg(mark.image + 1) : QString::fromStdString(mark.kind), QString::fromStdString(mark.label),
+    const QString cells[] = {row->pictures > 1 ? tr("%1 in %2").arg(QString::fromStdString(mark.kind)).arg(mark.image + 1) : QString::fromStdString(mark.kind), QString::fromStdString(mark.label),
                              mark.kind == "point" ? QStringLiteral("%1, %2").arg(double(mark.x)).arg(double(mark.y)) : QStringLiteral("%1, %2, %3 × %4").arg(double(mark.x)).arg(double(mark.y)).arg(double(mark.width)).arg(double(mark.height)),
                              QString::fromStdString(mark.from)};
     for (int column = 0; column < 4; ++column) {

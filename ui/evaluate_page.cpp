@@ -100,6 +100,8 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   m_settings = new EvaluateSettings;
   m_saved = new QToolButton;
   m_saved->setText(tr("Saved"));
+  m_saved->setIcon(icon(Icon::Folder));
+  m_saved->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
   m_saved->setPopupMode(QToolButton::InstantPopup);
   m_saved->setToolTip(tr("Evaluations that runs and files hold: open one to compare, or save A"));
   m_savedMenu = new QMenu(m_saved);

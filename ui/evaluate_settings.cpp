@@ -46,10 +46,10 @@ EvaluateSettings::EvaluateSettings(QWidget* parent) : Strip(30, Ground::Panel, p
   };
   m_temperature = real(0.01, 100, 0.1, 1, tr("Temperature"), tr("temperature "));
   m_topP = real(0.01, 1, 0.05, 1, tr("Top-p"), tr("top-p "));
-  m_answers = whole(1, 4096, 1, tr("Answers to each row"), {}, tr(" answers a row"));
+  m_answers = whole(1, 4096, 1, tr("Answers to each row"), tr("answers "), {});
   m_passK = whole(1, 4096, 1, tr("K of pass@K"), tr("pass@"), {});
-  m_seed = whole(0, 2147483647, 0, tr("Seed"), tr("seed "), {});
-  m_longest = whole(1, 1 << 20, 256, tr("Longest answer"), tr("at most "), tr(" tokens"));
+  m_seed = whole(0, 999'999, 0, tr("Seed"), tr("seed "), {});
+  m_longest = whole(1, 99'999, 256, tr("Longest answer"), tr("at most "), tr(" tokens"));
   m_longest->setToolTip(tr("An answer ends here at the latest, and is judged as it is"));
   const std::pair<QWidget*, const char*> tied[] = {{m_privilege, "evaluate.privilege"}, {m_decoding, "evaluate.decoding"}, {m_temperature, "evaluate.temperature"}, {m_topP, "evaluate.top-p"},
                                                    {m_answers, "evaluate.answers"},     {m_passK, "evaluate.pass-at"},     {m_seed, "evaluate.seed"},               {m_longest, "evaluate.longest"}};

@@ -495,9 +495,11 @@ void InspectPage::refresh(Selection::Parts parts) {
   if (parts & Selection::Run) updateSteps();
   if (parts & (Selection::Run | Selection::Step)) followStep();
   if (!m_inspection) return;
-  const SelectionState fit = fitted(*m_inspection, m_selection.state());
+  SelectionState fit = fitted(*m_inspection, m_selection.state());
+  fit.sample = m_selection.sample();  // another page may have chosen another one; what is shown here does not take it back
   if (!(fit == m_selection.state())) {
-    m_selection.correct(fit);  // comes back here with what exists
+    m_misfit = !isVisible();  // a token of another page's response is that page's until this one is shown
+    if (!m_misfit) m_selection.correct(fit);  // comes back here with what exists
     return;
   }
   const bool map = parts & (Selection::Token | Selection::SitePart | Selection::Layer | Selection::Head);
@@ -650,6 +652,7 @@ void InspectPage::setRoom(const QSize& given) {
 void InspectPage::showEvent(QShowEvent* event) {
   QWidget::showEvent(event);
   if (std::exchange(m_followLater, false)) followStep();
+  if (std::exchange(m_misfit, false)) refresh(Selection::Token | Selection::SitePart | Selection::Layer | Selection::Head);
 }
 
 void InspectPage::resizeEvent(QResizeEvent* event) {

@@ -183,6 +183,7 @@ class InspectPage : public QWidget, public RoomyPage {
   QString m_lookRun;
   int m_wantedStep = -1;
   bool m_followLater = false;
+  bool m_misfit = false;  // the selection fits another page's response; fitted when this one is shown
   int m_generation = 0, m_captureRun = 0, m_stepsLeft = 0, m_stepsInAll = 0;
 
   AskBar* m_ask = nullptr;

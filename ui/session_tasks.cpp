@@ -51,7 +51,7 @@ std::optional<TaskInfo> Session::currentTask() const {
   }
   if (m_evaluationState == EvaluationState::Running || m_evaluationState == EvaluationState::Opening) {
     const Progress& judged = m_evaluationProgress;
-    return TaskInfo{judged.total > 0 ? tr("Evaluating, %1 of %2 rows").arg(judged.done).arg(judged.total) : tr("Opening an evaluation"), judged.done, judged.total, judged.secondsLeft, {}};
+    return TaskInfo{judged.total > 0 ? tr("Evaluating, %1 of %2 rows").arg(judged.done).arg(judged.total) : m_evaluationState == EvaluationState::Opening ? tr("Opening an evaluation") : tr("Evaluating"), judged.done, judged.total, judged.secondsLeft, {}};
   }
   return std::nullopt;
 }

@@ -197,7 +197,7 @@ std::vector<StripFrame> rowFrames(const DataRow* row) {
   std::vector<StripFrame> frames;
   for (int i = 0; row && !row->moreImages.empty() && i <= int(row->moreImages.size()); ++i) {
     StripFrame frame;
-    frame.label = QObject::tr("picture %1").arg(i + 1);
+    frame.label = QObject::tr("%1 of %2").arg(i + 1).arg(row->moreImages.size() + 1);
     frame.scene = rowScene(row, i);
     frame.share = std::nan("");
     if (frame.scene.picture.height() > 160) frame.scene.picture = frame.scene.picture.scaledToHeight(160, Qt::SmoothTransformation);
