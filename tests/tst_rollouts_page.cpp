@@ -190,6 +190,40 @@ class RolloutsPageTest : public QObject {
     QCOMPARE(o.page->detail()->detail().record.sampleId, std::string("scene-2"));
   }
 
+  void ctrlClickPutsAnotherResponseBelowAndThenReplacesA() {
+    auto o = show(writeRun("compared"));
+    QTRY_COMPARE(o.page->model()->rowCount(), 6);
+    QTRY_VERIFY(o.page->detail()->hasSample());
+    RolloutsDetail* detail = o.page->detail();
+    QTableView* table = o.page->table();
+    const auto ctrlClick = [&](int row) { QTest::mouseClick(table->viewport(), Qt::LeftButton, Qt::ControlModifier, table->visualRect(o.page->model()->index(row, RolloutTable::Prompt)).center()); };
+    QCOMPARE(o.page->sampleAt(), 0);
+    const std::string a = detail->detail().record.sampleId;
+    ctrlClick(2);
+    QVERIFY(detail->comparing() && detail->otherStrip()->isVisible());
+    QCOMPARE(o.page->sampleAt(), 0);  // A stays what it was
+    const RolloutFacts* other = o.page->model()->facts(2);
+    QVERIFY2(detail->otherHead().startsWith(QStringLiteral("B, %1 at step 10").arg(QString::fromStdString(other->sampleId))), qPrintable(detail->otherHead()));
+    QCOMPARE(detail->otherStrip()->cellCount(), int(other->tokens));
+    // The same colours: a token's value is named in both.
+    QVERIFY(detail->otherStrip()->cellName(0).contains(QStringLiteral("Gap")));
+    keep(*o.page, "rollouts-compared");
+    ctrlClick(1);  // two at most: A is replaced, B stays
+    QCOMPARE(o.page->sampleAt(), 1);
+    QVERIFY(detail->detail().record.sampleId != a);
+    QVERIFY(detail->otherHead().contains(QString::fromStdString(other->sampleId)));
+    table->setFocus();
+    QTest::keyClick(table, Qt::Key_Escape);
+    QVERIFY(!detail->comparing() && !detail->otherStrip()->isVisible());
+    // The same prompt at an earlier step, from its own list.
+    QTableWidget* same = detail->sameTable();
+    QTRY_VERIFY(same->rowCount() > 4);
+    same->scrollToItem(same->item(2, 1));
+    QTest::mouseClick(same->viewport(), Qt::LeftButton, Qt::ControlModifier, same->visualItemRect(same->item(2, 1)).center());
+    QVERIFY2(detail->otherHead().contains(QStringLiteral("at step %1").arg(same->item(2, 0)->text())), qPrintable(detail->otherHead()));
+    QCOMPARE(detail->detail().record.step, 10);
+  }
+
   void tokensTakeTheChosenColourAndTellTheirNumbers() {
     RolloutRecord r;
     r.ids = {1, 2};

@@ -176,6 +176,7 @@ void MainWindow::buildPageActions(QMenu* selectionMenu, QMenu* train, QMenu* rol
       .at(onRollouts)
       .unless([this] { return m_rollouts && m_rollouts->histogram()->hasThreshold() ? QString() : tr("No threshold is set: click in the histogram."); });
   rollouts->addSeparator();
+  addControl(rollouts, onRollouts, "rollouts.end-comparison", "End the comparison", "Ctrl+J, E", "One response alone again; Ctrl+click on a row compares");
   addControl(rollouts, onRollouts, "rollouts.colour", "Colour of the tokens", "Ctrl+J, V", "What the response's tokens are coloured by");
   addControl(rollouts, onRollouts, "rollouts.special", "Special tokens", "Ctrl+J, P", "Show or hide the special tokens");
   addControl(rollouts, onRollouts, "rollouts.wrap", "Wrap the response", "Ctrl+J, R", "Break the tokens into lines of the panel's width");

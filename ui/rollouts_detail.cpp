@@ -6,7 +6,9 @@
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QHeaderView>
+#include <QKeyEvent>
 #include <QMenu>
+#include <QMouseEvent>
 #include <QPainter>
 #include <QPushButton>
 #include <QSplitter>
@@ -26,6 +28,7 @@
 #include "ui/rollouts_cells.h"
 #include "ui/table_columns.h"
 #include "widgets/distribution_bars.h"
+#include "widgets/elided_label.h"
 #include "widgets/frame_strip.h"
 #include "widgets/icons.h"
 #include "widgets/image_canvas.h"
@@ -199,6 +202,25 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   m_strip->setEmptyText(tr("Choose a sample."));
   responseColumn->addWidget(bar);
   responseColumn->addWidget(m_strip, 1);
+  m_otherLine = new Strip(24, Strip::Ground::Window);
+  m_otherHead = new ElidedLabel;
+  m_otherHead->setPixelSize(12, QFont::DemiBold);
+  auto* endOther = new QToolButton;
+  endOther->setIcon(icon(Icon::Close));
+  endOther->setAutoRaise(true);
+  endOther->setToolTip(tr("End the comparison (Esc)"));
+  endOther->setAccessibleName(tr("End the comparison"));
+  actsAs(endOther, "rollouts.end-comparison");
+  connect(endOther, &QToolButton::clicked, this, [this] { compare({}, nullptr, 0); });
+  m_otherLine->row()->addWidget(m_otherHead, 1);
+  m_otherLine->row()->addWidget(endOther);
+  m_otherStrip = new TokenStrip;
+  m_otherStrip->setWhatsThis(tr("The tokens of the response that is compared, in the same colours."));
+  m_otherStrip->setPromptShown(false);
+  m_otherLine->hide();
+  m_otherStrip->hide();
+  responseColumn->addWidget(m_otherLine);
+  responseColumn->addWidget(m_otherStrip, 1);
   auto* token = new QWidget;
   auto* tokenRow = new QHBoxLayout(token);
   tokenRow->setContentsMargins(8, 4, 8, 4);
@@ -238,8 +260,11 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   split->setSizes({250, 330, 170});
 
   connect(m_colour, &QComboBox::currentIndexChanged, this, &RolloutsDetail::colourStrip);
-  connect(m_special, &QCheckBox::toggled, m_strip, &TokenStrip::setSpecialShown);
-  connect(m_wrap, &QCheckBox::toggled, m_strip, &TokenStrip::setWrap);
+  for (TokenStrip* strip : {m_strip, m_otherStrip}) {
+    connect(m_special, &QCheckBox::toggled, strip, &TokenStrip::setSpecialShown);
+    connect(m_wrap, &QCheckBox::toggled, strip, &TokenStrip::setWrap);
+  }
+  m_same->viewport()->installEventFilter(this);
   connect(m_strip, &TokenStrip::tokenSelected, this, [this](int chosen) {
     m_token = chosen;
     showToken();
@@ -312,25 +337,84 @@ void RolloutsDetail::fillFacts() {
   m_rows->setRows(rows);
 }
 
+std::vector<StripToken> RolloutsDetail::tokensOf(const RolloutRecord& r, bool* missing) const {
+  if (r.ids.empty()) return piecesOf(r.output);
+  const RunRecord* run = m_session.run(m_run);
+  const QHash<qint64, QByteArray> words = m_words.value(run ? QString::fromStdString(run->status.directory) : QString());
+  std::vector<StripToken> tokens;
+  for (const std::int64_t id : r.ids) {
+    StripToken token;
+    if (const auto it = words.constFind(id); it != words.constEnd()) token.bytes = it.value();
+    else {
+      token.bytes = '#' + QByteArray::number(qint64(id));
+      *missing = true;
+    }
+    token.special = token.bytes.startsWith("<|") && token.bytes.endsWith("|>");
+    tokens.push_back(token);
+  }
+  return tokens;
+}
+
+void RolloutsDetail::compare(const QString& file, const RolloutFacts* facts, double groupAdvantage) {
+  const bool again = facts && m_hasOther && facts->step == m_otherFacts.step && facts->index == m_otherFacts.index && facts->offset == m_otherFacts.offset;
+  m_hasOther = false;
+  m_other = {};
+  if (facts && !again) {
+    try {
+      m_other = readRollout(file.toStdString(), *facts);
+      m_otherFacts = *facts;
+      m_otherAdvantage = groupAdvantage;
+      m_hasOther = true;
+    } catch (...) {
+      Q_EMIT failed(currentFailure("reading a saved response"));
+    }
+  }
+  fillOther();
+  colourStrip();
+  Q_EMIT comparisonChanged();
+}
+
+QString RolloutsDetail::otherHead() const { return m_hasOther ? m_otherHead->text() + QStringLiteral(", ") + m_otherHead->dim() : QString(); }
+
+void RolloutsDetail::fillOther() {
+  m_otherLine->setVisible(m_hasOther);
+  m_otherStrip->setVisible(m_hasOther);
+  if (!m_hasOther) return m_otherStrip->setResponse({});
+  bool missing = false;
+  m_otherStrip->setResponse(tokensOf(m_other.record, &missing));
+  const RolloutRecord& r = m_other.record;
+  const QString boxed = QString::fromStdString(boxedPart(r.output));
+  QStringList facts{boxed.isEmpty() ? tr("no \\boxed{}") : tr("answers %1").arg(boxed)};
+  if (std::isfinite(r.score)) facts << tr("reward %1").arg(number(r.score, 2));
+  if (std::isfinite(m_otherFacts.meanGap)) facts << tr("mean |gap| %1 nats").arg(number(double(m_otherFacts.meanGap), 2));
+  m_otherHead->setText(tr("B, %1 at step %2").arg(r.sampleId.empty() ? tr("row %1").arg(m_otherFacts.index) : QString::fromStdString(r.sampleId)).arg(m_otherFacts.step), facts.join(QStringLiteral(", ")));
+  if (missing) decode();
+}
+
+// A row of the other steps, with Ctrl: its response below the shown one.
+bool RolloutsDetail::eventFilter(QObject* watched, QEvent* event) {
+  if (watched == m_same->viewport() && event->type() == QEvent::MouseButtonPress) {
+    auto* mouse = static_cast<QMouseEvent*>(event);
+    const int row = m_same->rowAt(int(mouse->position().y()));
+    if (mouse->button() == Qt::LeftButton && (mouse->modifiers() & Qt::ControlModifier) && row >= 0 && row < int(m_sameRows.size())) {
+      Q_EMIT sameCompared(m_sameRows[std::size_t(row)]);
+      return true;
+    }
+  }
+  return QWidget::eventFilter(watched, event);
+}
+
+void RolloutsDetail::keyPressEvent(QKeyEvent* event) {
+  if (event->key() == Qt::Key_Escape && m_hasOther) return compare({}, nullptr, 0);
+  QWidget::keyPressEvent(event);
+}
+
 void RolloutsDetail::fillStrip() {
   m_tokens.clear();
   if (m_has) {
     const RolloutRecord& r = m_detail.record;
-    const RunRecord* run = m_session.run(m_run);
-    const QString model = run ? QString::fromStdString(run->status.directory) : QString();
-    const auto& words = m_words[model];
     bool missing = false;
-    for (const std::int64_t id : r.ids) {
-      StripToken token;
-      if (const auto it = words.constFind(id); it != words.constEnd()) token.bytes = it.value();
-      else {
-        token.bytes = '#' + QByteArray::number(qint64(id));
-        missing = true;
-      }
-      token.special = token.bytes.startsWith("<|") && token.bytes.endsWith("|>");
-      m_tokens.push_back(token);
-    }
-    if (r.ids.empty()) m_tokens = piecesOf(r.output);
+    m_tokens = tokensOf(r, &missing);
     if (missing) decode();
     m_responsePanel->setNote(r.ids.empty() ? tr("words; the dump has no token ids") : tr("%1 tokens").arg(r.ids.size()));
   } else {
@@ -355,8 +439,9 @@ void RolloutsDetail::decode() {
   if (folder.empty() || !QFileInfo(QString::fromStdString(folder)).isDir()) return;
   const QString key = QString::fromStdString(run->status.directory);
   std::set<std::int64_t> wanted;
-  for (const std::int64_t id : m_detail.record.ids)
-    if (!m_words[key].contains(id)) wanted.insert(id);
+  for (const RolloutRecord* record : {&m_detail.record, &m_other.record})
+    for (const std::int64_t id : record->ids)
+      if (!m_words[key].contains(id)) wanted.insert(id);
   for (const auto& top : m_detail.record.teacherTopIds)
     for (std::size_t k = 0; k < std::min<std::size_t>(4, top.size()); ++k)
       if (!m_words[key].contains(top[k])) wanted.insert(top[k]);
@@ -371,6 +456,7 @@ void RolloutsDetail::decode() {
       if (!self) return;
       for (auto it = words.begin(); it != words.end(); ++it) self->m_words[key].insert(it.key(), it.value());
       self->fillStrip();
+      if (self->m_hasOther) self->fillOther();
       self->colourStrip();
       self->showToken();
     });
@@ -394,6 +480,7 @@ void RolloutsDetail::colourStrip() {
   const TokenColoring coloring = rolloutColoring(value);
   m_range->set(coloring);
   m_strip->setColoring(coloring, m_has ? rolloutValues(m_detail.record, value, m_groupAdvantage) : std::vector<double>());
+  m_otherStrip->setColoring(coloring, m_hasOther ? rolloutValues(m_other.record, value, m_otherAdvantage) : std::vector<double>());
 }
 
 void RolloutsDetail::showToken() {

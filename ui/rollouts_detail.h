@@ -43,6 +43,11 @@ class RolloutsDetail : public QWidget {
   /// The record of `file` behind the facts; null clears. Failures are told by failed().
   void show(const QString& run, const QString& file, const RolloutFacts* facts, double groupAdvantage);
   void setSame(const std::vector<RolloutFacts>& rows);
+  /// Another response, token by token below the shown one; the same one again, or null, ends it. The next sample keeps it.
+  void compare(const QString& file, const RolloutFacts* facts, double groupAdvantage);
+  bool comparing() const { return m_hasOther; }
+  TokenStrip* otherStrip() const { return m_otherStrip; }
+  QString otherHead() const;
   void pictureArrived(const QString& sampleId);
   void selectToken(int token);
   /// Sends the sample to Inspect with the default weights; a refusal is the button's tooltip.
@@ -65,7 +70,13 @@ class RolloutsDetail : public QWidget {
  Q_SIGNALS:
   void inspectRequested(const cuescope::InspectRequest& request);
   void sameChosen(const cuescope::RolloutFacts& facts);
+  void sameCompared(const cuescope::RolloutFacts& facts);  // Ctrl+click
   void failed(const cuescope::Failure& failure);
+  void comparisonChanged();
+
+ protected:
+  bool eventFilter(QObject* watched, QEvent* event) override;
+  void keyPressEvent(QKeyEvent* event) override;
 
  private:
   struct Weights {
@@ -78,6 +89,8 @@ class RolloutsDetail : public QWidget {
   void colourStrip();
   void showToken();
   void decode();
+  std::vector<StripToken> tokensOf(const RolloutRecord& record, bool* missing) const;
+  void fillOther();
   void refreshInspect();
   void send(const std::string& student);
 
@@ -93,6 +106,13 @@ class RolloutsDetail : public QWidget {
   int m_token = -1;
   QHash<QString, QHash<qint64, QByteArray>> m_words;  // by model folder: bytes of an id
   std::vector<StripToken> m_tokens;
+  bool m_hasOther = false;  // a second response is compared
+  RolloutFacts m_otherFacts;
+  RolloutDetail m_other;
+  double m_otherAdvantage = 0;
+  class Strip* m_otherLine = nullptr;
+  class ElidedLabel* m_otherHead = nullptr;
+  TokenStrip* m_otherStrip = nullptr;
 
   Panel* m_samplePanel = nullptr;
   Panel* m_responsePanel = nullptr;

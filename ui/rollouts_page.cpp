@@ -5,6 +5,7 @@
 #include <QKeyEvent>
 #include <QLabel>
 #include <QLineEdit>
+#include <QMouseEvent>
 #include <QPushButton>
 #include <QScrollBar>
 #include <QSplitter>
@@ -182,6 +183,8 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
     if (m_allSteps || facts.step == shownStep()) rebuilt();
     else m_selection.setStep(facts.step);
   });
+  connect(m_detail, &RolloutsDetail::sameCompared, this, &RolloutsPage::compare);
+  m_table->viewport()->installEventFilter(this);
   connect(m_samples, &SampleRows::arrived, this, [this](const QString& id) {
     m_model->pictureArrived(id);
     m_detail->pictureArrived(id);
@@ -256,6 +259,7 @@ void RolloutsPage::followRun() {
   if (run) source = run->foreign ? run->rollouts : QString::fromStdString(run->status.directory) + QStringLiteral("/rollouts");
   if (name != m_run || source != m_store->source()) {
     m_run = name;
+    m_detail->compare({}, nullptr, 0);
     m_current.clear();
     m_error->hide();
     m_samples->setFiles(run && !run->foreign ? dataFilesOf(QString::fromStdString(run->status.directory)) : QStringList());
@@ -333,17 +337,43 @@ void RolloutsPage::choose(const QModelIndex& index) {
     return;
   }
   m_samples->hint(m_current, QString::fromStdString(facts->dataFile), facts->dataRow);
-  double sum = 0, group = 0;  // of the responses to the same prompt in this step
-  for (const RolloutFacts& other : m_store->rows())
-    if (other.step == facts->step && std::isfinite(other.score) && (facts->sampleId.empty() ? other.prompt == facts->prompt : other.sampleId == facts->sampleId)) {
-      sum += double(other.score);
-      ++group;
-    }
-  m_detail->show(m_run, m_store->fileOf(*facts), facts, group > 1 ? double(facts->score) - sum / group : std::nan(""));
+  m_detail->show(m_run, m_store->fileOf(*facts), facts, advantageOf(*facts));
   m_store->findSame(*facts);
   if (!m_current.isEmpty()) m_selection.setSample(m_current);
   refreshCount();
   Q_EMIT sampleShown();
+}
+
+// Its reward against the mean of the responses to the same prompt in the same step.
+double RolloutsPage::advantageOf(const RolloutFacts& facts) const {
+  double sum = 0, group = 0;
+  for (const RolloutFacts& other : m_store->rows())
+    if (other.step == facts.step && std::isfinite(other.score) && (facts.sampleId.empty() ? other.prompt == facts.prompt : other.sampleId == facts.sampleId)) {
+      sum += double(other.score);
+      ++group;
+    }
+  return group > 1 ? double(facts.score) - sum / group : std::nan("");
+}
+
+void RolloutsPage::compare(const RolloutFacts& facts) { m_detail->compare(m_store->fileOf(facts), &facts, advantageOf(facts)); }
+
+// Ctrl+click on a row: its response below the shown one; where two are compared already, it takes A's place.
+bool RolloutsPage::eventFilter(QObject* watched, QEvent* event) {
+  if (watched == m_table->viewport() && event->type() == QEvent::MouseButtonPress) {
+    auto* mouse = static_cast<QMouseEvent*>(event);
+    const QModelIndex index = m_table->indexAt(mouse->position().toPoint());
+    const RolloutFacts* facts = index.isValid() ? m_model->facts(index.row()) : nullptr;
+    if (facts && mouse->button() == Qt::LeftButton && (mouse->modifiers() & Qt::ControlModifier)) {
+      m_detail->comparing() ? goToSample(index.row(), false) : compare(*facts);
+      return true;
+    }
+  }
+  return QWidget::eventFilter(watched, event);
+}
+
+void RolloutsPage::keyPressEvent(QKeyEvent* event) {
+  if (event->key() == Qt::Key_Escape && event->modifiers() == Qt::NoModifier && m_detail->comparing()) return m_detail->compare({}, nullptr, 0);
+  QWidget::keyPressEvent(event);
 }
 
 void RolloutsPage::rebuilt() {

@@ -23,6 +23,7 @@ class EmptyPanel;
 class ErrorPanel;
 class GapHistogram;
 class RolloutStore;
+struct RolloutFacts;
 class RolloutTable;
 class RolloutsDetail;
 class SampleRows;
@@ -60,6 +61,8 @@ class RolloutsPage : public QWidget, public ViewSource, public SampleWalk {
  protected:
   void showEvent(QShowEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
+  bool eventFilter(QObject* watched, QEvent* event) override;
+  void keyPressEvent(QKeyEvent* event) override;
 
  private:
   void followRun();
@@ -67,6 +70,8 @@ class RolloutsPage : public QWidget, public ViewSource, public SampleWalk {
   void fillSteps();
   void applyQuery();
   void choose(const QModelIndex& index);
+  void compare(const RolloutFacts& facts);
+  double advantageOf(const RolloutFacts& facts) const;
   void rebuilt();
   void refreshCount();
   void refreshEmpty();

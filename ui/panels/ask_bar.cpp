@@ -118,6 +118,7 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   m_ask = new QPushButton(tr("Ask"));
   m_ask->setProperty("primary", true);
   m_ask->setDefault(true);
+  actsAs(m_ask, "inspect.ask");
   QLabel* questionCaption = caption(tr("Question"), m_question);
   QLabel* cueCaption = caption(tr("Cue"), m_cue);
   what->row()->setSpacing(6);

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <map>
 
+#include "ui/acts_as.h"
 #include "ui/panels/fact_table.h"
 #include "ui/panels/panel.h"
 #include "widgets/elided_label.h"
@@ -132,6 +133,7 @@ DistributionsPanel::DistributionsPanel(Selection& selection, QWidget* parent) : 
   m_top->setAccessibleName(tr("How many tokens"));
   for (int n : {3, 6, 10}) m_top->addItem(tr("Top %1").arg(n), n);
   m_top->setCurrentIndex(1);
+  actsAs(m_top, "distributions.top");
   head->row()->addWidget(m_title, 1);
   head->row()->addWidget(m_top);
   m_bars = new DistributionBars;

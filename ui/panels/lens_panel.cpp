@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ui/acts_as.h"
 #include "ui/panels/panel.h"
 #include "widgets/elided_label.h"
 #include "widgets/segmented_button.h"
@@ -82,6 +83,8 @@ LensPanel::LensPanel(Selection& selection, QWidget* parent) : QWidget(parent), m
   m_by->setAccessibleName(tr("Colour of the cells"));
   m_by->setToolTip(tr("Yellow is certain: the probability of the token that comes, or little entropy"));
   m_compute = new QPushButton(tr("Compute"));
+  actsAs(m_by, "lens.colour");
+  actsAs(m_compute, "lens.compute");
   head->row()->addWidget(m_title, 1);
   head->row()->addWidget(m_by);
   head->row()->addWidget(m_compute);

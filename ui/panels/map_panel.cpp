@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <numeric>
 
+#include "ui/acts_as.h"
 #include "ui/panels/panel.h"
 #include "widgets/elided_label.h"
 #include "widgets/frame_strip.h"
@@ -71,6 +72,7 @@ MapPanel::MapPanel(Selection& selection, QWidget* parent) : QWidget(parent), m_s
   m_causal->setAlignment(Qt::AlignRight);
   m_compute = new QPushButton(tr("Compute"));
   m_compute->setToolTip(tr("Erase the patches with the largest 5 % of this map, and as many random ones for comparison"));
+  actsAs(m_compute, "inspect.causal");
   connect(m_compute, &QPushButton::clicked, this, &MapPanel::computeRequested);
   claimLine->row()->addWidget(m_claim, 1);
   claimLine->row()->addWidget(m_causal);
@@ -82,6 +84,7 @@ MapPanel::MapPanel(Selection& selection, QWidget* parent) : QWidget(parent), m_s
   m_captureButton->setToolTip(tr("Runs the model again and keeps what this map needs"));
   m_capture->row()->addWidget(m_captureText, 1);
   m_capture->row()->addWidget(m_captureButton);
+  actsAs(m_captureButton, "inspect.capture");
   m_capture->hide();
   connect(m_captureButton, &QPushButton::clicked, this, &MapPanel::captureRequested);
   m_canvas = new ImageCanvas;

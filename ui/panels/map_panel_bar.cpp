@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "ui/panels/map_panel.h"
+#include "ui/acts_as.h"
 #include "ui/panels/panel.h"
 #include "widgets/fitted_combo.h"
 #include "widgets/icons.h"
@@ -45,6 +46,10 @@ void MapPanel::buildSiteBar(Strip* bar) {
   m_layer = layer.first;
   m_head = head.first;
   m_map = combo(tr("Colour map"), tr("Colours of magnitudes: all even in lightness and safe for the colour-blind. Signed values always wear the diverging ramp"), 76, false).first;
+  actsAs(m_site, "map.site");
+  actsAs(m_layer, "map.layer");
+  actsAs(m_head, "map.head");
+  actsAs(m_map, "map.colours");
   m_map->addItems(colorMapNames());
   m_map->setCurrentText(colorMapName(m_view.map));
   m_opacity = new QSlider(Qt::Horizontal);
@@ -53,12 +58,14 @@ void MapPanel::buildSiteBar(Strip* bar) {
   m_opacity->setFixedWidth(48);
   m_opacity->setAccessibleName(tr("Opacity"));
   m_opacity->setToolTip(tr("Opacity of the map (Shift+wheel over the picture)"));
+  actsAs(m_opacity, "map.opacity");
   auto* opacity = new QLabel(tr("Opacity"));
   opacity->setProperty("tone", "2");
   opacity->setBuddy(m_opacity);
   bar->row()->addWidget(opacity);
   bar->row()->addWidget(m_opacity);
   m_image = combo(tr("Image"), tr("Which image of the prompt"), 72, false).first;
+  actsAs(m_image, "map.image");
   bar->row()->addStretch(1);
   const auto tool = [&](const char* name, Icon shape, const QString& tip, bool checkable = true) {
     auto* button = new QToolButton;
@@ -69,6 +76,7 @@ void MapPanel::buildSiteBar(Strip* bar) {
     button->setToolTip(tip);
     button->setWhatsThis(tip);
     button->setAccessibleName(tip);
+    actsAs(button, (QByteArrayLiteral("map.") + name).constData());
     if (checkable || qstrcmp(name, "fit") == 0) connect(button, &QToolButton::clicked, this, [this, key = QString::fromLatin1(name)] { command(key); });
     bar->row()->addWidget(button);
     m_tools.insert(QString::fromLatin1(name), button);

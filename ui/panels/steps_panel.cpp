@@ -4,6 +4,7 @@
 #include <QPushButton>
 #include <QVBoxLayout>
 
+#include "ui/acts_as.h"
 #include "ui/panels/map_panel.h"
 #include "ui/panels/panel.h"
 #include "widgets/elided_label.h"
@@ -37,6 +38,7 @@ StepsPanel::StepsPanel(Selection& selection, QWidget* parent) : QWidget(parent),
   m_title->setPixelSize(11);
   m_title->setTone(ElidedLabel::Tone::Text2);
   m_button = new QPushButton;
+  actsAs(m_button, "inspect.steps");
   head->row()->addWidget(m_title, 1);
   head->row()->addWidget(m_button);
   m_strip = new FilmStrip;

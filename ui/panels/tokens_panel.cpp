@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ui/acts_as.h"
 #include "widgets/elided_label.h"
 #include "widgets/fitted_combo.h"
 
@@ -287,6 +288,7 @@ TokensPanel::TokensPanel(Selection& selection, QWidget* parent) : QWidget(parent
   auto* caption = new ElidedLabel(tr("colour"));
   caption->setTone(ElidedLabel::Tone::Text2);
   auto* colour = new FittedCombo;
+  actsAs(colour, "tokens.colour");
   colour->setLeast(96);
   m_colour = colour;
   m_colour->setToolTip(tr("What the colour of a token shows"));

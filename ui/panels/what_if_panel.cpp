@@ -11,6 +11,7 @@
 #include <QVBoxLayout>
 #include <cmath>
 
+#include "ui/acts_as.h"
 #include "ui/inspection_view.h"
 #include "ui/panels/fact_table.h"
 #include "widgets/elided_label.h"
@@ -87,6 +88,12 @@ WhatIfPanel::WhatIfPanel(QWidget* parent) : QWidget(parent) {
   m_cue->addItems({tr("as given"), tr("wrong"), tr("none"), tr("as typed")});
   m_knockOut = combo(tr("Knock out"), tr("Silence a part of the decoder at the shown layer and head, or keep the chosen token from reading the image"));
   m_knockOut->addItems({tr("nothing"), tr("this head"), tr("this layer's attention"), tr("this layer's MLP"), tr("this layer"), tr("the token's view of the region"), tr("all views of the region")});
+  actsAs(m_change, "what-if.change");
+  actsAs(m_run, "inspect.what-if");
+  actsAs(m_clear, "what-if.clear");
+  actsAs(m_module, "what-if.module");
+  actsAs(m_cue, "what-if.cue");
+  actsAs(m_knockOut, "what-if.knock-out");
   m_facts = new FactTable;
   m_facts->setRowHeight(25);
   m_facts->setValuesFirst(true);
