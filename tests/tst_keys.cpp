@@ -428,15 +428,20 @@ class TestKeys : public QObject, private WindowFixture {
     m_window->selection().setRun("keys-run");
     m_window->setPage(MainWindow::Train);
     NavigatorModel* model = m_window->navigator()->model();
-    const auto drop = [&](QMimeData* data, QWidget* on) {
-      const QPointF at = on->mapTo(m_window.get(), on->visibleRegion().boundingRect().center());
+    const auto drop = [&](QMimeData* data, QWidget* on, const QPoint& where) {
+      const QPointF at = on->mapTo(m_window.get(), where);
+      QDragEnterEvent enter(at.toPoint(), Qt::CopyAction, data, Qt::LeftButton, Qt::NoModifier);
+      QApplication::sendEvent(m_window.get(), &enter);
       QDropEvent event(at, Qt::CopyAction, data, Qt::LeftButton, Qt::NoModifier);
       QApplication::sendEvent(m_window.get(), &event);
       delete data;
     };
     QTRY_VERIFY(m_window->trainPage()->curves()->panels().size() > 2);
     QTRY_COMPARE(m_window->trainPage()->shownRun(), QString("keys-run"));
-    drop(model->mimeData({model->runIndex("second-run")}), m_window->trainPage()->curves());
+    CurveGrid* curves = m_window->trainPage()->curves();
+    const auto underPlot = [&] { return m_window->childAt(curves->mapTo(m_window.get(), QRectF(curves->axesRect(0)).center().toPoint())); };
+    QTRY_VERIFY2(curves->isAncestorOf(underPlot()), underPlot() ? underPlot()->metaObject()->className() : "nothing");  // laid out
+    drop(model->mimeData({model->runIndex("second-run")}), curves, QRectF(curves->axesRect(0)).center().toPoint());
     QCOMPARE(m_window->trainPage()->overlay(), QStringList{"second-run"});
     QCOMPARE(m_window->page(), MainWindow::Train);
     const QModelIndex models = model->index(NavigatorModel::Models, 0);
@@ -446,10 +451,10 @@ class TestKeys : public QObject, private WindowFixture {
     QVERIFY(strong.isValid() && (model->flags(strong) & Qt::ItemIsDragEnabled));
     m_window->setPage(MainWindow::Inspect);
     AskBar* bar = m_window->inspectPage()->askBar();
-    drop(model->mimeData({strong}), bar->besideChooser());
+    drop(model->mimeData({strong}), bar->besideChooser(), bar->besideChooser()->rect().center());
     QCOMPARE(bar->beside(), QString("/models/strong"));
     m_window->setPage(MainWindow::Evaluate);
-    drop(model->mimeData({strong}), m_window->evaluatePage()->modelChooser());
+    drop(model->mimeData({strong}), m_window->evaluatePage()->modelChooser(), m_window->evaluatePage()->modelChooser()->rect().center());
     QCOMPARE(m_window->evaluatePage()->modelChooser()->currentData().toString(), QString("/models/strong"));
   }
 
