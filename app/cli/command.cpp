@@ -118,20 +118,20 @@ std::function<SamplingOptions()> addSampling(CLI::App& command) {
 
 namespace {
 
-CLI::Validator number(const char* words, bool zero) {
+CLI::Validator number(const char* words, const char* sign, bool zero) {
   return CLI::Validator(
       [words, zero](std::string& text) {
         double value = 0;
         const bool good = CLI::detail::lexical_cast(text, value) && std::isfinite(value) && (zero ? value >= 0 : value > 0);
         return good ? std::string() : "«" + text + "» is no number " + words;
       },
-      words);
+      sign);
 }
 
 }  // namespace
 
-CLI::Validator notNegative() { return number("of 0 or more", true); }
-CLI::Validator aboveZero() { return number("above 0", false); }
+CLI::Validator notNegative() { return number("of 0 or more", ">= 0", true); }
+CLI::Validator aboveZero() { return number("above 0", "> 0", false); }
 CLI::Validator demoFile() {
   return CLI::Validator(
       [](std::string& text) {
