@@ -11,6 +11,14 @@ foreach(_part cu13 cudnn cusparselt nccl nvshmem)
 endforeach()
 
 install(PROGRAMS $<TARGET_FILE:cuescope-cli> DESTINATION bin)
+if(CUESCOPE_USE_PREFIX AND EXISTS "${CUESCOPE_PREFIX}/lib")
+  # The machine need not have the small libraries: they travel beside the engine, and are looked for there.
+  install(DIRECTORY "${CUESCOPE_PREFIX}/lib/" DESTINATION ${_module_folder})
+  install(DIRECTORY "${CUESCOPE_PREFIX}/licences/" DESTINATION share/doc/cuescope/licences)
+  string(PREPEND _pack "$ORIGIN:")
+  set_target_properties(cuescope-cli PROPERTIES BUILD_RPATH "$ORIGIN/../${_module_folder}")  # room for the entry that is written here
+  install(CODE "file(RPATH_SET FILE \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/bin/cuescope-cli\" NEW_RPATH [[$ORIGIN/../${_module_folder}]])")
+endif()
 install(PROGRAMS "${PROJECT_SOURCE_DIR}/installer/pack.sh" DESTINATION bin RENAME cuescope-pack)
 set(_modules cuescope_engine)
 if(TARGET cuescope_engine_cuda)
