@@ -29,7 +29,7 @@ void addEval(CLI::App& app, Context& context) {
   auto output = std::make_shared<std::string>();
   command->add_option("--model", request->model, "Model folder, checkpoint, RUN or RUN@STEP")->required();
   command->add_option("--data", request->files, "Parquet or JSONL files")->required()->delimiter(',');
-  command->add_option("--max-samples", request->maxSamples, "First rows only; 0: all")->check(CLI::NonNegativeNumber);
+  command->add_option("--max-samples", request->maxSamples, "First rows only; 0: all")->check(notNegative());
   command->add_option("--answers", request->answersPerRow, "Sampled answers to each row")->check(CLI::Range(1, 4096));
   command->add_option("--pass-at", request->passK, "Share of rows with a right answer among K; needs at least K sampled answers")->check(CLI::Range(1, 4096));
   command->add_option("--privilege", request->privilege, "What the model reads beside the question: none, cue, hint")->check(CLI::IsMember({"none", "cue", "hint"}));
