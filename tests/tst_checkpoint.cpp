@@ -18,6 +18,7 @@
 
 #include "engine/core/failure.h"
 #include "engine/core/rollout_record.h"
+#include "engine/distill/planner.h"
 #include "engine/distill/run.h"
 #include "tests/support/golden.h"
 #include "tests/support/run_parts.h"
@@ -637,6 +638,81 @@ class TestCheckpoint : public QObject {
   }
 
  private Q_SLOTS:
+  void aRunThatGoesOnNamesWhatHasChangedAndDoesNotBecomeAnotherOneUnasked() {
+    RunConfig config = fileConfig("changed");
+    const std::string directory = folder("changed");
+    {
+      auto run = started(config);
+      advanceTo(*run, 2);
+    }
+    config.trainer.resumeMode = "auto";
+    const auto refusal = [](const RunConfig& changed) {
+      try {
+        started(changed);
+      } catch (const Error& error) {
+        return error.failure().why + " | " + error.failure().nextStep;
+      }
+      return std::string("it was not refused");
+    };
+    const auto starts = [&] { return nlohmann::json::parse(textOf(directory + "/provenance.json")).at("starts"); };
+    RunConfig other = config;
+    other.trainer.saveFreq = 2;  // how often it is written matters to nobody
+    std::vector<std::string> log;
+    { auto run = started(other, &log); }
+    QVERIFY2(log.empty(), log.empty() ? "" : log[0].c_str());
+    QCOMPARE(starts().size(), std::size_t(2));
+    QVERIFY(starts()[0].at("from_step").get<int>() == 0);
+    QVERIFY(starts()[1].at("from_step").get<int>() > 0 && starts()[1].at("changed").empty());
+
+    other = config;
+    other.data.trainBatchSize = 1;
+    other.actor.lr = 2e-3;
+    std::string why = refusal(other);
+    QVERIFY2(why.find("data.train_batch_size was 2 and is 1") != std::string::npos && why.find("actor.optim.lr was 0.001 and is 0.002") != std::string::npos, why.c_str());
+    QVERIFY2(why.find("changed:auto") != std::string::npos, why.c_str());
+    other = config;
+    other.teacher.path = golden::path("tiny-student");
+    why = refusal(other);
+    QVERIFY2(why.find("the teacher is another model") != std::string::npos, why.c_str());
+    other = config;
+    other.trainer.totalTrainingSteps = 4;  // at a constant rate nothing depends on how many there will be
+    QCOMPARE(refusal(other), std::string("it was not refused"));
+
+    writeJsonl(config.data.trainFiles[0], {rows().row(1), rows().row(0), rows().row(2), rows().row(3)});
+    why = refusal(config);
+    QVERIFY2(why.find("the training data are no longer the same (changed.jsonl, now changed.jsonl)") != std::string::npos, why.c_str());
+    const std::size_t before = starts().size();
+    config.trainer.resumeMode = "changed:auto";
+    log.clear();
+    {
+      auto run = started(config, &log);
+      QVERIFY(!log.empty() && log[0].find("the training data are no longer the same") != std::string::npos);
+      QCOMPARE(resumePoint(directory).resumeMode, std::string("auto"));  // it was allowed once: resume asks again
+    }
+    QCOMPARE(starts().size(), before + 1);
+    QVERIFY(starts().back().at("changed").dump().find("the training data are no longer the same") != std::string::npos);
+    QVERIFY(starts()[0].at("from_step").get<int>() == 0);  // the record of its beginning is still there
+  }
+
+  void aBoundThatHoldsNoLongestResponseIsRefusedBeforeTheStart() {
+    RunConfig config = fileConfig("bound");
+    config.data.maxPromptLength = 20000;
+    config.rollout.kvCacheMib = 1;
+    const EngineOptions options{.device = "cpu", .dtype = "float32", .threads = 1};
+    for (const std::function<void()>& ask : {std::function<void()>([&] { started(config); }), std::function<void()>([&] { planRun(config, options); })}) {
+      try {
+        ask();
+        QFAIL("it was not refused");
+      } catch (const Error& error) {
+        QCOMPARE(error.failure().where, std::string("rollout.kv_cache_mib"));
+        QVERIFY2(error.failure().why.find("a prompt of 20000 and a response of 4 tokens need") != std::string::npos && error.failure().why.find("the bound is 1") != std::string::npos, error.what());
+      }
+    }
+    QVERIFY(!fs::exists(folder("bound")));  // nothing was begun
+    config.rollout.kvCacheMib = 0;
+    started(config);
+  }
+
   void aTeacherWhoseSettingsDifferOnlyInTheirNewerHomeCutsItsOwnPixels() {
     const std::string teacher = folder("other-pixels");
     fs::copy(golden::path("tiny-student"), teacher, fs::copy_options::recursive);

@@ -232,17 +232,18 @@ void addResume(CLI::App& app, Context& context) {
   auto overrides = std::make_shared<std::vector<std::string>>();
   command->add_option("run", *name, "Folder of the run; or RUN@STEP, an earlier checkpoint: what the run holds of later steps is put aside, in RUN/set-aside")->required();
   command->add_option("overrides", *overrides, "Settings that differ: a.b=c ...");
-  auto detach = std::make_shared<bool>(false);
+  auto detach = std::make_shared<bool>(false), changed = std::make_shared<bool>(false);
   auto reportFd = std::make_shared<int>(-1);
+  command->add_flag("--changed", *changed, "Go on although settings, data or models are not those of the checkpoint; later steps are put aside, provenance.json names the changes");
   command->add_flag("--detach", *detach, "Train in a process that outlives this terminal");
   command->add_option("--report-fd", *reportFd, "Where --detach hears from the process it starts")->group("");
   addJson(*command, context);
-  command->callback([&context, name, overrides, detach, reportFd] {
-    context.run = [&context, name, overrides, detach, reportFd] {
+  command->callback([&context, name, overrides, detach, reportFd, changed] {
+    context.run = [&context, name, overrides, detach, reportFd, changed] {
       const ResumePoint point = resumePoint(*name);
       std::vector<std::string> settings = point.overrides;
       settings.insert(settings.end(), overrides->begin(), overrides->end());
-      return train(context, point.configFile, settings, point.resumeMode, *detach, *reportFd);
+      return train(context, point.configFile, settings, (*changed ? "changed:" : "") + point.resumeMode, *detach, *reportFd);
     };
   });
 }

@@ -63,9 +63,9 @@ std::string cautionLines(const Board& board, const char* before) {
 /// are compared by what they are, and the method itself is the row's name.
 const std::set<std::string> kSameExperiment = {
     "trainer.seed", "trainer.experiment_name", "trainer.default_local_dir", "trainer.save_freq", "trainer.test_freq", "trainer.max_actor_ckpt_to_keep", "trainer.val_before_train",
-    "trainer.probe_freq", "trainer.capture_freq", "trainer.rollout_save_freq", "trainer.resume_mode", "trainer.resume_with_changes", "trainer.device", "trainer.threads",
+    "trainer.probe_freq", "trainer.capture_freq", "trainer.rollout_save_freq", "trainer.resume_mode", "trainer.device", "trainer.threads",
     "data.train_files", "data.val_files", "data.val_max_samples", "data.probe_rows", "rollout.kv_cache_mib", "rollout.max_num_seqs", "rollout.gap_alarm",
-    "student.path", "student.gradient_checkpointing", "student.cue.enabled", "teacher.path", "teacher.routes", "teacher.privilege", "teacher.kind",
+    "student.path", "student.enable_gradient_checkpointing", "student.cue.enabled", "teacher.path", "teacher.routes", "teacher.privilege", "teacher.kind",
     "distillation.loss_mode", "distillation.vocabulary_chunk", "distillation.use_task_rewards", "actor.ppo_max_token_len_per_gpu", "actor.oom_policy"};
 
 /// A short word for a key; its last part for most.

@@ -110,7 +110,9 @@ void makeAbsolute(RunConfig& config, const ConfigField& field, const std::string
   }
   if (field.key == "trainer.resume_mode" && config.trainer.resumeMode != "auto" &&
       config.trainer.resumeMode != "disable") {
-    config.trainer.resumeMode = absolutePath(config.trainer.resumeMode, baseFolder);
+    const bool changed = config.trainer.resumeMode.starts_with("changed:");
+    const std::string place = changed ? config.trainer.resumeMode.substr(8) : config.trainer.resumeMode;
+    config.trainer.resumeMode = (changed ? "changed:" : "") + (place == "auto" ? place : absolutePath(place, baseFolder));
   }
 }
 

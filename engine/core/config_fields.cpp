@@ -474,7 +474,7 @@ void addTrainer(Table& t) {
   t.number({"trainer.seed", "Seed", "", "Of the order of data, of the rollouts and of new weights.", "Cuescope"}, s,
            &T::seed);
   t.text({"trainer.resume_mode", "Resume", "",
-          "disable, auto (the run's newest complete checkpoint), or a checkpoint folder.", "verl"},
+          "disable, auto (the run's newest checkpoint), or a checkpoint folder; changed:auto and changed:FOLDER go on although settings, data or models are others now.", "verl"},
          "text", s, &T::resumeMode);
   t.text({"trainer.device", "Device", "", "cpu, cuda, cuda:1 or auto.", "Cuescope"}, "text", s, &T::device);
   t.number({"trainer.threads", "Threads", "", "Of the CPU; 0: as many as this process may use.", "Cuescope"}, s,

@@ -212,12 +212,13 @@ void checkTrainer(Checker& check, const RunConfig::Trainer& t) {
                device.find_first_not_of("0123456789", 5) == std::string::npos;
   check.require(device == "auto" || device == "cpu" || device == "cuda" || index, "trainer.device",
                 fmt::format("must be cpu, cuda, cuda:N or auto; got «{}»", device));
-  if (t.resumeMode != "auto" && t.resumeMode != "disable") {
+  const std::string mode = t.resumeMode.starts_with("changed:") ? t.resumeMode.substr(8) : t.resumeMode;
+  if (mode != "auto" && mode != "disable") {
     std::error_code ignored;
-    std::string folder = resolvePath(t.resumeMode);
+    std::string folder = resolvePath(mode);
     // Whether it is whole is found, and said by file and tensor, when it is opened.
     check.require(fs::is_directory(folder, ignored), "trainer.resume_mode",
-                  fmt::format("must be disable, auto or a checkpoint's folder; «{}» is no folder", folder));
+                  fmt::format("must be disable, auto or a checkpoint's folder, the last two also with changed: before them; «{}» is no folder", folder));
   }
 }
 

@@ -15,6 +15,7 @@
 #include <filesystem>
 
 #include "engine/core/failure.h"
+#include "engine/distill/kv_room.h"
 #include "engine/distill/memory.h"
 #include "engine/distill/rollout.h"
 #include "engine/distill/run.h"
@@ -140,6 +141,7 @@ RunPlan planRun(const RunConfig& given, const EngineOptions& options) {
 
   const std::string folder = resolvePath(config.student.path);
   in.student = sizesOfFolder(folder, &config);
+  requireRoomForAResponse(config, in.student.config);
   const std::string& kind = config.teacher.kind;
   std::string teacherFolder = folder;
   if (usesTeacher(config)) {
@@ -170,12 +172,15 @@ RunPlan planRun(const RunConfig& given, const EngineOptions& options) {
   DataCursor cursor(train.size, config.data.shuffle, config.trainer.seed);  // the rows of the first step
   std::vector<RowInput> asked;
   const std::size_t wanted = std::min(kReadRows, static_cast<std::size_t>(config.data.trainBatchSize));
+  std::string reason;  // of the last row that cannot be used
   for (std::int64_t i = 0; i < train.size && in.rows.size() < wanted; ++i) {
     RowProblem problem;
     std::unique_ptr<ReadyRow> row;
     try {
       row = preparer.prepare(train.row(cursor.next()), &problem);
-    } catch (const Error&) {
+      if (!row) reason = problem.reason;
+    } catch (const Error& error) {
+      reason = error.what();
       continue;  // the run leaves it out and counts it
     }
     if (!row) continue;
@@ -183,7 +188,7 @@ RunPlan planRun(const RunConfig& given, const EngineOptions& options) {
     if (asked.size() < kAnsweredRows) asked.push_back(std::move(row->student));
   }
   if (in.rows.empty())
-    throw Error("No row of the data can be used", "data.train_files", "none is short enough, or none can be read",
+    throw Error("No row of the data can be used", "data.train_files", reason,
                 "Raise data.max_prompt_length or repair the data.");
 
   double response = config.data.maxResponseLength;

@@ -1,6 +1,5 @@
 // How a run comes to life: configuration -> folder, lock, models, data.
 #include <ATen/Parallel.h>
-#include <torch/version.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -10,10 +9,11 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "engine/core/digest.h"
 #include "engine/core/failure.h"
 #include "engine/data/processor_settings.h"
+#include "engine/distill/kv_room.h"
 #include "engine/distill/plan_sizes.h"
+#include "engine/distill/provenance.h"
 #include "engine/distill/run.h"
 #include "engine/tokenizer/chat_template.h"
 #include "engine/tokenizer/tokenizer.h"
@@ -33,6 +33,8 @@ void refuseIncomplete(const RunConfig& config) {
               issues.front().key, why, "Correct the named parameters.");
 }
 
+constexpr const char* kChanged = "changed:";  // before auto or a folder: it may go on although it is no longer what it was
+
 struct Place {
   std::string directory, resumeFrom, evaluated;  // checkpoints; evaluated: the one whose student an evaluation alone asks
 };
@@ -51,7 +53,8 @@ Place continued(const RunConfig& config, const fs::path& run, const std::string&
 }
 
 Place choosePlace(const RunConfig& config) {
-  const std::string& mode = config.trainer.resumeMode;
+  std::string mode = config.trainer.resumeMode;
+  if (mode.starts_with(kChanged)) mode = mode.substr(std::string(kChanged).size());
   const fs::path wanted = fs::path(runsFolder(config)) / config.trainer.name;
   if (mode == "auto") return continued(config, wanted, newestCheckpoint(wanted.string()));
   if (mode != "disable") {
@@ -163,12 +166,6 @@ void loadModels(RunParts& parts, const RunConfig& config, const std::string& dev
   if (config.actor.klLossCoef == 0) parts.start = nullptr;  // it lives on as the teacher
 }
 
-/// What became known of the data before the first step.
-struct RunData {
-  std::vector<EditedFile> edited;
-  RowScreen train, val;
-};
-
 RunData openData(RunParts& parts, const RunConfig& config) {
   RunData read;
   const auto rowsIn = [&](const std::vector<std::string>& names) {
@@ -209,68 +206,22 @@ void screenData(RunParts& parts, RunData& read, const RunConfig& config, const E
   }
 }
 
-/// Data that are not those with which the run began: it goes on, and says so.
-void warnOfOtherData(const std::string& before, const std::string& now, const EventSink& sink) {
-  const auto then = nlohmann::json::parse(before, nullptr, false), today = nlohmann::json::parse(now, nullptr, false);
-  if (!sink || !then.is_object() || !then.contains("data")) return;
-  for (const auto& file : today.at("data")) {
-    const auto same = std::find_if(then["data"].begin(), then["data"].end(), [&](const auto& old) { return old.value("file", "") == file.at("file") && old.value("use", "") == file.at("use"); });
-    if (same == then["data"].end()) continue;
-    const std::string name = file.at("file");
-    if (same->value("xxh3", "") != file.at("xxh3")) sink(LogLine{"The data have changed since the run began: " + name + ". Its steps from here on are not those it would have made."});
-    if (same->value("cue_edits", nlohmann::json()) != file.value("cue_edits", nlohmann::json()))
-      sink(LogLine{"The cue edits have changed since the run began: " + cueEditsFile(name) + ". Its steps from here on are not those it would have made."});
+/// A run that goes on says what is no longer as it was, and does not start where it would become another run unless that is allowed.
+ResumeChanges requireUnchanged(const RunConfig& config, const std::string& checkpoint, const nlohmann::ordered_json& now, const EventSink& sink) {
+  ResumeChanges changes = changesSince(checkpoint, config, now);
+  const auto joined = [](const std::vector<std::string>& sentences) {
+    std::string text;
+    for (const auto& sentence : sentences) text += (text.empty() ? "" : "; ") + sentence;
+    return text;
+  };
+  if (!changes.breaking.empty() && !config.trainer.resumeMode.starts_with(kChanged)) {
+    throw Error("The run would not go on as the one that was stopped", checkpoint, joined(changes.breaking),
+                "Undo that, start a new run, or allow it: cuescope-cli resume RUN --changed (trainer.resume_mode changed:auto). What the run holds of later steps is then put aside, and "
+                "provenance.json names the changes.");
   }
-}
-
-/// provenance.json: what a reader needs to make the run again: versions, data, models, machine.
-std::string provenanceOf(const RunConfig& config, const RunParts& parts, const RunData& read, const EventSink& sink, const std::function<void()>& checkStop) {
-  nlohmann::ordered_json data = nlohmann::ordered_json::array();
-  for (const auto* files : {&config.data.trainFiles, &config.data.valFiles}) {
-    for (const auto& file : *files) {
-      const std::string path = resolvePath(file);
-      const auto reading = [&](std::uint64_t done, std::uint64_t total) {
-        checkStop();
-        if (sink) sink(Progress{"Reading " + fs::path(path).filename().string(), static_cast<double>(done), static_cast<double>(total)});
-      };
-      data.push_back({{"file", path}, {"use", files == &config.data.trainFiles ? "train" : "val"}, {"bytes", fs::file_size(path)}, {"xxh3", filesDigest({path}, reading)}});
-      const auto edited = std::find_if(read.edited.begin(), read.edited.end(), [&](const EditedFile& e) { return e.file == path; });
-      if (edited != read.edited.end())
-        data.back()["cue_edits"] = {{"file", edited->editsFile}, {"xxh3", edited->digest}, {"rows", edited->rows}, {"crops", edited->crops}, {"applied", edited->applied}};
-    }
-  }
-  const auto screened = [](const RowScreen& screen) {
-    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-    for (const auto& e : screen.examples) rows.push_back({{"file", e.file}, {"row", e.row}, {"category", e.problem.category}, {"reason", e.problem.reason}});
-    return nlohmann::ordered_json{{"looked_at", screen.looked}, {"kept", screen.kept.size()}, {"counts", screen.leftOut}, {"first", rows}};
-  };
-  std::map<std::string, std::string> digests;  // by folder: student and teacher may share one
-  const auto weightsOf = [&digests](const std::string& folder) {
-    auto [known, isNew] = digests.try_emplace(folder);
-    if (!isNew) return known->second;
-    std::vector<std::string> weights;  // ModelInfo's digest is of shapes alone: two models of one size share it
-    for (const auto& entry : fs::directory_iterator(folder))
-      if (entry.path().extension() == ".safetensors") weights.push_back(entry.path().string());
-    std::sort(weights.begin(), weights.end());
-    return known->second = filesDigest(weights);
-  };
-  const auto model = [&weightsOf](const Qwen3VL* m) -> nlohmann::ordered_json {
-    if (!m) return nullptr;
-    const ModelInfo info = m->info();
-    return {{"folder", info.folder}, {"xxh3", weightsOf(info.folder)}, {"parameters", info.parameters}, {"dtype", info.dtype}, {"device", info.device}};
-  };
-  const nlohmann::ordered_json json = {{"cuescope", CUESCOPE_VERSION},
-                                       {"torch", TORCH_VERSION},
-                                       {"compiler", __VERSION__},
-                                       {"threads", at::get_num_threads()},
-                                       {"seed", config.trainer.seed},
-                                       {"student", model(parts.student.get())},
-                                       {"teacher", model(parts.teacher.get())},
-                                       {"data", data},
-                                       {"train_rows", parts.train.size},
-                                       {"val_rows", parts.val.size},
-                                       {"left_out", {{"train", screened(read.train)}, {"val", screened(read.val)}}}};
-  return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  if (sink && !changes.breaking.empty()) sink(LogLine{"This is no longer the run that was stopped: " + joined(changes.breaking) + "."});
+  if (sink && !changes.told.empty()) sink(LogLine{"Since the checkpoint was written: " + joined(changes.told) + "."});
+  return changes;
 }
 
 }  // namespace
@@ -295,6 +246,7 @@ std::unique_ptr<Run> Run::open(const RunConfig& wanted, const EngineOptions& opt
   RunData read = openData(parts, config);
   checkStop();
   loadModels(parts, config, device, sink, checkStop);
+  requireRoomForAResponse(config, parts.student->config());
   checkStop();
   screenData(parts, read, config, sink, stop);
   for (const EditedFile& edited : read.edited) {
@@ -302,11 +254,15 @@ std::unique_ptr<Run> Run::open(const RunConfig& wanted, const EngineOptions& opt
     sink(LogLine{(edited.applied ? "Cue edits of " : "Cue edits are left out (data.cue_edits: false): ") + std::to_string(edited.rows) + " rows of " + edited.file +
                  (edited.crops > 0 ? ", " + std::to_string(edited.crops) + " crops" : "") + (edited.applied ? " take the place of the data's own." : ".")});
   }
-  const std::string provenance = provenanceOf(config, parts, read, sink, checkStop);
-  const std::string before = place.resumeFrom.empty() ? std::string() : bytesOf(fs::path(place.directory) / "provenance.json");
-  warnOfOtherData(before, provenance, sink);
+  nlohmann::ordered_json provenance = provenanceOf(config, parts, read, sink, checkStop);
+  ResumeChanges changes;
+  if (!place.resumeFrom.empty()) changes = requireUnchanged(config, place.resumeFrom, provenance, sink);
+  parts.changed = changes.breaking;
   auto run = std::make_unique<Run>(config, std::move(parts), place.directory, place.resumeFrom, sink);
-  writeFileDurably(place.directory + "/provenance.json", provenance);  // the run holds the folder's lock by now
+  provenance["from_step"] = run->status().step;
+  changes.breaking.insert(changes.breaking.end(), changes.told.begin(), changes.told.end());
+  provenance["changed"] = changes.breaking;
+  appendProvenance(place.directory, std::move(provenance));  // the run holds the folder's lock by now
   return run;
 }
 
