@@ -18,6 +18,8 @@
 
 #include "engine/core/failure.h"
 #include "engine/core/rollout_record.h"
+#include "engine/distill/kv_room.h"
+#include "engine/distill/memory.h"
 #include "engine/distill/planner.h"
 #include "engine/distill/run.h"
 #include "tests/support/golden.h"
@@ -711,6 +713,30 @@ class TestCheckpoint : public QObject {
     QVERIFY(!fs::exists(folder("bound")));  // nothing was begun
     config.rollout.kvCacheMib = 0;
     started(config);
+  }
+
+  void theBoundOfKeysAndValuesIsAQuarterOfTheMemoryAndStaysWithTheRun() {
+    RunConfig config = fileConfig("quarter");
+    QCOMPARE(config.rollout.kvCacheMib, -1);
+    const int quarter = static_cast<int>(totalBytes() / 4 >> 20);
+    QVERIFY(quarter > 0 && availableBytes() <= totalBytes());
+    QCOMPARE(keyValueMib(config, "cpu"), quarter);
+    {
+      auto run = started(config);
+      QCOMPARE(run->config().rollout.kvCacheMib, quarter);
+      advanceTo(*run, 1);
+    }
+    // Another machine wrote the checkpoint: its number goes on, so that the same rows stand side by side.
+    const std::string saved = checkpointFolder(folder("quarter"), 1) + "/trainer/config.yaml";
+    std::string text = textOf(saved);
+    const std::string mine = "kv_cache_mib: " + std::to_string(quarter);
+    QVERIFY(text.find(mine) != std::string::npos);
+    text.replace(text.find(mine), mine.size(), "kv_cache_mib: 321");
+    std::ofstream(saved) << text;
+    config.trainer.resumeMode = "auto";
+    QCOMPARE(started(config)->config().rollout.kvCacheMib, 321);
+    config.rollout.kvCacheMib = 0;
+    QCOMPARE(keyValueMib(config, "cpu"), 0);
   }
 
   void aTeacherWhoseSettingsDifferOnlyInTheirNewerHomeCutsItsOwnPixels() {

@@ -113,7 +113,8 @@ class TestRun : public QObject {
           "response/hint_samples", "response/hint_occurrences", "prompt_length/min", "prompt_length/max",
           "prompt_length/clip_ratio", "global_seqlen/mean", "critic/rewards/max", "distillation/gap_first_half",
           "distillation/gap_quarter_4", "distillation/teacher_prompt_enabled", "timing_s/gen", "timing_s/teacher",
-          "timing_s/update_actor", "timing_s/step", "timing_per_token_ms/gen", "timing_per_token_ms/update_actor"}) {
+          "timing_s/update_actor", "timing_s/step", "timing_per_token_ms/gen", "timing_per_token_ms/update_actor",
+          "perf/mfu/actor", "num_turns/min", "num_turns/max"}) {
       QVERIFY2(h.steps[1]->metrics.count(name) == 1 && std::isfinite(h.steps[1]->metrics.at(name)), name);
     }
     const auto& first = h.steps[1]->metrics;
@@ -121,6 +122,8 @@ class TestRun : public QObject {
     QVERIFY(std::abs(first.at("global_seqlen/mean") - first.at("prompt_length/mean") - first.at("response_length/mean")) < 1e-9);
     QVERIFY(std::abs(first.at("timing_per_token_ms/gen") - 1000 * first.at("timing_s/gen") / (2 * first.at("response_length/mean"))) < 1e-9);
     QCOMPARE(first.at("response/aborted_ratio"), 0.0);
+    QCOMPARE(first.at("num_turns/mean"), 2.0);  // a question and its answer
+    QVERIFY(first.at("perf/mfu/actor") > 0);
     QVERIFY(h.steps[2]->metrics.count("distillation/teacher_prompt_enabled") == 0 && first.count("critic/advantages/mean") == 0);
     QVERIFY(h.steps[2]->metrics.count("timing_s/testing") == 1);
     for (int step : {0, 2, 3}) {

@@ -74,7 +74,7 @@ struct RunConfig {
     int maxRepeats = 0;                     // a response ends after its end is so many copies of one short run; 0: off
     std::vector<int> stopTokenIds;          // end a response like the model's own end tokens
     std::vector<int> bannedTokenIds;        // never sampled, beside the vision tokens (spec 7-B10)
-    int kvCacheMib = 1024;                  // keys and values that exist at once; 0: no bound
+    int kvCacheMib = -1;                    // keys and values that exist at once; -1: a quarter of the device's memory; 0: no bound
     int maxNumSeqs = 0;                     // responses that are decoded at once; 0: 16 on the CPU, 64 on a GPU
     double gapAlarm = 0.02;                 // nats a token between rollout and training that are worth a warning (spec 7-A8)
   } rollout;

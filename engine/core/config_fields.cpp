@@ -292,7 +292,7 @@ void addRollout(Table& t) {
   t.ints({"rollout.banned_token_ids", "Banned tokens", "", "Never sampled; vision tokens never are.", "spec 7-B10"}, s,
          &RunConfig::Rollout::bannedTokenIds);
   t.number({"rollout.kv_cache_mib", "Key-value memory", "MiB",
-            "Keys and values that exist at once; responses that do not fit wait for a free place. 0: no bound.", "Cuescope"},
+            "Keys and values that exist at once; responses that do not fit wait for a free place. -1: a quarter of the device's memory; 0: no bound.", "Cuescope"},
            s, &RunConfig::Rollout::kvCacheMib);
   t.number({"rollout.max_num_seqs", "Responses at once", "",
             "A finished response gives its place to the next. 0: 16 on the CPU, 64 on a GPU.", "verl; vLLM"},

@@ -278,7 +278,7 @@ std::vector<ConfigIssue> validate(const RunConfig& config) {
                 fmt::format("must lie above 0 and at most at 10; got {}", config.rollout.repetitionPenalty));
   check.require(config.rollout.maxRepeats == 0 || config.rollout.maxRepeats >= 2, "rollout.max_repeats",
                 fmt::format("must be 0 or at least 2; got {}", config.rollout.maxRepeats));
-  check.atLeast(config.rollout.kvCacheMib, 0, "rollout.kv_cache_mib");
+  check.atLeast(config.rollout.kvCacheMib, -1, "rollout.kv_cache_mib");
   check.atLeast(config.rollout.maxNumSeqs, 0, "rollout.max_num_seqs");
   check.require(config.rollout.gapAlarm > 0, "rollout.gap_alarm", fmt::format("must be above 0; got {}", config.rollout.gapAlarm));
   checkDistillation(check, config);

@@ -1,14 +1,35 @@
 #include "engine/distill/kv_room.h"
 
+#include <ATen/DeviceAccelerator.h>
+
+#include <algorithm>
+#include <limits>
 #include <string>
 
 #include "engine/core/failure.h"
+#include "engine/distill/memory.h"
 #include "engine/distill/plan_sizes.h"
 
 namespace cuescope {
+namespace {
+
+/// Of the CPU's or the GPU's memory, in all.
+std::int64_t memoryOf(const std::string& device) {
+  const at::Device where(device);
+  if (where.is_cpu()) return totalBytes();
+  return static_cast<std::int64_t>(at::accelerator::getMemoryInfo(std::max<c10::DeviceIndex>(0, where.index())).second);
+}
+
+}  // namespace
+
+int keyValueMib(const RunConfig& config, const std::string& device) {
+  if (config.rollout.kvCacheMib >= 0) return config.rollout.kvCacheMib;
+  const std::int64_t quarter = memoryOf(device) / 4 >> 20;
+  return static_cast<int>(std::clamp<std::int64_t>(quarter, 1, std::numeric_limits<int>::max()));
+}
 
 void requireRoomForAResponse(const RunConfig& config, const Qwen3VLConfig& student) {
-  if (config.trainer.valOnly || config.distillation.lossMode == "sft" || config.rollout.kvCacheMib == 0) return;
+  if (config.trainer.valOnly || config.distillation.lossMode == "sft" || config.rollout.kvCacheMib <= 0) return;
   const auto& t = student.text;
   const std::int64_t width = computeTypeOf(config) == "bfloat16" ? 2 : 4,
                      tokens = (std::int64_t{config.data.maxPromptLength} + config.data.maxResponseLength + 15) / 16 * 16;  // blocks are whole sixteens

@@ -21,6 +21,16 @@ std::int64_t numberIn(const char* file) {
   return in >> value ? value : -1;
 }
 
+/// A line of the machine's memory, bytes; the largest number when there is none.
+std::int64_t memoryInfo(const char* wanted) {
+  std::ifstream in("/proc/meminfo");
+  for (std::string name, rest; in >> name; std::getline(in, rest)) {
+    std::int64_t kilobytes = 0;
+    if (name == wanted && in >> kilobytes) return kilobytes * 1024;
+  }
+  return std::numeric_limits<std::int64_t>::max();
+}
+
 }  // namespace
 
 bool isOutOfMemory(const std::exception& error) {
@@ -68,17 +78,16 @@ bool cpuComputesBfloat16() {
 }
 
 std::int64_t availableBytes() {
-  std::int64_t available = std::numeric_limits<std::int64_t>::max();
-  std::ifstream in("/proc/meminfo");
-  for (std::string name, unit; in >> name;) {
-    std::int64_t value = 0;
-    in >> value;
-    std::getline(in, unit);
-    if (name == "MemAvailable:") available = value * 1024;
-  }
+  std::int64_t available = memoryInfo("MemAvailable:");
   const std::int64_t limit = numberIn("/sys/fs/cgroup/memory.max"), used = numberIn("/sys/fs/cgroup/memory.current");
   if (limit > 0 && used >= 0) available = std::min(available, std::max<std::int64_t>(0, limit - used));
   return available == std::numeric_limits<std::int64_t>::max() ? 0 : available;
+}
+
+std::int64_t totalBytes() {
+  std::int64_t total = memoryInfo("MemTotal:");
+  if (const std::int64_t limit = numberIn("/sys/fs/cgroup/memory.max"); limit > 0) total = std::min(total, limit);
+  return total == std::numeric_limits<std::int64_t>::max() ? 0 : total;
 }
 
 }  // namespace cuescope

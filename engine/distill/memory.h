@@ -18,6 +18,8 @@ std::int64_t residentFileBytes();
 void releaseFreePages();
 /// What this machine, or this process's control group, can still give.
 std::int64_t availableBytes();
+/// What this machine, or this process's control group, has in all: a number that does not change while the process runs. 0: unknown.
+std::int64_t totalBytes();
 
 /// This processor multiplies bfloat16 itself (AVX-512 BF16 or AMX); others take longer for it than for float32.
 bool cpuComputesBfloat16();

@@ -31,8 +31,8 @@ Load loadOf(const std::vector<PlanRow>& rows, bool teacher) {
     const auto response = static_cast<std::int64_t>(std::llround(row.responseTokens));
     const std::int64_t length = (teacher ? row.teacherPrompt : row.prompt) + response;
     load.tokens += length;
-    load.visual += row.visual;
-    load.patches += row.patches;
+    load.visual += teacher ? row.teacherVisual : row.visual;
+    load.patches += teacher ? row.teacherPatches : row.patches;
     load.response += response;
     load.tails += response + 1;
     load.pairs += 0.5 * static_cast<double>(length) * static_cast<double>(length);
@@ -125,6 +125,11 @@ PlanRow planRowOf(const RowInput& student, const RowInput& teacher, const Qwen3V
     row.visual += grid.merged(model.config().vision.merge);
     row.patches += grid.t * grid.h * grid.w;
   }
+  for (const Grid& grid : teacher.grids) {
+    row.teacherVisual += grid.merged(model.config().vision.merge);
+    row.teacherPatches += grid.t * grid.h * grid.w;
+  }
+  row.ownPatches = (student.grids.size() > 1 ? row.patches : 0) + (teacher.grids.size() > 1 ? row.teacherPatches : 0);
   return row;
 }
 
@@ -164,6 +169,12 @@ std::int64_t trainingPassBytes(const ModelSizes& student, const std::vector<Plan
     head = 6 * load.response * std::min<std::int64_t>(config.distillation.vocabularyChunk, t.vocabulary) * kFloat + t.vocabulary * h * kFloat;
   const std::int64_t behind = T * (3 * h * kFloat + 3 * I * width) + student.largest * (narrow ? kNarrow + kFloat : kFloat) + kept * chunk * kFloat;
   return values + featureBytes(c, load.visual, width) + std::max(head, behind);
+}
+
+double trainingFlops(const ModelSizes& student, const std::vector<PlanRow>& rows) {
+  const Load load = loadOf(rows, false);
+  return 3 * (decoderFlops(student, static_cast<double>(load.tokens), load.pairs) + headFlops(student, static_cast<double>(load.response))) +
+         (student.trainableVision > 0 ? 3 : 1) * towerFlops(student, static_cast<double>(load.patches));
 }
 
 std::int64_t scoringPassBytes(const ModelSizes& model, const std::vector<PlanRow>& rows, const RunConfig& config, bool narrow) {
@@ -211,7 +222,7 @@ RunPlan planOf(const PlanInputs& in) {
   for (int i = 0; i < config.data.trainBatchSize && !in.rows.empty(); ++i) prompts.push_back(in.rows[static_cast<std::size_t>(i) % in.rows.size()]);
   std::vector<PlanRow> rows;     // its responses
   for (const PlanRow& prompt : prompts) rows.insert(rows.end(), static_cast<std::size_t>(config.rollout.n), prompt);
-  const Load asStudent = loadOf(rows, false), asTeacher = loadOf(rows, true), batch = loadOf(prompts, false);
+  const Load asStudent = loadOf(rows, false), asTeacher = loadOf(rows, true), batch = loadOf(prompts, false), teacherBatch = loadOf(prompts, true);
   const double count = std::max<double>(1, static_cast<double>(rows.size()));
   plan.responseTokens = static_cast<double>(asStudent.response) / count;
   plan.promptTokens = static_cast<double>(asStudent.tokens - asStudent.response) / count;
@@ -234,14 +245,14 @@ RunPlan planOf(const PlanInputs& in) {
   hold("gradients", student.trainable * kFloat, true, millions(student.trainable) + " parameters train, float32");
   hold("optimizer", student.trainable * 2 * kFloat, true, "two moments of AdamW, float32");
   const std::int64_t seen = std::min<std::int64_t>(in.trainRows, std::int64_t{config.trainer.totalTrainingSteps} * config.data.trainBatchSize);
-  const double perPicture = prompts.empty() ? 0 : static_cast<double>(batch.visual) / static_cast<double>(prompts.size());
-  const auto cached = [&](const Qwen3VLConfig& of, std::int64_t pictures) {
-    return std::min(VisionCache::kCapacity, static_cast<std::int64_t>(static_cast<double>(featureBytes(of, pictures, narrow ? kNarrow : kFloat)) * perPicture));
+  const auto cached = [&](const Qwen3VLConfig& of, const Load& shown) {  // features of all visual tokens that the run shows
+    const double each = prompts.empty() ? 0 : static_cast<double>(shown.visual) / static_cast<double>(prompts.size());
+    return std::min(VisionCache::kCapacity, static_cast<std::int64_t>(static_cast<double>(featureBytes(of, seen, narrow ? kNarrow : kFloat)) * each));
   };
   std::int64_t caches = 0;
   const bool studentCache = config.student.freezeVision;
-  if (studentCache) caches += cached(c, seen);
-  for (const ModelSizes& teacher : in.teachers) caches += cached(teacher.config, seen);
+  if (studentCache) caches += cached(c, batch);
+  for (const ModelSizes& teacher : in.teachers) caches += cached(teacher.config, teacherBatch);
   hold("vision_cache", caches, true, "features of " + std::to_string(seen) + " pictures of frozen towers, at the run's end");
   std::int64_t kept = 0;
   for (const ModelSizes& teacher : in.teachers) {
@@ -258,13 +269,15 @@ RunPlan planOf(const PlanInputs& in) {
   const std::int64_t probes = watches ? std::min<std::int64_t>(in.valRows, 16) * (prompts.empty() ? 0 : batch.patches / static_cast<std::int64_t>(prompts.size())) * pixel : 0;
   hold("captures", probes, true, "pictures of the probe rows");
   // The processor keeps the latest pictures, patches and resized pixels alike; a batch's rows share its patches.
-  const double patchesEach = prompts.empty() ? 0 : static_cast<double>(batch.patches) / static_cast<double>(prompts.size());
+  const double patchesEach = prompts.empty() ? 0 : static_cast<double>(std::max(batch.patches, teacherBatch.patches)) / static_cast<double>(prompts.size());
   const double asked = in.valRows > 0 && (config.trainer.testFreq > 0 || config.trainer.valBeforeTrain)
                            ? static_cast<double>(std::min<std::int64_t>(in.valRows, config.data.valMaxSamples)) : 0;
   const double shown = pixel + static_cast<double>(c.vision.channels * c.vision.patch * c.vision.patch);
   const std::int64_t pictures = std::min<std::int64_t>(Processor::kKeptPictureBytes, static_cast<std::int64_t>((static_cast<double>(seen) + asked) * patchesEach * shown));
   hold("picture_cache", pictures, true, "patches and resized pixels of the latest pictures, at most " + std::to_string(Processor::kKeptPictureBytes >> 20) + " MiB");
-  hold("batch", std::max<std::int64_t>(0, batch.patches * pixel - static_cast<std::int64_t>(static_cast<double>(pictures) * pixel / shown)), true,
+  std::int64_t own = 0;
+  for (const PlanRow& row : prompts) own += row.ownPatches * pixel;
+  hold("batch", own + std::max<std::int64_t>(0, batch.patches * pixel - static_cast<std::int64_t>(static_cast<double>(pictures) * pixel / shown)), true,
        std::to_string(prompts.size()) + " prompts, their patches as float32 beyond those");
 
   const std::size_t micro = static_cast<std::size_t>(config.actor.microBatchTokens);
@@ -281,6 +294,8 @@ RunPlan planOf(const PlanInputs& in) {
   for (PlanRow& row : opening) {
     row.responseTokens = 1;
     row.teacherPrompt = row.prompt;
+    row.teacherVisual = row.visual;
+    row.teacherPatches = row.patches;
   }
   const std::int64_t decode = static_cast<std::int64_t>(std::min(rows.size(), places)) * c.text.vocabulary * 3 * kFloat;
   const std::int64_t tower = towerBytes(c, studentCache ? widestPrompt : loadOf(opening, false).patches, kFloat);

@@ -27,7 +27,8 @@ ModelSizes sizesOf(const Qwen3VL& model);
 /// One prompt as student and teacher read it, and its response.
 struct PlanRow {
   std::int64_t prompt = 0, visual = 0, patches = 0;  // tokens, visual tokens, patches of the student's prompt
-  std::int64_t teacherPrompt = 0;
+  std::int64_t teacherPrompt = 0, teacherVisual = 0, teacherPatches = 0;  // the teacher's: crops of a cue are pictures of its own
+  std::int64_t ownPatches = 0;  // of either, in tensors of the row's own: a row with one picture shares the processor's
   double responseTokens = 0;
 };
 PlanRow planRowOf(const RowInput& student, const RowInput& teacher, const Qwen3VL& model);
@@ -56,6 +57,9 @@ RunPlan planOf(const PlanInputs& inputs);
 /// Bytes of one forward and backward pass over these rows, from its first tensor to its widest moment, gradients of parameters
 /// left out.
 std::int64_t trainingPassBytes(const ModelSizes& student, const std::vector<PlanRow>& rows, const RunConfig& config, bool narrow);
+/// Floating-point operations that a forward and backward pass over these rows needs, recomputed activations left out: three times the
+/// forward's products of weights and of attention, the head at response tokens alone, and the tower's when it trains (else once).
+double trainingFlops(const ModelSizes& student, const std::vector<PlanRow>& rows);
 /// Bytes of one forward pass that keeps nothing, its log-probabilities included.
 std::int64_t scoringPassBytes(const ModelSizes& model, const std::vector<PlanRow>& rows, const RunConfig& config, bool narrow = false);
 /// Bytes of keys and values while these rows are decoded, as many at once as suit the device.

@@ -43,6 +43,9 @@ double secondsOf(const std::function<void()>& work, double atLeast) {
   return seconds / times;
 }
 
+/// Until the device has made it.
+void waitFor(const at::Tensor& t) { t.flatten().narrow(0, 0, 1).to(at::kFloat).item<float>(); }
+
 /// Sizes of a folder's model without its weights.
 ModelSizes sizesOfFolder(const std::string& folder, const RunConfig* trained) {
   Qwen3VLConfig config = Qwen3VLConfig::read(folder);
@@ -96,19 +99,24 @@ void requireValid(const RunConfig& config) {
 
 }  // namespace
 
+double matrixRate(const Qwen3VLConfig& config, const std::string& device, bool narrow) {
+  const at::NoGradGuard noGrad;
+  const auto options = at::TensorOptions().device(at::Device(device)).dtype(narrow ? at::kBFloat16 : at::kFloat);
+  constexpr std::int64_t kRows = 512;
+  const std::int64_t h = config.text.hidden, inner = config.text.intermediate;
+  const at::Tensor x = at::ones({kRows, h}, options), w = at::ones({inner, h}, options);
+  return 2.0 * kRows * static_cast<double>(h * inner) / secondsOf([&] { waitFor(at::linear(x, w)); }, 0.08);
+}
+
 MachineSpeed measureSpeed(const Qwen3VLConfig& config, const std::string& device, bool narrow) {
   const at::NoGradGuard noGrad;
   const auto options = at::TensorOptions().device(at::Device(device)).dtype(narrow ? at::kBFloat16 : at::kFloat);
   MachineSpeed speed;
-  constexpr std::int64_t kRows = 512;
-  const std::int64_t h = config.text.hidden, inner = config.text.intermediate;
-  const at::Tensor x = at::ones({kRows, h}, options), w = at::ones({inner, h}, options);
-  const auto wait = [](const at::Tensor& t) { t.flatten().narrow(0, 0, 1).to(at::kFloat).item<float>(); };  // for the device
-  speed.flops = 2.0 * kRows * static_cast<double>(h * inner) / secondsOf([&] { wait(at::linear(x, w)); }, 0.08);
+  speed.flops = matrixRate(config, device, narrow);
   constexpr std::int64_t kCopied = 8 << 20;  // float32 values
   {
     const at::Tensor from = at::ones({kCopied}, options.dtype(at::kFloat)), to = at::empty_like(from);
-    speed.bytes = 2.0 * 4 * kCopied / secondsOf([&] { wait(const_cast<at::Tensor&>(to).copy_(from)); }, 0.05);
+    speed.bytes = 2.0 * 4 * kCopied / secondsOf([&] { waitFor(const_cast<at::Tensor&>(to).copy_(from)); }, 0.05);
   }
   at::Tensor small = at::ones({64}, options);
   speed.call = secondsOf([&] { for (int i = 0; i < 100; ++i) small = small + 1; }, 0.02) / 100;
@@ -136,6 +144,7 @@ RunPlan planRun(const RunConfig& given, const EngineOptions& options) {
   in.config = config;
   in.device = config.trainer.device == "auto" ? options.device : config.trainer.device;
   if (config.trainer.threads > 0) at::set_num_threads(config.trainer.threads);
+  in.config.rollout.kvCacheMib = config.rollout.kvCacheMib = keyValueMib(config, in.device);
   const bool narrow = computeTypeOf(config) == "bfloat16";
   in.available = in.device == "cpu" ? availableBytes() : 0;
 

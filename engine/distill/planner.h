@@ -12,6 +12,8 @@ namespace cuescope {
 
 RunPlan planRun(const RunConfig& config, const EngineOptions& options);
 
+/// Floating-point operations a second of matrix products of the model's shape, measured for a tenth of a second.
+double matrixRate(const Qwen3VLConfig& config, const std::string& device, bool narrow);
 /// Products of the model's shape, copies and small calls, measured for a fifth of a second.
 MachineSpeed measureSpeed(const Qwen3VLConfig& config, const std::string& device, bool narrow);
 /// The baseline of a plan: what the process holds beside models and pictures. begin() makes a first small pass and reads the memory that

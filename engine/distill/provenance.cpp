@@ -149,17 +149,21 @@ Json provenanceOf(const RunConfig& config, const RunParts& parts, const RunData&
           {"left_out", {{"train", screened(read.train)}, {"val", screened(read.val)}}}};
 }
 
+std::optional<RunConfig> savedConfig(const std::string& checkpoint) {
+  std::ifstream in(fs::path(checkpoint) / "trainer/config.yaml", std::ios::binary);
+  if (checkpoint.empty() || !in) return std::nullopt;
+  std::vector<ConfigIssue> unknown;
+  return parseConfig({std::istreambuf_iterator<char>(in), {}}, checkpoint, &unknown);
+}
+
 ResumeChanges changesSince(const std::string& checkpoint, const RunConfig& config, const Json& now) {
   ResumeChanges changes;
-  std::ifstream in(fs::path(checkpoint) / "trainer/config.yaml", std::ios::binary);
-  if (in) {
-    std::vector<ConfigIssue> unknown;  // keys of another version: what both know is compared
-    const RunConfig before = parseConfig({std::istreambuf_iterator<char>(in), {}}, checkpoint, &unknown);
+  if (const auto before = savedConfig(checkpoint)) {
     for (const auto& field : configFields()) {
-      const std::string was = field.get(before), is = field.get(config);
+      const std::string was = field.get(*before), is = field.get(config);
       if (was == is || kNoMatter.contains(field.key)) continue;
       // A constant rate does not know how many steps there will be.
-      if (field.key == "trainer.total_training_steps" && before.actor.lrSchedule == "constant" && config.actor.lrSchedule == "constant") continue;
+      if (field.key == "trainer.total_training_steps" && before->actor.lrSchedule == "constant" && config.actor.lrSchedule == "constant") continue;
       (kTold.contains(field.key) ? changes.told : changes.breaking).push_back(field.key + " was " + was + " and is " + is);
     }
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct RunData {
 
 /// The entry of a start that happens now. Reads every byte of data and weights: progress goes to `sink`, what `checkStop` throws ends it.
 nlohmann::ordered_json provenanceOf(const RunConfig& config, const RunParts& parts, const RunData& read, const EventSink& sink, const std::function<void()>& checkStop);
+
+/// The settings that a checkpoint was written with; none where it holds none. Keys that this version does not know are passed over.
+std::optional<RunConfig> savedConfig(const std::string& checkpoint);
 
 /// What is no longer as it was when `checkpoint` was written, a sentence each.
 struct ResumeChanges {

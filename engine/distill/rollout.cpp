@@ -1,6 +1,7 @@
 #include "engine/distill/rollout.h"
 
 #include "engine/core/failure.h"
+#include "engine/distill/kv_room.h"
 
 namespace cuescope {
 namespace {
@@ -24,7 +25,7 @@ std::uint64_t rolloutSeed(std::uint64_t runSeed, std::int64_t step, std::int64_t
 GenerateLimits rolloutLimits(const Qwen3VL& student, const RunConfig& config, std::int64_t places, VisionCache* vision) {
   GenerateLimits limits;
   limits.rowsAtOnce = places > 0 ? places : rolloutPlaces(config, student.device().is_cuda());
-  limits.kvBytes = std::int64_t{config.rollout.kvCacheMib} << 20;
+  limits.kvBytes = std::int64_t{keyValueMib(config, student.device().str())} << 20;
   limits.maxRepeats = config.rollout.maxRepeats;
   limits.stopTokens.assign(config.rollout.stopTokenIds.begin(), config.rollout.stopTokenIds.end());
   if (vision)

@@ -237,6 +237,9 @@ std::unique_ptr<Run> Run::open(const RunConfig& wanted, const EngineOptions& opt
   auto checkStop = [&] {
     if (stop.stop_requested()) throw Cancelled();
   };
+  // A run that goes on keeps the bound it was given: rows that wait for room change how sums are rounded.
+  if (const auto before = config.rollout.kvCacheMib < 0 ? savedConfig(place.resumeFrom) : std::nullopt) config.rollout.kvCacheMib = before->rollout.kvCacheMib;
+  config.rollout.kvCacheMib = keyValueMib(config, device);
   RunParts parts;
   const std::string studentFolder = resolvePath(config.student.path);
   const std::string& checkpoint = place.evaluated.empty() ? place.resumeFrom : place.evaluated;

@@ -5,6 +5,8 @@
 #include <tuple>
 
 #include "engine/core/failure.h"
+#include "engine/distill/plan_sizes.h"
+#include "engine/distill/planner.h"
 #include "engine/distill/rollout.h"
 #include "engine/distill/run.h"
 #include "engine/tokenizer/tokenizer.h"
@@ -213,7 +215,7 @@ int hintWords(const std::string& text) {
 
 void Run::responseMetrics() {
   auto& m = m_snapshot.metrics;
-  std::vector<double> lengths, whole, prompts, scores, sequences;
+  std::vector<double> lengths, whole, prompts, scores, sequences, turns;
   double clipped = 0, clippedWhole = 0, longPrompts = 0, right = 0, format = 0, hits = 0, hintSamples = 0, hintCount = 0, difference = 0, tokens = 0;
   const double n = static_cast<double>(m_batch.rows.size());
   for (std::size_t r = 0; r < m_batch.rows.size(); ++r) {
@@ -222,6 +224,7 @@ void Run::responseMetrics() {
     lengths.push_back(length);
     prompts.push_back(static_cast<double>(prompt.student.ids.size()));
     sequences.push_back(lengths.back() + prompts.back());
+    turns.push_back(1 + static_cast<double>(std::count_if(prompt.sample.prompt.begin(), prompt.sample.prompt.end(), [](const Turn& turn) { return turn.role != "system"; })));
     longPrompts += prompts.back() >= m_config.data.maxPromptLength ? 1 : 0;
     clipped += m_batch.responses[r].stopped ? 0 : 1;
     if (length > 0) {  // the others were aborted (spec 7-B6)
@@ -252,6 +255,7 @@ void Run::responseMetrics() {
   spread(m, "prompt_length", prompts);
   m["prompt_length/clip_ratio"] = longPrompts / n;
   spread(m, "global_seqlen", sequences);
+  spread(m, "num_turns", turns);
   spread(m, "critic/score", scores);
   spread(m, "critic/rewards", scores);  // nothing is taken off them: the distance from the start is a loss of its own
   if (m_config.distillation.useTaskRewards) {
@@ -291,6 +295,16 @@ void Run::timeMetrics() {
   perToken("gen", responseTokens);
   perToken("teacher", static_cast<double>(m_batch.tokens));
   perToken("update_actor", static_cast<double>(m_batch.tokens));
+  const double updating = seconds.count("update_actor") ? seconds["update_actor"] : 0;
+  if (m_batch.rows.empty() || updating <= 0) return;  // a step that was taken up again has no rows any more
+  const bool narrow = computeTypeOf(m_config) == "bfloat16";
+  if (m_matrixRate <= 0) m_matrixRate = matrixRate(m_parts.student->config(), m_parts.student->device().str(), narrow);
+  std::vector<PlanRow> rows;
+  for (const TrainingRow& row : m_batch.rows) {
+    rows.push_back(planRowOf(*row.prompt, {}, *m_parts.student));
+    rows.back().responseTokens = static_cast<double>(row.response.size());
+  }
+  m["perf/mfu/actor"] = m_config.actor.ppoEpochs * trainingFlops(sizesOf(*m_parts.student), rows) / updating / m_matrixRate;
 }
 
 }  // namespace cuescope
