@@ -76,6 +76,8 @@ int main(int argc, char** argv) {
   app.add_option("--dtype", context.options.dtype, "Compute type: float32, bfloat16 or auto")->check(CLI::IsMember({"auto", "float32", "bfloat16"}))->capture_default_str();
   app.add_option("--threads", context.options.threads, "CPU threads; 0: all cores of this process")->check(CLI::Range(0, 4096))->capture_default_str();
 
+  app.add_flag("--without-cue", context.options.withoutCue, "Open model folders without their cue modules, also where a part of the module is missing; runs keep theirs");
+
   cli::addDoctor(app, context);
   cli::addSelfcheck(app, context);
   cli::addTokenize(app, context);

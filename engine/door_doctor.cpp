@@ -53,8 +53,9 @@ DoctorLine memory() {
           *fits ? "" : "A 2B model needs about 11 GiB; the demo's models run anywhere.", available > 1};
 }
 
-DoctorLine gpu() {
+DoctorLine gpu(const std::string& passedOver) {
   if (at::globalContext().hasCUDA()) return {"GPU", std::to_string(at::getNumGPUs()) + " CUDA device(s)", "", true};
+  if (!passedOver.empty()) return {"GPU", "none in use: the CUDA engine cannot be loaded: " + passedOver, "Repair that, or choose the device cpu.", false};
   const std::string pack = kernels::hasCuda() ? "the CUDA engine is loaded, but finds no GPU" : "none in use; this is the CPU engine";
   return {"GPU", pack, "", true};
 }
@@ -89,7 +90,7 @@ int coresOfProcess() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
-std::vector<DoctorLine> examineMachine(const std::string& device, const std::string& dtype) {
+std::vector<DoctorLine> examineMachine(const std::string& device, const std::string& dtype, const std::string& passedOver) {
   std::vector<DoctorLine> lines;
   lines.push_back({"engine", std::string("Cuescope ") + CUESCOPE_VERSION + (kernels::hasCuda() ? ", CUDA pack" : ", CPU pack") + ", LibTorch " + TORCH_VERSION, "", true});
   lines.push_back({"runs on", device + ", " + dtype + ", " + std::to_string(at::get_num_threads()) + " threads", "", true});
@@ -99,7 +100,7 @@ std::vector<DoctorLine> examineMachine(const std::string& device, const std::str
   lines.push_back({"bfloat16", cpuComputesBfloat16() ? "multiplied by this processor (AVX-512 BF16)" : "no instructions for it",
                    cpuComputesBfloat16() ? "" : "Runs with actor.dtype bfloat16 take longer here than in float32.", true});
   lines.push_back(memory());
-  lines.push_back(gpu());
+  lines.push_back(gpu(passedOver));
   lines.push_back(codecs());
   lines.push_back({"data files", haveParquet() ? "parquet and JSONL" : "JSONL", haveParquet() ? "" : "Built without Arrow: parquet cannot be read.", true});
   lines.push_back(resources());

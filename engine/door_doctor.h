@@ -9,7 +9,7 @@
 namespace cuescope {
 
 /// `device` and `dtype`: what the engine runs on.
-std::vector<DoctorLine> examineMachine(const std::string& device, const std::string& dtype);
+std::vector<DoctorLine> examineMachine(const std::string& device, const std::string& dtype, const std::string& passedOver = {});
 /// Cores that this process may use.
 int coresOfProcess();
 

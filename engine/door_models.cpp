@@ -25,7 +25,7 @@ std::shared_ptr<Qwen3VL> Shelf::share(const std::string& folder, const EventSink
   if (!model) {
     try {
       requireWholeModel(key);
-      model = Qwen3VL::load(key, m_device, m_dtype, sink);
+      model = Qwen3VL::load(key, m_device, m_dtype, sink, m_withoutCue);
     } catch (...) {
       m_models.erase(key);
       throw;

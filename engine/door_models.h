@@ -18,7 +18,7 @@ namespace cuescope {
 class Shelf {
  public:
   /// `device` and `dtype` as EngineOptions has them, already resolved ("cpu", "float32").
-  Shelf(std::string device, std::string dtype) : m_device(std::move(device)), m_dtype(std::move(dtype)) {}
+  Shelf(std::string device, std::string dtype, bool withoutCue) : m_device(std::move(device)), m_dtype(std::move(dtype)), m_withoutCue(withoutCue) {}
 
   /// Loads it at the first call. Throws Error.
   std::shared_ptr<Qwen3VL> share(const std::string& folder, const EventSink& sink = {});
@@ -34,6 +34,7 @@ class Shelf {
 
  private:
   std::string m_device, m_dtype;
+  bool m_withoutCue;
   std::map<std::string, std::shared_ptr<Qwen3VL>> m_models;
   std::map<std::string, std::shared_ptr<const Processor>> m_processors;
   std::map<std::string, std::unique_ptr<Tokenizer>> m_tokenizers;

@@ -60,13 +60,13 @@ Token tokenOf(const Tokenizer& tokenizer, std::int64_t id) { return {id, tokeniz
 class DoorEngine : public Engine {
  public:
   explicit DoorEngine(const EngineOptions& options)
-      : m_options(options), m_device(resolveDevice(options.device)), m_dtype(resolveDtype(options.dtype, m_device)), m_shelf(m_device, m_dtype) {
+      : m_options(options), m_device(resolveDevice(options.device)), m_dtype(resolveDtype(options.dtype, m_device)), m_shelf(m_device, m_dtype, options.withoutCue) {
     m_options.device = m_device;
     if (options.dtype.empty() || options.dtype == "auto") m_options.dtype = "float32";  // of runs: master weights (spec 3.9)
     at::set_num_threads(options.threads > 0 ? options.threads : coresOfProcess());
   }
 
-  std::vector<DoctorLine> doctor() override { return examineMachine(m_device, m_dtype); }
+  std::vector<DoctorLine> doctor() override { return examineMachine(m_device, m_dtype, m_options.passedOver); }
 
   ModelInfo openModel(const std::string& folder, const EventSink& sink, std::stop_token stop) override {
     if (stop.stop_requested()) throw Cancelled();

@@ -28,6 +28,8 @@ struct EngineOptions {
   std::string device = "auto";     // "cpu", "cuda", "cuda:1", "auto"
   std::string dtype = "auto";      // compute type: "float32", "bfloat16"; auto = float32 on the CPU, bfloat16 on CUDA
   int threads = 0;                 // 0: all cores of this process
+  bool withoutCue = false;         // folders are opened without their cue modules, whole or not; runs have theirs all the same
+  std::string passedOver;          // set by loadEngine: why the CUDA engine that is installed is not this one
 };
 
 /// One line of `doctor`: what was looked at, what was found, whether it is as it should be.
@@ -328,5 +330,5 @@ class Engine {
 /// The one symbol of the engine module. `abi` must equal kEngineAbi, else null. The caller owns the result.
 extern "C" cuescope::Engine* cuescopeCreateEngine(int abi, const cuescope::EngineOptions* options);
 namespace cuescope {
-inline constexpr int kEngineAbi = 6;
+inline constexpr int kEngineAbi = 7;
 }

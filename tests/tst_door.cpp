@@ -3,9 +3,11 @@
 #include <QTemporaryDir>
 #include <QtTest>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "engine/core/array_file.h"
 #include "engine/core/capture.h"
 #include "engine/core/engine_loader.h"
 #include "engine/engine.h"
@@ -130,6 +132,68 @@ class TestDoor : public QObject {
     m_engine->closeModel(golden("tiny-student-vicur"));
     QVERIFY(refusal([&] { m_engine->openModel(golden("images"), {}, {}); }).find("config.json") != std::string::npos);
     QVERIFY(refusal([&] { m_engine->openModel("", {}, {}); }).find("No model") != std::string::npos);
+  }
+
+  void aFolderWithPartOfTheCueModuleOpensWithoutIt() {
+    const std::string broken = m_folder.filePath("broken").toStdString();
+    std::filesystem::copy(golden("tiny-student-vicur"), broken, std::filesystem::copy_options::recursive);
+    const ArrayFile whole(golden("tiny-student-vicur") + "/model.safetensors");
+    ArrayFileWriter part;
+    int left = 0;
+    for (const auto& [name, entry] : whole.entries()) {
+      if (name.find("sink_kv_norm") != std::string::npos && ++left) continue;
+      std::string bytes(entry.end - entry.begin, '\0');
+      whole.readInto(name, bytes.data());
+      part.add(name, entry.dtype, entry.shape, bytes.data());
+    }
+    QVERIFY(left > 0);
+    part.write(broken + "/model.safetensors");
+    const std::string why = refusal([&] { m_engine->openModel(broken, {}, {}); });
+    QVERIFY2(why.find("sink_kv_norm") != std::string::npos && why.find("--without-cue") != std::string::npos, why.c_str());
+
+    const EngineOptions bare{.device = "cpu", .dtype = "auto", .threads = 1, .withoutCue = true};
+    const auto engine = loadEngine(bare);
+    const ModelInfo info = engine->openModel(broken, {}, {});
+    QCOMPARE(info.cueParameters, std::int64_t{0});
+    QVERIFY(info.injectionLayers.empty());
+    // The rest is the model: it answers as the whole folder does without its module, and the module would have answered otherwise.
+    GenerateRequest ask{.model = broken, .images = {golden("images/photo.jpg")}, .prompt = "What is it?"};
+    ask.sampling.maxNew = 4;
+    ask.sampling.ignoreEos = true;
+    const auto answered = engine->generate(ask, {}, {});
+    ask.model = golden("tiny-student-vicur");
+    const auto other = engine->generate(ask, {}, {}), with = m_engine->generate(ask, {}, {});
+    QCOMPARE(answered[0].ids, other[0].ids);
+    QCOMPARE(answered[0].logProbs, other[0].logProbs);
+    QVERIFY(with[0].logProbs != other[0].logProbs);
+  }
+
+  void autoSaysWhyTheCudaEngineWasPassedOver() {
+    const QByteArray named = qgetenv("CUESCOPE_ENGINE");
+    qunsetenv("CUESCOPE_ENGINE");
+    const std::string packs = m_folder.filePath("packs").toStdString();
+    std::filesystem::create_directories(packs);
+    std::ofstream(packs + "/libcuescope_engine_cuda.so") << "not a library";
+    std::filesystem::create_symlink(named.toStdString(), packs + "/libcuescope_engine.so");
+    std::vector<std::string> said;
+    const EventSink sink = [&](const Event& event) {
+      if (const auto* line = std::get_if<LogLine>(&event)) said.push_back(line->text);
+    };
+    const auto gpuLine = [](Engine& engine) {
+      for (const DoctorLine& line : engine.doctor())
+        if (line.name == "GPU") return line;
+      return DoctorLine{};
+    };
+    const auto engine = loadEngine({.device = "auto", .dtype = "auto", .threads = 1}, sink, {{packs}, true});
+    QCOMPARE(said.size(), std::size_t(1));
+    QVERIFY2(said[0].find("there is a GPU") != std::string::npos && said[0].find(packs + "/libcuescope_engine_cuda.so") != std::string::npos, said[0].c_str());
+    const DoctorLine told = gpuLine(*engine);
+    QVERIFY2(!told.ok && told.value.find("cannot be loaded") != std::string::npos && told.value.find(packs) != std::string::npos && !told.advice.empty(), told.value.c_str());
+    // Without a GPU nothing was passed over, and who asks for CUDA is refused with the reason.
+    QVERIFY(gpuLine(*loadEngine({.device = "auto", .dtype = "auto", .threads = 1}, sink, {{packs}, false})).ok);
+    QCOMPARE(said.size(), std::size_t(1));
+    QVERIFY(refusal([&] { loadEngine({.device = "cuda", .dtype = "auto", .threads = 1}, sink, {{packs}, true}); }).find("cannot be loaded") != std::string::npos);
+    qputenv("CUESCOPE_ENGINE", named);
   }
 
   void withoutARunThereIsNoRunsStudent() {

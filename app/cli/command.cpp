@@ -65,7 +65,7 @@ class ProgressLine {
 }  // namespace
 
 Engine& Context::engine() {
-  if (!m_engine) m_engine = loadEngine(options);
+  if (!m_engine) m_engine = loadEngine(options, progress());
   return *m_engine;
 }
 

@@ -28,15 +28,10 @@ bool gpuPresent() {
   return fs::exists("/proc/driver/nvidia/version", error) || fs::exists("/dev/nvidiactl", error);
 }
 
-std::vector<fs::path> folders() {
-  const fs::path here = executableFolder();
-  return {here, here / "../bin", here / "../lib", here / "../lib/cuescope"};
-}
-
 /// The first that exists, empty if none.
-fs::path findPack(const std::string& name) {
+fs::path findPack(const EngineSearch& search, const std::string& name) {
   std::error_code error;
-  for (const fs::path& folder : folders()) {
+  for (const fs::path folder : search.folders) {
     if (fs::exists(folder / name, error)) return (folder / name).lexically_normal();
   }
   return {};
@@ -75,24 +70,35 @@ std::unique_ptr<Engine> open(const fs::path& path, const EngineOptions& options)
 
 }  // namespace
 
-std::unique_ptr<Engine> loadEngine(const EngineOptions& options) {
+EngineSearch engineSearch() {
+  EngineSearch search;
+  const fs::path here = executableFolder();
+  for (const char* folder : {"", "../bin", "../lib", "../lib/cuescope"}) search.folders.push_back((here / folder).string());
+  search.gpu = gpuPresent();
+  return search;
+}
+
+std::unique_ptr<Engine> loadEngine(const EngineOptions& options, const EventSink& sink, const EngineSearch& search) {
   if (const char* named = std::getenv("CUESCOPE_ENGINE"); named && *named) return open(named, options);
 
   const bool wantsCuda = options.device.rfind("cuda", 0) == 0;
-  const bool mayUseCuda = wantsCuda || (options.device == "auto" && gpuPresent());
-  const fs::path cuda = mayUseCuda ? findPack("libcuescope_engine_cuda.so") : fs::path();
+  const bool mayUseCuda = wantsCuda || (options.device == "auto" && search.gpu);
+  const fs::path cuda = mayUseCuda ? findPack(search, "libcuescope_engine_cuda.so") : fs::path();
   if (wantsCuda && cuda.empty()) {
     throw Error("The CUDA engine is not installed", "libcuescope_engine_cuda.so", "it is not in " + executableFolder().string() + " or next to it",
                 "Use the device «cpu», or build with nvcc (preset cuda).");
   }
-  const fs::path cpu = findPack("libcuescope_engine.so");
+  const fs::path cpu = findPack(search, "libcuescope_engine.so");
   if (!cuda.empty()) {
     // On «auto» a CUDA pack that does not load (no driver, another CUDA) is no reason to have no engine at all.
     if (wantsCuda || cpu.empty()) return open(cuda, options);
     try {
       return open(cuda, options);
-    } catch (const Error&) {
-      return open(cpu, options);
+    } catch (const Error& error) {
+      EngineOptions told = options;
+      told.passedOver = cuda.string() + ": " + error.failure().why;
+      if (sink) sink(LogLine{"The CPU is used, although there is a GPU: the CUDA engine cannot be loaded. " + told.passedOver});
+      return open(cpu, told);
     }
   }
   if (cpu.empty()) {

@@ -110,7 +110,7 @@ void settleCue(Qwen3VLConfig& config, const Keys& keys, const std::string& where
     why += listed(missing) + (missing.size() == 1 ? " is" : " are") +
            " missing. The save was probably interrupted. Nothing was loaded.";
     throw Error("The cue module in this model folder is incomplete", where, why,
-                "Choose the folder again, or open it without the cue module.");
+                "Save or copy the folder again; cuescope-cli --without-cue opens it without the cue module.");
   }
   const bool declared = !cue.layers.empty() && !cue.active.empty();
   cue.enabled = true;
