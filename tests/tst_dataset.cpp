@@ -96,6 +96,29 @@ class TestDataset : public QObject {
     QCOMPARE(pictures[0].rgb, drawDemoScene(demoCase("test", 11, 3).scene).rgb);
   }
 
+  void rowsInAnyOrderReadEveryRowGroupOnce() {
+    if (!haveParquet()) QSKIP("built without Arrow");
+    const QTemporaryDir folder;
+    const std::string file = pathIn(folder, "groups.parquet");
+    const std::vector<Sample> samples = demoSamples("test", 40, 3);
+    writeParquet(file, samples, 7);
+    const auto kept = openParquet(file);
+    for (std::int64_t i = 0; i < 200; ++i) same(kept->row(i * 23 % 40), samples[static_cast<std::size_t>(i * 23 % 40)]);
+    QCOMPARE(kept->groupReads(), std::int64_t(6));
+    // Room for none but the newest: going to and fro reads anew, staying does not.
+    const auto one = openParquet(file, 1);
+    for (const std::int64_t i : {0, 1, 6, 7, 0, 8, 13}) same(one->row(i), samples[static_cast<std::size_t>(i)]);
+    QCOMPARE(one->groupReads(), std::int64_t(4));
+    // Room for about two of six: what was used last stays.
+    std::int64_t bytes = 0;
+    for (std::size_t i = 0; i < 14; ++i) bytes += static_cast<std::int64_t>(samples[i].imageBytes[0].size());
+    const auto two = openParquet(file, bytes * 5 / 4);
+    for (const std::int64_t i : {0, 7, 0, 14, 0, 14}) same(two->row(i), samples[static_cast<std::size_t>(i)]);
+    QCOMPARE(two->groupReads(), std::int64_t(3));
+    two->row(7);
+    QCOMPARE(two->groupReads(), std::int64_t(4));
+  }
+
   void picturesMayBeFiles() {
     QTemporaryDir folder;
     Sample sample = demoSamples("test", 1, 1)[0];

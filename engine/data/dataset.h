@@ -1,5 +1,5 @@
 // Dataset: rows of questions about pictures from parquet or JSONL files, in verl's columns (spec 3.1) and a few of our own.
-// Rows are read when asked for: parquet by row group, JSONL by line offset. Not thread-safe; engine thread.
+// Rows are read when asked for: parquet by row group, of which the latest stay decoded (kKeptGroupBytes a file), JSONL by line offset. Not thread-safe; engine thread.
 //
 // Columns. Required: `prompt`. Known: data_source, teacher_prompt, images [{bytes, path}], reward_model {style, ground_truth},
 // ability, extra_info {index, split, answer, question}. Ours: id, hint, cue, cue_provenance, evidence [{image, x, y, w, h, label}]
@@ -54,7 +54,11 @@ class DatasetFile {
   virtual ~DatasetFile() = default;
   virtual std::int64_t size() const = 0;
   virtual Sample row(std::int64_t i) const = 0;
+  /// How often a row group was read and decoded; 0 where a file has none.
+  virtual std::int64_t groupReads() const { return 0; }
 };
+/// Decoded row groups of one parquet file that stay in memory; one is there whatever its size.
+inline constexpr std::int64_t kKeptGroupBytes = 128ll << 20;
 
 /// Edits of a data file that a person made on the Data page (engine/core/cue_edits.h).
 struct EditedFile {
@@ -110,8 +114,8 @@ void checkSample(const Sample& sample, const std::string& file, std::int64_t row
 
 /// Whether this build reads and writes parquet.
 bool haveParquet();
-/// One file of one kind. Parquet is an Error in builds without Arrow.
-std::shared_ptr<DatasetFile> openParquet(const std::string& file);
+/// One file of one kind. `keptBytes`: of decoded row groups. Parquet is an Error in builds without Arrow.
+std::shared_ptr<DatasetFile> openParquet(const std::string& file, std::int64_t keptBytes = kKeptGroupBytes);
 std::shared_ptr<DatasetFile> openJsonl(const std::string& file);
 /// Written next to the file and renamed: a reader never sees half a file.
 void writeParquet(const std::string& file, const std::vector<Sample>& samples, std::int64_t rowsPerGroup = 100);

@@ -1,10 +1,12 @@
 #include <arrow/api.h>
 #include <arrow/io/file.h>
+#include <arrow/util/byte_size.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <list>
 
 #include "engine/core/failure.h"
 #include "engine/data/data_export.h"
@@ -80,7 +82,7 @@ std::vector<Turn> turns(const ScalarPtr& value) {
 
 class ParquetFile : public DatasetFile {
  public:
-  explicit ParquetFile(const std::string& file) : m_file(file) {
+  ParquetFile(const std::string& file, std::int64_t keptBytes) : m_file(file), m_keptBytes(keptBytes) {
     constexpr const char* kWhat = "The parquet file could not be opened";
     try {
       parquet::arrow::FileReaderBuilder builder;
@@ -101,17 +103,13 @@ class ParquetFile : public DatasetFile {
   }
 
   std::int64_t size() const override { return m_size; }
+  std::int64_t groupReads() const override { return m_reads; }
 
   Sample row(std::int64_t i) const override {
     const int group = static_cast<int>(std::upper_bound(m_ends.begin(), m_ends.end(), i) - m_ends.begin());
     const std::string where = m_file + ", row " + std::to_string(i);
     try {
-      if (group != m_group) {
-        const auto table = m_reader->ReadRowGroup(group);
-        if (!table.ok()) throw std::invalid_argument(table.status().message());
-        m_table = *table;
-        m_group = group;
-      }
+      m_table = tableOf(group);
       return read(i - (group == 0 ? 0 : m_ends[static_cast<std::size_t>(group) - 1]));
     } catch (const Error&) {
       throw;
@@ -121,6 +119,32 @@ class ParquetFile : public DatasetFile {
   }
 
  private:
+  struct Group {
+    std::shared_ptr<arrow::Table> table;
+    std::int64_t bytes = 0;
+  };
+
+  /// A row group, decoded. Drawing rows at random asks for another group with nearly every row: those that were used last stay, as many
+  /// as fit the bound, the newest in any case.
+  std::shared_ptr<arrow::Table> tableOf(int group) const {
+    const auto known = std::find_if(m_groups.begin(), m_groups.end(), [group](const auto& g) { return g.first == group; });
+    if (known != m_groups.end()) {
+      m_groups.splice(m_groups.begin(), m_groups, known);
+      return m_groups.front().second.table;
+    }
+    const auto table = m_reader->ReadRowGroup(group);
+    if (!table.ok()) throw std::invalid_argument(table.status().message());
+    ++m_reads;
+    m_table.reset();
+    m_groups.emplace_front(group, Group{*table, std::max<std::int64_t>(1, arrow::util::TotalBufferSize(**table))});
+    std::int64_t bytes = 0;
+    for (auto it = m_groups.begin(); it != m_groups.end();) {
+      bytes += it->second.bytes;
+      it = bytes > m_keptBytes && it != m_groups.begin() ? m_groups.erase(it) : std::next(it);
+    }
+    return m_groups.front().second.table;
+  }
+
   ScalarPtr column(const char* name, std::int64_t row) const {
     const auto column = m_table->GetColumnByName(name);
     if (!column) return nullptr;
@@ -173,11 +197,13 @@ class ParquetFile : public DatasetFile {
   }
 
   std::string m_file;
+  std::int64_t m_keptBytes;
   std::unique_ptr<parquet::arrow::FileReader> m_reader;
   std::int64_t m_size = 0;
   std::vector<std::int64_t> m_ends;
-  mutable int m_group = -1;                      // the row group that m_table holds
-  mutable std::shared_ptr<arrow::Table> m_table;
+  mutable std::list<std::pair<int, Group>> m_groups;  // decoded, the latest use first
+  mutable std::int64_t m_reads = 0;
+  mutable std::shared_ptr<arrow::Table> m_table;      // of the row that is read
 };
 
 std::shared_ptr<arrow::DataType> turnType() { return arrow::struct_({arrow::field("role", arrow::utf8()), arrow::field("content", arrow::utf8())}); }
@@ -311,7 +337,7 @@ class Writer {
 
 bool haveParquet() { return true; }
 
-std::shared_ptr<DatasetFile> openParquet(const std::string& file) { return std::make_shared<ParquetFile>(file); }
+std::shared_ptr<DatasetFile> openParquet(const std::string& file, std::int64_t keptBytes) { return std::make_shared<ParquetFile>(file, keptBytes); }
 
 void writeParquet(const std::string& file, const std::vector<Sample>& samples, std::int64_t rowsPerGroup) {
   constexpr const char* kWhat = "The parquet file could not be written";

@@ -11,7 +11,7 @@ namespace {
 }  // namespace
 
 bool haveParquet() { return false; }
-std::shared_ptr<DatasetFile> openParquet(const std::string& file) { refuse(file); }
+std::shared_ptr<DatasetFile> openParquet(const std::string& file, std::int64_t) { refuse(file); }
 void writeParquet(const std::string& file, const std::vector<Sample>&, std::int64_t) { refuse(file); }
 void exportParquet(const std::string& file, const std::string&, bool, const std::function<Sample(std::int64_t)>&, const std::function<std::string(std::int64_t)>&) { refuse(file); }
 
