@@ -23,7 +23,7 @@ void addBench(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("bench", "Measures load, prefill, decode, capture and a distillation step on the workload in the model's folder");
   auto request = std::make_shared<BenchRequest>();
   command->add_option("--model", request->model, "Folder of the model, with workload.safetensors")->required();
-  command->add_option("--only", request->only, "load, prefill_b1, decode_b1, decode_b<rows of the workload>, capture_b1, distill_step, train_step")->delimiter(',')->allow_extra_args(false);
+  command->add_option("--only", request->only, "load, prefill_b1, decode_b1, decode_b<rows of the workload>, capture_b1, distill_step, train_step; tokenize, image (those two need no workload)")->delimiter(',')->allow_extra_args(false);
   command->add_option("--repeat", request->repeat, "Repetitions; the best counts")->check(CLI::Range(1, 1000))->capture_default_str();
   command->add_option("--new", request->newTokens, "Tokens that are decoded")->check(CLI::Range(1, 100000))->capture_default_str();
   addJson(*command, context);

@@ -45,9 +45,12 @@ void addExport(CLI::App& app, Context& context) {
   auto from = std::make_shared<std::string>(), to = std::make_shared<std::string>();
   command->add_option("run", *from, "RUN (its newest checkpoint), RUN@STEP, or a checkpoint's folder")->required();
   command->add_option("--output", *to, "New folder")->required();
+  addJson(*command, context);
   command->callback([&context, from, to] {
     context.run = [&context, from, to] {
-      std::printf("%s\n", context.engine().exportModel(*from, *to).c_str());
+      const std::string folder = context.engine().exportModel(*from, *to);
+      if (context.json) printJson({{"output", folder}});
+      else std::printf("%s\n", folder.c_str());
       return kOk;
     };
   });

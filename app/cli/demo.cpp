@@ -14,11 +14,13 @@ void addDemo(CLI::App& app, Context& context) {
   CLI::App* make = command->add_subcommand("make", "Draws the scenes and writes the data sets");
   make->add_option("--output", request->outputFolder, "Folder of the demo")->capture_default_str();
   make->add_option("--seed", request->seed, "Random seed")->capture_default_str();
+  addJson(*make, context);
   make->callback([&context, request] {
     context.run = [&context, request] {
       context.engine().makeDemoData(request->outputFolder, request->seed, context.progress(), context.stop);
       clearProgress();
-      std::printf("%s\n", request->outputFolder.c_str());
+      if (context.json) printJson({{"output", request->outputFolder}});
+      else std::printf("%s\n", request->outputFolder.c_str());
       return kOk;
     };
   });
@@ -28,11 +30,13 @@ void addDemo(CLI::App& app, Context& context) {
   train->add_option("--seed", request->seed, "Random seed")->capture_default_str();
   train->add_option("--only", request->only, "weak, middle, strong, teacher")->delimiter(',')->allow_extra_args(false)->check(CLI::IsMember({"weak", "middle", "strong", "teacher"}));
   train->add_option("--effort", request->effort, "Share of the recipe's steps; below 1 the models are there sooner and know less")->check(CLI::Range(0.001, 1.0))->capture_default_str();
+  addJson(*train, context);
   train->callback([&context, request] {
     context.run = [&context, request] {
       context.engine().trainDemo(*request, context.progress(), context.stop);
       clearProgress();
-      std::printf("%s\n", request->outputFolder.c_str());
+      if (context.json) printJson({{"output", request->outputFolder}});
+      else std::printf("%s\n", request->outputFolder.c_str());
       return kOk;
     };
   });
@@ -48,11 +52,13 @@ void addDemo(CLI::App& app, Context& context) {
   study->add_flag("--report-only", asked->reportOnly, "Train nothing: write the report of what is there");
   auto resume = std::make_shared<bool>(false);
   study->add_flag("--resume", *resume, "Go on in the folder (what happens without it as well)");
+  addJson(*study, context);
   study->callback([&context, asked, resume] {
     context.run = [&context, asked] {
       context.engine().demoStudy(*asked, context.progress(), context.stop);
       clearProgress();
-      std::printf("%s/study.md\n", asked->outputFolder.c_str());
+      if (context.json) printJson({{"output", asked->outputFolder + "/study.md"}});
+      else std::printf("%s/study.md\n", asked->outputFolder.c_str());
       return kOk;
     };
   });

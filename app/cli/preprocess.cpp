@@ -10,9 +10,11 @@ void addPreprocess(CLI::App& app, Context& context) {
   command->add_option("--model", *model, "Folder of the model")->required();
   command->add_option("files", *files, "Images or videos, in order")->required();
   command->add_option("--output", *output, "The safetensors file to write")->required();
+  addJson(*command, context);
   command->callback([&context, model, files, output] {
     context.run = [&context, model, files, output] {
       context.engine().preprocess(*model, *files, *output);
+      if (context.json) printJson({{"output", *output}});
       return kOk;
     };
   });

@@ -7,17 +7,21 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "engine/core/failure.h"
+#include "engine/data/processor.h"
 #include "engine/evaluate/bench_workload.h"
 #include "engine/distill/memory.h"
 #include "engine/distill/planner.h"
 #include "engine/evaluate/distill_step.h"
 #include "engine/evaluate/train_step.h"
+#include "engine/media/decode.h"
 #include "engine/model/generate.h"
 #include "engine/model/kv_cache.h"
 #include "engine/model/qwen3_vl.h"
+#include "engine/tokenizer/tokenizer.h"
 
 namespace cuescope {
 namespace {
@@ -66,6 +70,10 @@ class Bench {
   std::vector<BenchLine> run() {
     if (m_request.repeat < 1 || m_request.newTokens < 1)
       throw Error("Nothing can be measured", "bench", "repeat and new tokens must be at least 1", "Ask for more.");
+    if (!m_request.only.empty() && std::all_of(m_request.only.begin(), m_request.only.end(), [](const std::string& name) { return name == "tokenize" || name == "image"; })) {
+      inputs();  // needs neither weights nor a workload
+      return m_lines;
+    }
     Baseline baseline;
     baseline.begin();
     double begin = now();
@@ -74,7 +82,7 @@ class Bench {
     m_work = readBenchWorkload(m_request.model + "/workload.safetensors");
     const std::int64_t batch = m_work.rows();
     const std::string batchName = "decode_b" + std::to_string(batch);
-    const std::vector<std::string> known = {"load", "prefill_b1", "decode_b1", batchName, "capture_b1", "distill_step", "train_step"};
+    const std::vector<std::string> known = {"load", "prefill_b1", "decode_b1", batchName, "capture_b1", "distill_step", "train_step", "tokenize", "image"};
     for (const std::string& name : m_request.only)
       if (std::find(known.begin(), known.end(), name) == known.end()) throw Error("There is no such measurement", name, {}, "Leave out --only to see all names.");
     line("load", {loading}, 0);
@@ -84,6 +92,7 @@ class Bench {
     }
     if (wants("decode_b1")) decode("decode_b1", 1);
     if (batch != 1 && wants(batchName)) decode(batchName, batch);
+    if (std::filesystem::exists(m_request.model + "/tokenizer.json") || !m_request.only.empty()) inputs();
     if (wants("capture_b1")) {
       const auto times = timed([&] { captureOnce(); });
       line("capture_b1", times, promptTokens()).note = "last prompt token's attention to the visual tokens, every layer and head";
@@ -124,6 +133,41 @@ class Bench {
   }
   double promptTokens() const { return static_cast<double>(m_work.prompts[0].ids.size()); }
   std::vector<RowInput> firstRows(std::int64_t n) const { return {m_work.prompts.begin(), m_work.prompts.begin() + n}; }
+
+  /// From text and pictures to what a model reads.
+  void inputs() {
+    if (wants("tokenize")) {
+      const auto tokenizer = Tokenizer::load(m_request.model);
+      std::string text;
+      for (int i = 0; text.size() < 2'000'000; ++i) text += "The area of triangle " + std::to_string(i) + " is half the product. ";
+      std::size_t ids = 0;
+      const auto times = timed([&] { ids = tokenizer->encode(text).size(); });
+      line("tokenize", times, static_cast<double>(ids)).note = "2 MB of prose";
+      flush();
+    }
+    if (wants("image")) {
+      const Processor processor(m_request.model);
+      DecodedImage drawn{1024, 1024, std::vector<std::uint8_t>(1024 * 1024 * 3)};
+      for (std::size_t i = 0; i < drawn.rgb.size(); ++i) drawn.rgb[i] = static_cast<std::uint8_t>(i / 3 % 1024 / 4 + (i * 2654435761u >> 20) % 16);
+      double decoding = 1e9;
+      int run = 0;
+      const auto times = timed([&] {
+        drawn.rgb[0] = static_cast<std::uint8_t>(++run);  // another picture each time: the processor keeps what it has seen
+        const auto png = encodePng(drawn.width, drawn.height, drawn.rgb.data());
+        const double begin = now();
+        DecodedImage image = decodeImage(png.data(), png.size(), "bench.png");
+        const double decoded = now();
+        decoding = std::min(decoding, decoded - begin);
+        processor.image({"bench", image.width, image.height, std::move(image.rgb)});
+        m_patching.push_back(now() - decoded);
+      });
+      char note[160];
+      std::snprintf(note, sizeof note, "a PNG of one megapixel encoded, decoded (best %.1f ms) and made into patches (best %.1f ms)", decoding * 1e3,
+                    *std::min_element(m_patching.begin(), m_patching.end()) * 1e3);
+      line("image", times, 0).note = note;
+      flush();
+    }
+  }
 
   void prefillOnce() {
     KvCache cache(m_model->config());
@@ -204,6 +248,7 @@ class Bench {
   std::shared_ptr<Qwen3VL> m_model;
   BenchWorkload m_work;
   std::vector<BenchLine> m_lines;
+  std::vector<double> m_patching;
   std::size_t m_sent = 0;
 };
 

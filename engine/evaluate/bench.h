@@ -11,10 +11,10 @@
 
 namespace cuescope {
 
-/// Runs what `request` names (empty: load, prefill_b1, decode_b1, decode_bB, capture_b1, distill_step) one after the other and
-/// calls onLine after each. A first run of each is not counted. `ids` are the first 16 greedy ids of row 0, `loss` that of the
+/// Runs what `request` names (empty: load, prefill_b1, decode_b1, decode_bB, capture_b1, distill_step, train_step, and tokenize and
+/// image where the folder has a tokenizer) one after the other and calls onLine after each. A first run of each is not counted. `ids` are the first 16 greedy ids of row 0, `loss` that of the
 /// first step, both for comparison with another program; the step changes the weights, so it comes last. Throws Error for a
-/// workload that lacks a tensor, and for unknown names.
+/// workload that lacks a tensor, and for unknown names. tokenize (2 MB of text) and image (a megapixel) alone need no workload.
 std::vector<BenchLine> runBench(const BenchRequest& request, const std::string& device, const std::string& dtype,
                                 const std::function<void(const BenchLine&)>& onLine);
 
