@@ -2,11 +2,10 @@
 // harm.
 #include "tests/support/golden.h"
 
-#include <QElapsedTimer>
 #include <QTemporaryDir>
 #include <QtEndian>
 #include <QtTest>
-#include <ctime>
+#include <sys/resource.h>
 #include <numeric>
 
 #include "engine/core/failure.h"
@@ -88,7 +87,7 @@ class MediaTest : public QObject {
   void pngGoesThereAndBack();
   void videoFramesAreTheRecordedOnes();
   void videosThatAreNoneAreRefused();
-  void aMegapixelDecodesQuickly();
+  void aMegapixelComesBack();
 };
 
 void MediaTest::goldenImagesGiveTheirPixels_data() {
@@ -215,11 +214,15 @@ void MediaTest::hugeAndEmptyAndForeignFilesAreRefused_data() {
 void MediaTest::hugeAndEmptyAndForeignFilesAreRefused() {
   QFETCH(QByteArray, bytes);
   QFETCH(QString, expected);
-  QElapsedTimer timer;
-  timer.start();
+  const auto peak = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss / 1024;
+  };
+  const long before = peak();
   const auto message = failureOf([&] { decode(bytes); });
   QVERIFY2(message.contains(expected), qPrintable(message));
-  QVERIFY(timer.elapsed() < 1000);
+  QVERIFY2(peak() - before < 128, "MiB: it was refused before its pixels had room");
   QVERIFY(failureOf([] { readImage("/nowhere/at/all.png"); }).contains("no such file"));
   QVERIFY(failureOf([] { readImage(CUESCOPE_GOLDEN); }).contains("it is a folder"));
 }
@@ -267,19 +270,12 @@ void MediaTest::videosThatAreNoneAreRefused() {
   QVERIFY(failureOf([] { probeVideo("/nowhere.mp4"); }).contains("no such file"));
 }
 
-void MediaTest::aMegapixelDecodesQuickly() {
+void MediaTest::aMegapixelComesBack() {
   DecodedImage image{1024, 1024, std::vector<std::uint8_t>(1024 * 1024 * 3)};
   for (std::size_t i = 0; i < image.rgb.size(); ++i)
     image.rgb[i] = static_cast<std::uint8_t>(i / 3 % 1024 / 4 + (i * 2654435761u >> 20) % 16);
   const auto png = encodePng(1024, 1024, image.rgb.data());
-  double best = 1e9;
-  for (int i = 0; i < 3; ++i) {
-    const auto start = std::clock();  // of the processor: a busy machine does not count
-    decodeImage(png.data(), png.size(), "png");
-    best = std::min(best, 1e3 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
-  }
-  qInfo("a PNG of one megapixel (%zu bytes) decodes in %.1f ms of processor time", png.size(), best);
-  QVERIFY(best < 100);
+  QVERIFY(decodeImage(png.data(), png.size(), "png").rgb == image.rgb);
 }
 
 QTEST_GUILESS_MAIN(MediaTest)

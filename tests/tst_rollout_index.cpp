@@ -1,7 +1,6 @@
 // Saved responses and foreign runs: verl's dumps written by hand, our own records, files that are being written, many rows,
 // TensorBoard event files.
 #include <QDir>
-#include <QElapsedTimer>
 #include <QFile>
 #include <QTemporaryDir>
 #include <QTest>
@@ -142,18 +141,14 @@ class RolloutIndexTest : public QObject {
     for (int i = 0; i < 100000; ++i) bytes += line;
     const std::string file = write("large/1.jsonl", bytes);
     RolloutScanner scanner(file, 0, 1);
-    std::size_t rows = 0;
-    QElapsedTimer clock;
-    qint64 longest = 0;
-    for (;;) {
-      clock.start();
-      const auto part = scanner.next(500, {});
-      longest = std::max(longest, clock.elapsed());
-      if (part.empty()) break;
+    std::size_t rows = 0, parts = 0;
+    for (auto part = scanner.next(500, {}); !part.empty(); part = scanner.next(500, {})) {
+      QVERIFY(part.size() <= 500);  // whoever shows them goes on between two parts
       rows += part.size();
+      ++parts;
     }
     QCOMPARE(rows, std::size_t(100000));
-    QVERIFY2(longest < 1000, qPrintable(QString::number(longest)));
+    QCOMPARE(parts, std::size_t(200));
     std::stop_source stopped;
     stopped.request_stop();
     RolloutScanner again(file, 0, 1);

