@@ -19,6 +19,7 @@ InspectRequest requestFor(const Run& run, const DataRow& row, int index) {
   request.student = kRunStudent;
   if (run.teacher()) request.teacher = kRunTeacher;
   request.imageBytes = row.image;
+  request.images = row.videos;
   request.imageLabel = row.id.empty() ? "row " + std::to_string(index) : row.id;
   request.question = row.question.empty() ? row.prompt : row.question;
   request.cue = row.cue;
@@ -54,7 +55,7 @@ void captureProbes(const Run& run, const EventSink& sink, std::stop_token stop) 
       const DataRows rows = readRows(resolvePath(config.data.valFiles.front()), index, 1, config.data.cueEdits);
       if (rows.rows.empty()) throw Error("There is no such row", "data.probe_rows", std::to_string(index));
       if (!rows.rows[0].problem.empty()) throw Error("The row cannot be read", rows.file, rows.rows[0].problem);
-      if (rows.rows[0].pictures > 1) throw Error("The row has several pictures", rows.file, "captures of a run hold one");
+      if (rows.rows[0].pictures + rows.rows[0].videos.size() > 1) throw Error("The row has several pictures", rows.file, "captures of a run hold one");
       InspectModels models;
       models.student = run.student().get();
       models.studentProcessor = run.studentProcessor().get();

@@ -13,6 +13,7 @@
 #include "engine/core/rollout_record.h"
 #include "engine/core/run_directory.h"
 #include "engine/data/data_export.h"
+#include "engine/data/data_rows.h"
 #include "engine/distill/row_screen.h"
 #include "engine/distill/run.h"
 #include "engine/evaluate/evaluation.h"
@@ -403,6 +404,106 @@ class TestRowScreen : public QObject {
     QVERIFY(says("This is no longer the run that was stopped: the cue edits of the training data are no longer the same"));
     QVERIFY(!says("the training data are no longer the same ("));
     QCOMPARE(resumed.provenance.at("changed").size(), std::size_t(1));
+  }
+
+  void rowsWithVideosAreReadMeasuredTrainedAndLookedAt() {
+    const std::string clip = golden::path("video/clip.avi");
+    std::vector<Sample> samples{sampleOf(0), sampleOf(1), sampleOf(2), sampleOf(3)};
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      samples[i].videos = {{clip, {}}};
+      samples[i].prompt[0].text = "<video>And <image>what moves in part " + std::to_string(i) + "?";  // mixed, the video first
+      samples[i].teacherTurns = {{"user", "<image>Then <video>what moves? Look left."}};                // and in another order
+      samples[i].evidence = {{0, 0, 0, 16, 16, ""}};
+      samples[i].cue.clear();
+    }
+    samples[1].videos[0].options.frames = 4;
+    samples[2].videos[0].options = {.fps = 1, .minFrames = 2, .maxFrames = 3};
+    samples[3].imageBytes.clear(), samples[3].imagePaths.clear(), samples[3].evidence.clear(), samples[3].teacherTurns.clear();
+    samples[3].prompt[0].text = "<video>What moves?";
+    for (const std::string& kind : haveParquet() ? std::vector<std::string>{"parquet", "jsonl"} : std::vector<std::string>{"jsonl"}) {
+      const std::string file = path("videos." + kind);
+      kind == "parquet" ? writeParquet(file, samples) : writeJsonl(file, samples);
+      const Dataset dataset = Dataset::open({file});
+      QCOMPARE(dataset.row(0).videos.at(0).path, clip);
+      QCOMPARE(dataset.row(1).videos.at(0).options.frames, 4);
+      QCOMPARE(dataset.row(2).videos.at(0).options.fps, 1.0);
+      QCOMPARE(dataset.row(2).videos.at(0).options.maxFrames, 3);
+      QVERIFY(readRows(file, 0, 1).rows[0].problem.empty());
+      QCOMPARE(readRows(file, 3, 1).rows[0].videos, std::vector<std::string>{clip});
+    }
+    const std::string file = path("videos.jsonl");
+    RunConfig config = this->config("videos", {file});
+    config.data.maxPromptLength = 400;
+    const Dataset dataset = Dataset::open({file});
+    const Preparer preparer(config, processor(), processor(), 4096);
+    RowProblem problem;
+    for (std::int64_t i = 0; i < 4; ++i) {
+      RowLengths lengths;
+      QVERIFY2(preparer.measure(dataset.row(i), &lengths, &problem), problem.reason.c_str());
+      const auto ready = preparer.prepare(dataset.row(i), &problem);
+      QVERIFY2(ready != nullptr, problem.reason.c_str());
+      QCOMPARE(lengths.student, static_cast<std::int64_t>(ready->student.ids.size()));  // the headers told the truth
+      QCOMPARE(lengths.teacher, static_cast<std::int64_t>(ready->teacher.ids.size()));
+      QCOMPARE(lengths.privileged, i < 3);
+      QVERIFY(ready->student.grids[0].video);
+    }
+    // The row is what the processor makes of video and picture by themselves.
+    const Sample first = dataset.row(0);
+    const auto ready = preparer.prepare(first, &problem);
+    const VisualInput film = processor()->video(clip), picture = processor()->image(processor()->loaded(decodePictures(first)[0]));
+    const Prompt alone = processor()->prompt(first.prompt, {film, picture});
+    QCOMPARE(ready->student.ids, alone.row.ids);
+    QVERIFY(at::equal(ready->student.pixelValues, at::cat({film.pixelValues, picture.pixelValues})));
+    QVERIFY(!ready->teacher.grids[0].video && ready->teacher.grids[1].video);
+    QVERIFY(at::equal(ready->teacher.pixelValues, at::cat({picture.pixelValues, film.pixelValues})));
+    // Boxes, sizes and files count as the grids do: the picture is the second.
+    QCOMPARE(ready->sample.evidence[0].image, 1);
+    QCOMPARE(ready->sample.imagePaths[0], clip);
+    QCOMPARE(ready->imageWidths[0], 56);
+    QCOMPARE(processor()->measuredVideo(clip, samples[1].videos[0].options).grid.t, std::int64_t(2));
+    QCOMPARE(processor()->video(clip, samples[2].videos[0].options).frameIndices.size(), std::size_t(3));
+
+    config.data.valFiles = {file};
+    config.trainer.probeFreq = config.trainer.testFreq = 1;
+    const Finished run = finish(config);
+    QCOMPARE(run.steps.size(), std::size_t(2));
+    for (const StepPtr& step : run.steps) {
+      QVERIFY(std::isfinite(step->metrics.at("actor/loss")) && step->metrics.at("actor/grad_norm") > 0);
+      QVERIFY(step->metrics.at("training/rollout_logprob_diff_mean") < 1e-4);  // decoded and trained alike
+      QCOMPARE(step->metrics.at("val/n"), 4.0);
+      QVERIFY(!step->probes.empty());
+    }
+    const auto& maps = run.steps[0]->probes;
+    QVERIFY(std::none_of(maps[0].evidenceMass.begin(), maps[0].evidenceMass.end(), [](float m) { return m >= 0; }));  // of the video
+    QVERIFY(std::all_of(maps[1].evidenceMass.begin(), maps[1].evidenceMass.end(), [](float m) { return m >= 0; }));   // of the picture
+    QVERIFY(!run.rollouts.empty() && !run.rollouts[0].teacherLogProbs.empty());
+    QCOMPARE(run.rollouts[0].pictures.at(0).path, clip);
+    config.trainer.name = "erased-videos";
+    config.distillation.contrast = "erased_image";
+    QVERIFY(std::isfinite(finish(config).steps[0]->metrics.at("actor/loss")));
+    config.trainer.name = "wrong-cue-videos";
+    config.distillation.contrast = "wrong_cue";
+    for (std::size_t i = 0; i < samples.size(); ++i) samples[i].cue = "Part " + std::to_string(i) + " moves.";
+    writeJsonl(file, samples);
+    QVERIFY(std::isfinite(finish(config).steps[0]->metrics.at("actor/loss")));
+  }
+
+  void badVideosAreBadRowsWithTheirReason() {
+    const std::string cut = path("cut.avi");
+    std::ofstream(cut, std::ios::binary) << textOf(golden::path("video/clip.avi")).substr(0, 5000);
+    const auto line = [](const std::string& prompt, const std::string& videos) {
+      return R"({"id": "v", "prompt": [{"role": "user", "content": ")" + prompt + R"("}], "reward_model": {"ground_truth": "a"}, "videos": )" + videos + "}\n";
+    };
+    const std::string file = path("bad-videos.jsonl");
+    std::ofstream(file) << line("<video>What?", "[]") << line("What?", "[{\"video\": \"cut.avi\"}]") << line("<video>What?", "[{\"video\": [\"1.png\", \"2.png\"]}]")
+                        << line("<video>What?", "[{\"video\": \"https://example.org/a.mp4\"}]") << line("<video>What?", "[{\"video\": \"cut.avi\"}]")
+                        << line("<video>What?", "[{\"video\": \"nowhere.avi\"}]");
+    const char* reasons[] = {"prompt has 1 <video> marks, the row has 0 videos", "prompt has 0 <video> marks, the row has 1 videos", "only video files are read", "only files are read", "cut.avi", "nowhere.avi"};
+    RunConfig config = this->config("bad-videos", {file});
+    const DataVerdict verdict = checkRows({}, config, {}, {});
+    QCOMPARE(verdict.kept, std::int64_t(0));
+    QCOMPARE(verdict.problems.size(), std::size_t(6));
+    for (std::size_t i = 0; i < 6; ++i) QVERIFY2(verdict.problems[i].reason.find(reasons[i]) != std::string::npos, verdict.problems[i].reason.c_str());
   }
 
   void editedRowsAreWrittenForOtherPrograms_data() {

@@ -275,6 +275,7 @@ struct DataRow {
   std::vector<std::uint8_t> image;  // first picture, encoded; empty without one
   std::vector<std::vector<std::uint8_t>> moreImages;  // those behind it, the same
   int pictures = 0;
+  std::vector<std::string> videos;  // files
   std::vector<PixelBox> evidence;   // pixels of the stored picture that its `image` counts
   std::string provenance;           // column cue_provenance, JSON (engine/core/cue_edits.h: CueOrigin); empty without it
   std::string problem;              // why this row cannot be read; empty otherwise

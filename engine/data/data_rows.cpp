@@ -63,6 +63,7 @@ DataRows readRows(const Dataset& dataset, const std::string& file, std::int64_t 
       row.kind = sample.kind;
       row.layout = sample.layout;
       row.pictures = static_cast<int>(sample.pictures());
+      for (const VideoFile& video : sample.videos) row.videos.push_back(video.path);
       row.evidence = sample.evidence;
       for (std::size_t p = 0; p < sample.pictures(); ++p) {
         auto bytes = encodedPicture(sample, p, file);

@@ -23,6 +23,25 @@ std::size_t countMarks(const std::vector<Turn>& turns, const std::string& mark) 
 
 }  // namespace
 
+std::vector<bool> videoMarks(const std::vector<Turn>& turns) {
+  std::vector<bool> marks;
+  for (const Turn& turn : turns) {
+    for (std::size_t at = 0; at < turn.text.size();) {
+      const std::size_t image = turn.text.find("<image>", at), video = turn.text.find("<video>", at);
+      if (image == std::string::npos && video == std::string::npos) break;
+      marks.push_back(video < image);
+      at = std::min(image, video) + 7;  // both have seven characters
+    }
+  }
+  return marks;
+}
+
+std::string videoPath(const std::string& named, const std::string& folder) {
+  const std::string path = named.starts_with("file://") ? named.substr(7) : named;
+  if (path.find("://") != std::string::npos) throw std::invalid_argument("a video lies at «" + named + "»; only files are read");
+  return path.empty() || std::filesystem::path(path).is_absolute() ? path : (std::filesystem::path(folder) / path).string();
+}
+
 Dataset Dataset::open(const std::vector<std::string>& files, bool cueEdits) {
   if (files.empty()) throw Error("There is no data file", "data", {}, "Name at least one .parquet or .jsonl file.");
   Dataset dataset;
@@ -68,6 +87,12 @@ std::pair<std::string, std::int64_t> Dataset::origin(std::int64_t i) const {
   return {m_names[static_cast<std::size_t>(file)], i - (file == 0 ? 0 : m_ends[static_cast<std::size_t>(file) - 1])};
 }
 
+std::int64_t Dataset::decodedBytes() const {
+  std::int64_t bytes = 0;
+  for (const auto& file : m_files) bytes += file->decodedBytes();
+  return bytes;
+}
+
 Sample Dataset::row(std::int64_t i) const {
   const auto [name, row] = origin(i);
   const auto file = std::upper_bound(m_ends.begin(), m_ends.end(), i) - m_ends.begin();
@@ -91,11 +116,14 @@ void checkSample(const Sample& sample, const std::string& file, std::int64_t row
     const std::size_t marks = countMarks(*turns, "<image>");
     if (marks != sample.pictures())
       bad(which + " has " + std::to_string(marks) + " <image> marks, the row has " + std::to_string(sample.pictures()) + " images");
-    if (countMarks(*turns, "<video>") > 0) bad(which + " has a <video> mark; video rows are not read from data sets yet");
+    const std::size_t videos = countMarks(*turns, "<video>");
+    if (videos != sample.videos.size()) bad(which + " has " + std::to_string(videos) + " <video> marks, the row has " + std::to_string(sample.videos.size()) + " videos");
   }
   for (std::size_t i = 0; i < sample.pictures(); ++i)
     if (sample.imageBytes[i].empty() && (i >= sample.imagePaths.size() || sample.imagePaths[i].empty()))
       bad("image " + std::to_string(i) + " has neither bytes nor a path");
+  for (std::size_t i = 0; i < sample.videos.size(); ++i)
+    if (sample.videos[i].path.empty()) bad("video " + std::to_string(i) + " names no file");
   for (const PixelBox& box : sample.evidence) {
     if (box.image < 0 || static_cast<std::size_t>(box.image) >= sample.pictures())
       bad("an evidence box belongs to image " + std::to_string(box.image) + ", which does not exist");

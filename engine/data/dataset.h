@@ -1,7 +1,8 @@
 // Dataset: rows of questions about pictures from parquet or JSONL files, in verl's columns (spec 3.1) and a few of our own.
 // Rows are read when asked for: parquet by row group, of which the latest stay decoded (kKeptGroupBytes a file), JSONL by line offset. Not thread-safe; engine thread.
 //
-// Columns. Required: `prompt`. Known: data_source, teacher_prompt, images [{bytes, path}], reward_model {style, ground_truth},
+// Columns. Required: `prompt`. Known: data_source, teacher_prompt, images [{bytes, path}], videos [{video, fps, nframes, min_frames,
+// max_frames}] (video: a file; relative to the data file, or a file:// address), reward_model {style, ground_truth},
 // ability, extra_info {index, split, answer, question}. Ours: id, hint, cue, cue_provenance, evidence [{image, x, y, w, h, label}]
 // (pixels of the stored picture; kind "crop" of one shows the teacher that part), kind, layout ("image-first" or "question-first").
 // In JSONL `bytes` is base64 and `path` is relative to the file; a picture may also be {"image": path, file:// address or
@@ -9,6 +10,7 @@
 // Other columns are ignored, but for text, which Sample::texts keeps. A bad row throws Error that names file, row and reason; the caller decides what to do with it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -24,11 +26,17 @@
 
 namespace cuescope {
 
+/// A video of a row, and how it is to be read where the row says so.
+struct VideoFile {
+  std::string path;      // absolute or relative to the data file
+  VideoOptions options;
+};
+
 /// One row. Empty strings and vectors stand for absent values.
 struct Sample {
   std::string id;
   std::string dataSource;
-  std::vector<Turn> prompt;        // text with <image> marks; as many marks as pictures
+  std::vector<Turn> prompt;        // text with <image> and <video> marks; as many of each as pictures and videos
   std::vector<Turn> teacherTurns;  // verl's teacher_prompt; empty: the teacher reads `prompt` (and `cue` or `hint`)
   std::string hint;                // gives the answer away
   std::string cue;                 // says where to look
@@ -40,6 +48,7 @@ struct Sample {
   std::int64_t index = -1;
   std::vector<std::vector<std::uint8_t>> imageBytes;  // encoded files; empty where imagePaths says where the file lies
   std::vector<std::string> imagePaths;                // same length as imageBytes; absolute or relative to the data file
+  std::vector<VideoFile> videos;                      // files; verl's column `videos`
   std::vector<PixelBox> evidence;
   std::vector<PixelBox> crops;     // parts of the pictures that a cue shows besides (evidence of kind "crop"); they count as evidence too
   bool cueEdited = false;          // cue, evidence and crops are those of an edit beside the data
@@ -56,6 +65,8 @@ class DatasetFile {
   virtual Sample row(std::int64_t i) const = 0;
   /// How often a row group was read and decoded; 0 where a file has none.
   virtual std::int64_t groupReads() const { return 0; }
+  /// Bytes of decoded row groups that stay once all rows were drawn, by what the file says of itself.
+  virtual std::int64_t decodedBytes() const { return 0; }
 };
 /// Decoded row groups of one parquet file that stay in memory; one is there whatever its size.
 inline constexpr std::int64_t kKeptGroupBytes = 128ll << 20;
@@ -83,6 +94,8 @@ class Dataset {
   std::int64_t size() const { return m_ends.empty() ? 0 : m_ends.back(); }
   /// Throws Error for a bad row (the caller may skip it) and std::out_of_range for a wrong index.
   Sample row(std::int64_t i) const;
+  /// Of all files (DatasetFile::decodedBytes).
+  std::int64_t decodedBytes() const;
   /// The edits that lie beside the files, applied or not; files without any are left out.
   const std::vector<EditedFile>& edited() const { return m_edited; }
   /// File and row inside it, for messages.
@@ -106,11 +119,31 @@ ImageSize cropSize(const PixelBox& crop, ImageSize picture);
 /// Sizes of a sample's pictures from their headers (media/decode.h). Throws Error as decodePictures, but for damage in the pixels.
 std::vector<ImageSize> pictureSizes(const Sample& sample);
 
+/// The marks of the turns in their order: true for <video>, false for <image>.
+std::vector<bool> videoMarks(const std::vector<Turn>& turns);
+/// What belongs to the pictures and to the videos of a row, in the order of the marks. Where their numbers do not match (checkSample,
+/// Processor::prompt) pictures come first, and whoever reads them with the marks complains.
+template <typename T>
+std::vector<T> inMarkOrder(const std::vector<Turn>& turns, const std::vector<T>& pictures, const std::vector<T>& videos) {
+  const std::vector<bool> marks = videoMarks(turns);
+  std::vector<T> out = pictures;
+  out.insert(out.end(), videos.begin(), videos.end());
+  const auto filmed = static_cast<std::size_t>(std::count(marks.begin(), marks.end(), true));
+  if (filmed != videos.size() || marks.size() != out.size()) return out;
+  std::size_t picture = 0, video = 0;
+  for (std::size_t i = 0; i < marks.size(); ++i) out[i] = marks[i] ? videos[video++] : pictures[picture++];
+  return out;
+}
+
 /// The pictures of a sample, decoded (bytes, or the files named by imagePaths). Throws Error.
 std::vector<Picture> decodePictures(const Sample& sample);
 
 /// Throws Error when marks and pictures of `sample` do not match, a turn has no role, or an evidence box names no picture.
 void checkSample(const Sample& sample, const std::string& file, std::int64_t row);
+
+/// The file that a row of `folder`'s data names as a video: absolute, relative to the folder, or a file:// address. Throws
+/// std::invalid_argument for other addresses.
+std::string videoPath(const std::string& named, const std::string& folder);
 
 /// Whether this build reads and writes parquet.
 bool haveParquet();

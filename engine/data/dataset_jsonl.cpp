@@ -125,6 +125,20 @@ Sample toSample(const Json& row, const fs::path& folder) {
       sample.imagePaths.push_back(path.empty() || fs::path(path).is_absolute() ? path : (folder / path).string());
     }
   }
+  if (const Json* videos = field(row, "videos")) {
+    if (!videos->is_array()) throw std::invalid_argument("«videos» is no list");
+    for (const Json& video : *videos) {
+      const Json item = video.is_string() ? Json{{"video", video}} : video;
+      if (const Json* frames = field(item, "video"); frames && frames->is_array()) throw std::invalid_argument("a video is a list of frames; only video files are read");
+      VideoFile file{videoPath(text(item, "video"), folder.string()), {}};
+      const auto number = [&item](const char* key) { const Json* value = field(item, key); return value ? value->get<double>() : 0.0; };
+      file.options.fps = number("fps");
+      file.options.frames = static_cast<int>(number("nframes"));
+      file.options.minFrames = static_cast<int>(number("min_frames"));
+      file.options.maxFrames = static_cast<int>(number("max_frames"));
+      sample.videos.push_back(std::move(file));
+    }
+  }
   if (const Json* boxes = field(row, "evidence")) {
     for (const Json& box : *boxes) {
       PixelBox out;
@@ -159,24 +173,34 @@ Json toJson(const Sample& sample) {
     if (i < sample.imagePaths.size() && !sample.imagePaths[i].empty()) image["path"] = sample.imagePaths[i];
     images.push_back(image);
   }
+  Json videos = Json::array();
+  for (const VideoFile& v : sample.videos) {
+    videos.push_back({{"video", v.path}});
+    if (v.options.fps > 0) videos.back()["fps"] = v.options.fps;
+    if (v.options.frames > 0) videos.back()["nframes"] = v.options.frames;
+    if (v.options.minFrames > 0) videos.back()["min_frames"] = v.options.minFrames;
+    if (v.options.maxFrames > 0) videos.back()["max_frames"] = v.options.maxFrames;
+  }
   for (const PixelBox& b : sample.evidence) {
     boxes.push_back({{"image", b.image}, {"x", b.x}, {"y", b.y}, {"w", b.width}, {"h", b.height}, {"label", b.label}});
     const auto same = [&b](const PixelBox& c) { return c.image == b.image && c.x == b.x && c.y == b.y && c.width == b.width && c.height == b.height; };
     if (std::any_of(sample.crops.begin(), sample.crops.end(), same)) boxes.back()["kind"] = "crop";
   }
-  return {{"id", sample.id},
-          {"data_source", sample.dataSource},
-          {"prompt", turnsJson(sample.prompt)},
-          {"teacher_prompt", sample.teacherTurns.empty() ? Json() : turnsJson(sample.teacherTurns)},
-          {"images", images},
-          {"reward_model", {{"style", sample.rewardStyle}, {"ground_truth", sample.groundTruth}}},
-          {"ability", sample.ability},
-          {"extra_info", {{"index", sample.index}, {"split", sample.split}, {"answer", sample.answer}, {"question", sample.question}}},
-          {"hint", sample.hint},
-          {"cue", sample.cue},
-          {"kind", sample.kind},
-          {"layout", sample.layout},
-          {"evidence", boxes}};
+  Json row = {{"id", sample.id},
+              {"data_source", sample.dataSource},
+              {"prompt", turnsJson(sample.prompt)},
+              {"teacher_prompt", sample.teacherTurns.empty() ? Json() : turnsJson(sample.teacherTurns)},
+              {"images", images},
+              {"reward_model", {{"style", sample.rewardStyle}, {"ground_truth", sample.groundTruth}}},
+              {"ability", sample.ability},
+              {"extra_info", {{"index", sample.index}, {"split", sample.split}, {"answer", sample.answer}, {"question", sample.question}}},
+              {"hint", sample.hint},
+              {"cue", sample.cue},
+              {"kind", sample.kind},
+              {"layout", sample.layout},
+              {"evidence", boxes}};
+  if (!videos.empty()) row["videos"] = videos;
+  return row;
 }
 
 // Offsets of the lines that are not blank; a line is parsed when its row is asked for.

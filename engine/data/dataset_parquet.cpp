@@ -95,6 +95,8 @@ class ParquetFile : public DatasetFile {
       for (int g = 0; g < metadata->num_row_groups(); ++g) {
         m_size += metadata->RowGroup(g)->num_rows();
         m_ends.push_back(m_size);
+        m_decoded += metadata->RowGroup(g)->total_byte_size();
+        m_largest = std::max<std::int64_t>(m_largest, metadata->RowGroup(g)->total_byte_size());
       }
     } catch (const parquet::ParquetException& error) {
       throw Error(kWhat, file, error.what());
@@ -104,6 +106,7 @@ class ParquetFile : public DatasetFile {
 
   std::int64_t size() const override { return m_size; }
   std::int64_t groupReads() const override { return m_reads; }
+  std::int64_t decodedBytes() const override { return std::max(m_largest, std::min(m_decoded, m_keptBytes)); }
 
   Sample row(std::int64_t i) const override {
     const int group = static_cast<int>(std::upper_bound(m_ends.begin(), m_ends.end(), i) - m_ends.begin());
@@ -178,6 +181,21 @@ class ParquetFile : public DatasetFile {
       sample.imageBytes.emplace_back(bytes.begin(), bytes.end());
       sample.imagePaths.push_back(path.empty() || fs::path(path).is_absolute() ? path : (fs::path(m_file).parent_path() / path).string());
     }
+    for (const ScalarPtr& video : items(column("videos", row))) {
+      const bool bare = video && arrow::is_base_binary_like(video->type->id());
+      const ScalarPtr named = bare ? video : member(video, "video");
+      if (named && arrow::is_list_like(named->type->id())) throw std::invalid_argument("a video is a list of frames; only video files are read");
+      VideoFile file{videoPath(text(named), fs::path(m_file).parent_path().string()), {}};
+      const auto option = [&](const char* name) {
+        const ScalarPtr value = bare ? nullptr : member(video, name);
+        return value ? number(value, name) : 0.0;
+      };
+      file.options.fps = option("fps");
+      file.options.frames = static_cast<int>(option("nframes"));
+      file.options.minFrames = static_cast<int>(option("min_frames"));
+      file.options.maxFrames = static_cast<int>(option("max_frames"));
+      sample.videos.push_back(std::move(file));
+    }
     for (const ScalarPtr& box : items(column("evidence", row))) {
       PixelBox out;
       out.image = static_cast<int>(number(member(box, "image"), "image"));
@@ -199,7 +217,7 @@ class ParquetFile : public DatasetFile {
   std::string m_file;
   std::int64_t m_keptBytes;
   std::unique_ptr<parquet::arrow::FileReader> m_reader;
-  std::int64_t m_size = 0;
+  std::int64_t m_size = 0, m_decoded = 0, m_largest = 0;  // bytes of all row groups and of the largest, not compressed
   std::vector<std::int64_t> m_ends;
   mutable std::list<std::pair<int, Group>> m_groups;  // decoded, the latest use first
   mutable std::int64_t m_reads = 0;
@@ -222,8 +240,8 @@ bool isCrop(const Sample& s, const PixelBox& b) {
 // Columns are built row by row through Arrow's generic builder of the schema.
 class Writer {
  public:
-  /// `kinds`: evidence says what is a crop.
-  explicit Writer(bool kinds) : m_kinds(kinds) {
+  /// `kinds`: evidence says what is a crop. `videos`: there is a column for them.
+  Writer(bool kinds, bool videos) : m_kinds(kinds), m_videos(videos) {
     const auto turn = turnType();
     const auto image = arrow::struct_({arrow::field("bytes", arrow::binary()), arrow::field("path", arrow::utf8())});
     const auto box = boxType(kinds);
@@ -235,6 +253,11 @@ class Writer {
                             arrow::field("reward_model", reward), arrow::field("ability", arrow::utf8()), arrow::field("extra_info", extra),
                             arrow::field("hint", arrow::utf8()), arrow::field("cue", arrow::utf8()), arrow::field("evidence", arrow::list(box)),
                             arrow::field("kind", arrow::utf8()), arrow::field("layout", arrow::utf8())});
+    if (videos) {
+      const auto video = arrow::struct_({arrow::field("video", arrow::utf8()), arrow::field("fps", arrow::float64()), arrow::field("nframes", arrow::int32()),
+                                         arrow::field("min_frames", arrow::int32()), arrow::field("max_frames", arrow::int32())});
+      schema = *schema->AddField(schema->num_fields(), arrow::field("videos", arrow::list(video)));
+    }
     for (const auto& f : schema->fields()) {
       std::unique_ptr<arrow::ArrayBuilder> builder;
       fail(arrow::MakeBuilder(arrow::default_memory_pool(), f->type(), &builder));
@@ -269,6 +292,20 @@ class Writer {
     addBoxes(top(10), s, m_kinds);
     addText(top(11), s.kind);
     addText(top(12), s.layout);
+    if (!m_videos) return;
+    auto& videos = open<arrow::ListBuilder>(top(13));
+    auto& video = as<arrow::StructBuilder>(videos.value_builder());
+    for (const VideoFile& v : s.videos) {
+      fail(video.Append());
+      addText(video.field_builder(0), v.path);
+      auto& fps = as<arrow::DoubleBuilder>(video.field_builder(1));
+      fail(v.options.fps > 0 ? fps.Append(v.options.fps) : fps.AppendNull());
+      const int counts[3] = {v.options.frames, v.options.minFrames, v.options.maxFrames};
+      for (int k = 0; k < 3; ++k) {
+        auto& count = as<arrow::Int32Builder>(video.field_builder(k + 2));
+        fail(counts[k] > 0 ? count.Append(counts[k]) : count.AppendNull());
+      }
+    }
   }
 
   std::shared_ptr<arrow::Table> finish() {
@@ -329,7 +366,7 @@ class Writer {
     fail(b.Append());
     return b;
   }
-  bool m_kinds;
+  bool m_kinds, m_videos;
   std::vector<std::unique_ptr<arrow::ArrayBuilder>> m_builders;
 };
 
@@ -343,7 +380,8 @@ void writeParquet(const std::string& file, const std::vector<Sample>& samples, s
   constexpr const char* kWhat = "The parquet file could not be written";
   const std::string part = file + ".part";
   try {
-    Writer writer(std::any_of(samples.begin(), samples.end(), [](const Sample& s) { return !s.crops.empty(); }));
+    Writer writer(std::any_of(samples.begin(), samples.end(), [](const Sample& s) { return !s.crops.empty(); }),
+                  std::any_of(samples.begin(), samples.end(), [](const Sample& s) { return !s.videos.empty(); }));
     for (const Sample& sample : samples) writer.add(sample);
     auto sink = arrow::io::FileOutputStream::Open(part);
     check(sink.status(), file, kWhat);

@@ -244,20 +244,43 @@ VisualInput Processor::measured(int width, int height) const {
   return visual;
 }
 
+namespace {
+
+int framesByReading(const std::string& file) { return readVideo(file, {std::numeric_limits<int>::max() - 1}).totalFrames; }
+
+std::vector<int> chosenFrames(const ProcessorSettings& settings, const VideoOptions& options, int total, double fps) {
+  if (options.frames > 0) return spreadFrames(total, options.frames);
+  if (options.all || !settings.sampleFrames) return spreadFrames(total, total);
+  return sampleFrames(total, fps, options.fps > 0 ? options.fps : settings.sampleFps, options.minFrames > 0 ? options.minFrames : settings.minFrames,
+                      options.maxFrames > 0 ? options.maxFrames : settings.maxFrames);
+}
+
+}  // namespace
+
+VisualInput Processor::measuredVideo(const std::string& file, const VideoOptions& options) const {
+  const auto& settings = m_settings->read;
+  const auto& rule = settings.video.rule;
+  const auto probe = probeVideo(file);
+  const double fps = probe.fps > 0 ? probe.fps : kUnknownFps;
+  VisualInput visual;
+  visual.frameIndices = chosenFrames(settings, options, probe.totalFrames > 0 ? probe.totalFrames : framesByReading(file), fps);
+  const auto frames = static_cast<std::int64_t>(visual.frameIndices.size());
+  const auto size = smartResizeVideo(frames, probe.height, probe.width, rule.patch * rule.merge, rule.temporal, settings.video.minPixels, settings.video.maxPixels);
+  visual.grid = {(frames + rule.temporal - 1) / rule.temporal, size.height / rule.patch, size.width / rule.patch, true};
+  visual.timestamps = groupTimestamps(visual.frameIndices, fps, rule.temporal);
+  visual.originalWidth = probe.width;
+  visual.originalHeight = probe.height;
+  return visual;
+}
+
 VisualInput Processor::video(const std::string& file, const VideoOptions& options) const {
   const auto& settings = m_settings->read;
   const auto& rules = settings.video;
   auto probe = probeVideo(file);
   const double fps = probe.fps > 0 ? probe.fps : kUnknownFps;
-  const auto choose = [&](int total) {
-    if (options.frames > 0) return spreadFrames(total, options.frames);
-    if (options.all || !settings.sampleFrames) return spreadFrames(total, total);
-    return sampleFrames(total, fps, options.fps > 0 ? options.fps : settings.sampleFps, settings.minFrames,
-                        settings.maxFrames);
-  };
-  const auto countByReading = [&] { return readVideo(file, {std::numeric_limits<int>::max() - 1}).totalFrames; };
+  const auto choose = [&](int total) { return chosenFrames(settings, options, total, fps); };
   const int claimed = probe.totalFrames;
-  int total = claimed > 0 ? claimed : countByReading();
+  int total = claimed > 0 ? claimed : framesByReading(file);
 
   VisualInput visual;
   std::vector<at::Tensor> frames;

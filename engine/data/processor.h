@@ -51,6 +51,7 @@ struct VideoOptions {
   double fps = 0;     // frames a second; 0: as the folder says
   int frames = 0;     // that many, evenly spread; 0: by fps
   bool all = false;   // every frame
+  int minFrames = 0, maxFrames = 0;  // bounds when it goes by fps; 0: as the folder says
 };
 
 class Processor {
@@ -73,6 +74,9 @@ class Processor {
   /// What image(loaded(picture)) would give for a picture of that size, without pixels: the grid alone.
   VisualInput measured(int width, int height) const;
   VisualInput video(const std::string& file, const VideoOptions& options = {}) const;
+  /// What video() would give, without pixels: grid, frames and their times, by what the file claims of itself. A file that claims
+  /// nothing is counted through; one whose claim is false comes out otherwise when it is read.
+  VisualInput measuredVideo(const std::string& file, const VideoOptions& options = {}) const;
   /// Marks are replaced by the visuals in order; their number must match. `privilege` (cue or hint text) goes to the end of the
   /// last user turn as "\n[Hint]: text" (recorded decision on spec 3.1 [U]) and is reported as cueBegin..cueEnd: the tokens that
   /// hold any of its text, the words "[Hint]: " not counted. `hintVisuals` are pictures of the hint: "\n[Hint]: <image>text". Visuals

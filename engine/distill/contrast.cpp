@@ -19,7 +19,7 @@ RowInput withErasedPictures(const RowInput& prompt) {
   return out;
 }
 
-RowInput withPrivilege(const Processor& processor, const Sample& sample, const RowInput& prompt, std::size_t ownPictures, const std::string& text) {
+RowInput withPrivilege(const Processor& processor, const Sample& sample, const RowInput& prompt, const std::vector<std::vector<double>>& times, const std::string& text) {
   std::vector<VisualInput> visuals, crops;
   std::int64_t begin = 0;
   for (const Grid& grid : prompt.grids) {
@@ -28,7 +28,8 @@ RowInput withPrivilege(const Processor& processor, const Sample& sample, const R
     const std::int64_t count = grid.t * grid.h * grid.w;
     visual.pixelValues = prompt.pixelValues.narrow(0, begin, count);
     begin += count;
-    (visuals.size() < ownPictures ? visuals : crops).push_back(std::move(visual));
+    if (visuals.size() < times.size()) visual.timestamps = times[visuals.size()];
+    (visuals.size() < times.size() ? visuals : crops).push_back(std::move(visual));
   }
   return processor.prompt(sample.prompt, visuals, text, crops).row;
 }

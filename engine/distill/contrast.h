@@ -22,8 +22,9 @@ void applyContrast(TeacherScores& scores, const TeacherScores& other, double wei
 
 /// The prompt with erased pictures.
 RowInput withErasedPictures(const RowInput& prompt);
-/// The prompt of `sample` with another privilege; pictures are those of `prompt`, its prompt with the right one.
-RowInput withPrivilege(const Processor& processor, const Sample& sample, const RowInput& prompt, std::size_t ownPictures, const std::string& text);
+/// The prompt of `sample` with another privilege; pictures are those of `prompt`, its prompt with the right one. `times`:
+/// of the frames of each picture or video that is not the cue's, in the order of the marks.
+RowInput withPrivilege(const Processor& processor, const Sample& sample, const RowInput& prompt, const std::vector<std::vector<double>>& times, const std::string& text);
 
 /// Which row lends row `i` a wrong cue: the next one (cyclic) whose text is another and not empty; none when there is none.
 std::optional<std::size_t> wrongCueOf(const std::vector<std::string>& texts, std::size_t i);

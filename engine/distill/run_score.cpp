@@ -54,7 +54,7 @@ void Run::contrastRows(Teacher& teacher, const std::vector<std::size_t>& rows) {
     } else {
       const auto lender = wrongCueOf(texts, r / static_cast<std::size_t>(m_config.rollout.n));
       if (!lender) continue;
-      prompts.push_back(withPrivilege(*m_parts.teacherProcessor, ready.sample, ready.teacher, ready.grids.size(), texts[*lender]));
+      prompts.push_back(withPrivilege(*m_parts.teacherProcessor, ready.sample, ready.teacher, ready.times, texts[*lender]));
     }
     changed.push_back(r);
   }

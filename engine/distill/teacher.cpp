@@ -102,7 +102,7 @@ std::int64_t Teachers::positions() const {
   return fewest;
 }
 
-TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, const std::vector<VisualInput>& visuals,
+TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, const std::vector<VisualInput>& pictures, const std::vector<VisualInput>& videos,
                             const std::vector<VisualInput>& crops, const std::string& privilege, const std::string& column) {
   if (privilege != "none") {
     std::string text = privilege == "cue" ? sample.cue : sample.hint;
@@ -111,10 +111,10 @@ TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, co
       text = found == sample.texts.end() ? std::string() : found->second;
     }
     const bool shows = privilege == "cue" && !crops.empty();
-    if (!text.empty() || shows) return {processor.prompt(sample.prompt, visuals, text, shows ? crops : std::vector<VisualInput>{}), true, text};
-    if (!sample.teacherTurns.empty()) return {processor.prompt(sample.teacherTurns, visuals), true, {}};
+    if (!text.empty() || shows) return {processor.prompt(sample.prompt, inMarkOrder(sample.prompt, pictures, videos), text, shows ? crops : std::vector<VisualInput>{}), true, text};
+    if (!sample.teacherTurns.empty()) return {processor.prompt(sample.teacherTurns, inMarkOrder(sample.teacherTurns, pictures, videos)), true, {}};
   }
-  return {processor.prompt(sample.prompt, visuals), false, {}};
+  return {processor.prompt(sample.prompt, inMarkOrder(sample.prompt, pictures, videos)), false, {}};
 }
 
 }  // namespace cuescope

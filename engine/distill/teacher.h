@@ -88,7 +88,7 @@ struct TeacherPrompt {
 /// `crops` are the parts of the pictures that the cue shows (Sample::crops). Recorded decision on spec 3.1, which knows one list of
 /// images for both prompts: a crop is an image that only the teacher gets, as part of the cue's [Hint] and beside the whole picture,
 /// so that the teacher loses nothing that the student sees; the other privileges do not show it.
-TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, const std::vector<VisualInput>& visuals,
+TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, const std::vector<VisualInput>& pictures, const std::vector<VisualInput>& videos,
                             const std::vector<VisualInput>& crops, const std::string& privilege, const std::string& column = {});
 
 }  // namespace cuescope

@@ -99,6 +99,28 @@ bool Preparer::fits(const std::string& id, const RowLengths& lengths, RowProblem
 
 namespace {
 
+/// From here on pictures and videos are counted together, in the order of the student's marks, as the grids are: sizes, files, evidence.
+void nameInMarkOrder(Sample& sample, const std::vector<Picture>& pictures, ReadyRow& ready) {
+  std::vector<std::string> files;
+  std::vector<int> place;  // of each picture among all
+  std::size_t videos = 0;
+  for (const bool video : videoMarks(sample.prompt)) {
+    const std::size_t at = files.size();
+    if (video) {
+      files.push_back(sample.videos[videos++].path);
+      continue;
+    }
+    const Picture& picture = pictures[place.size()];
+    ready.imageWidths[at] = picture.width;
+    ready.imageHeights[at] = picture.height;
+    files.push_back(place.size() < sample.imagePaths.size() ? sample.imagePaths[place.size()] : std::string());
+    place.push_back(static_cast<int>(at));
+  }
+  for (auto* boxes : {&sample.evidence, &sample.crops})
+    for (PixelBox& box : *boxes) box.image = place.at(static_cast<std::size_t>(box.image));
+  sample.imagePaths = std::move(files);
+}
+
 /// What the message of an Error says of one row.
 RowProblem problemOf(const Error& error) {
   Failure failure = error.failure();
@@ -115,13 +137,18 @@ bool Preparer::measure(const Sample& sample, RowLengths* lengths, RowProblem* pr
     for (const ImageSize& size : sizes) visuals.push_back(processor.measured(size.width, size.height));
     return visuals;
   };
+  const auto videos = [&sample](const Processor& processor) {
+    std::vector<VisualInput> visuals;
+    for (const VideoFile& video : sample.videos) visuals.push_back(processor.measuredVideo(video.path, video.options));
+    return visuals;
+  };
   *lengths = {};
-  lengths->student = static_cast<std::int64_t>(m_student->prompt(sample.prompt, measured(*m_student, sizes)).row.ids.size());
+  lengths->student = static_cast<std::int64_t>(m_student->prompt(sample.prompt, inMarkOrder(sample.prompt, measured(*m_student, sizes), videos(*m_student))).row.ids.size());
   if (m_teacher) {
     std::vector<ImageSize> crops;
     if (m_config.teacher.privilege == "cue")
       for (const PixelBox& crop : sample.crops) crops.push_back(cropSize(crop, sizes.at(static_cast<std::size_t>(crop.image))));
-    const TeacherPrompt teacher = teacherPrompt(*m_teacher, sample, measured(*m_teacher, sizes), measured(*m_teacher, crops), m_config.teacher.privilege,
+    const TeacherPrompt teacher = teacherPrompt(*m_teacher, sample, measured(*m_teacher, sizes), videos(*m_teacher), measured(*m_teacher, crops), m_config.teacher.privilege,
                                                 m_config.teacher.privilegeColumn);
     lengths->teacher = static_cast<std::int64_t>(teacher.prompt.row.ids.size());
     lengths->privileged = teacher.privileged;
@@ -133,20 +160,29 @@ bool Preparer::measure(const Sample& sample, RowLengths* lengths, RowProblem* pr
 }
 
 std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, RowProblem* problem) const try {
-  std::vector<VisualInput> visuals;
   const std::vector<Picture> pictures = decodePictures(sample);
-  for (const auto& picture : pictures) visuals.push_back(m_student->image(m_student->loaded(picture)));
+  const auto shown = [&pictures](const Processor& processor) {
+    std::vector<VisualInput> visuals;
+    for (const auto& picture : pictures) visuals.push_back(processor.image(processor.loaded(picture)));
+    return visuals;
+  };
+  const auto filmed = [&sample](const Processor& processor) {
+    std::vector<VisualInput> visuals;
+    for (const VideoFile& video : sample.videos) visuals.push_back(processor.video(video.path, video.options));
+    return visuals;
+  };
+  const std::vector<VisualInput> images = shown(*m_student), videos = filmed(*m_student);
   auto ready = std::make_unique<ReadyRow>();
-  Prompt prompt = m_student->prompt(sample.prompt, visuals);
+  Prompt prompt = m_student->prompt(sample.prompt, inMarkOrder(sample.prompt, images, videos));
   RowLengths lengths{static_cast<std::int64_t>(prompt.row.ids.size()), 0, false};
   if (m_teacher) {
-    std::vector<VisualInput> own, crops;
-    if (m_teacher != m_student) {
-      for (const auto& picture : pictures) own.push_back(m_teacher->image(m_teacher->loaded(picture)));
-    }
+    const bool shares = m_teacher == m_student;
+    const std::vector<VisualInput> seen = shares ? images : shown(*m_teacher), watched = shares ? videos : filmed(*m_teacher);
+    for (const VisualInput& visual : inMarkOrder(sample.prompt, seen, watched)) ready->times.push_back(visual.timestamps);
+    std::vector<VisualInput> crops;
     if (m_config.teacher.privilege == "cue")
       for (const PixelBox& crop : sample.crops) crops.push_back(m_teacher->image(m_teacher->loaded(cropOf(pictures, crop))));
-    TeacherPrompt teacher = teacherPrompt(*m_teacher, sample, m_teacher == m_student ? visuals : own, crops, m_config.teacher.privilege,
+    TeacherPrompt teacher = teacherPrompt(*m_teacher, sample, seen, watched, crops, m_config.teacher.privilege,
                                           m_config.teacher.privilegeColumn);
     lengths.teacher = static_cast<std::int64_t>(teacher.prompt.row.ids.size());
     ready->teacher = std::move(teacher.prompt.row);
@@ -156,10 +192,11 @@ std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, RowProblem* problem) 
   if (!fits(sample.id, lengths, problem)) return nullptr;
   for (const auto& turn : sample.prompt) ready->think = ready->think || turn.text.find("<think>") != std::string::npos;
   ready->grids = prompt.row.grids;
-  for (const auto& picture : pictures) {
-    ready->imageWidths.push_back(picture.width);
-    ready->imageHeights.push_back(picture.height);
+  for (const VisualInput& visual : inMarkOrder(sample.prompt, images, videos)) {
+    ready->imageWidths.push_back(visual.grid.video ? visual.originalWidth : 0);
+    ready->imageHeights.push_back(visual.grid.video ? visual.originalHeight : 0);
   }
+  nameInMarkOrder(sample, pictures, *ready);
   ready->student = std::move(prompt.row);
   ready->studentText = std::move(prompt.rendered.text);
   sample.imageBytes.clear();

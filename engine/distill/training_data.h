@@ -65,9 +65,10 @@ class DataCursor {
 
 /// A row of the data as student and teacher read it.
 struct ReadyRow {
-  Sample sample;                               // without its image bytes
-  std::vector<Grid> grids;                     // of the student's images
-  std::vector<int> imageWidths, imageHeights;  // of the stored pictures, pixels
+  Sample sample;                               // without its image bytes; imagePaths and the boxes' `image` count as the grids do
+  std::vector<Grid> grids;                     // of the student's pictures and videos, in the order of the marks
+  std::vector<int> imageWidths, imageHeights;  // of the stored pictures and videos, pixels
+  std::vector<std::vector<double>> times;      // of the frames that the teacher sees of each; empty for a picture
   RowInput student, teacher;                   // teacher empty without a teacher
   std::string studentText;                     // rendered prompt
   bool privileged = false;                     // the teacher's prompt says what the privilege asks for

@@ -64,7 +64,9 @@ DataVerdict checkRows(const std::vector<std::string>& files, const RunConfig& co
     if (row.lengths.teacher > 0) teacherTokens.emplace_back(row.lengths.teacher, i);
     if (row.usable()) {
       try {
-        decodePictures(row.sample);  // damage that no header shows: the run meets it when it draws the row
+        // Damage that no header shows: the run meets it when it draws the row. A video is only known once it is read.
+        if (row.sample.videos.empty()) decodePictures(row.sample);
+        else preparer.prepare(row.sample, &row.problem);
       } catch (const Error& error) {
         row.problem = {kUnreadable, error.what()};
       }

@@ -41,9 +41,9 @@ void addSinkMaps(const Qwen3VL& model, const std::vector<RowInput>& inputs, cons
     for (std::size_t image = 0; image < row.grids.size(); ++image) {
       const Grid& grid = row.grids[image];
       const int gridRows = static_cast<int>(grid.h / merge), gridCols = static_cast<int>(grid.w / merge);
-      sample.grids.emplace_back(gridRows, gridCols);
+      for (std::int64_t frame = 0; frame < grid.t; ++frame) sample.grids.emplace_back(gridRows, gridCols);  // a video: each pair of its frames
       const auto part = evidenceCover(row.sample.evidence, static_cast<int>(image), row.imageWidths[image], row.imageHeights[image], gridRows, gridCols);
-      cover.insert(cover.end(), part.begin(), part.end());
+      for (std::int64_t frame = 0; frame < grid.t; ++frame) cover.insert(cover.end(), part.begin(), part.end());
     }
     boxes = std::any_of(cover.begin(), cover.end(), [](float c) { return c > 0; });
     for (const auto& [layer, weights] : probe.attention[static_cast<std::int64_t>(b)]) {
