@@ -12,6 +12,11 @@ namespace cuescope {
 class Engine;
 struct EngineOptions;
 
+/// Products in bfloat16 on the CPU compile a kernel for each shape, and shapes change with every rollout: the caches of LibTorch's
+/// library and of its wrapper hold 1,024 each by default, half a GiB. They are told to hold so many each, unless the environment says
+/// otherwise.
+inline constexpr int kKeptKernels = 64;
+
 /// Where engines are looked for, and whether a GPU's driver answers.
 struct EngineSearch {
   std::vector<std::string> folders;

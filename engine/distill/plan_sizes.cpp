@@ -5,6 +5,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "engine/core/engine_loader.h"
 #include "engine/data/processor.h"
 #include "engine/distill/log_probs.h"
 #include "engine/distill/prompt_cache.h"
@@ -17,6 +18,7 @@ namespace cuescope {
 namespace {
 
 constexpr std::int64_t kFloat = 4, kNarrow = 2;  // bytes
+constexpr std::int64_t kKernelBytes = 400 << 10;  // of one compiled product with its workspace; measured as the mean of such a cache
 constexpr std::int64_t kChunkElements = LogProbOptions{}.chunkElements;
 
 /// Sums over the rows of a pass.
@@ -145,7 +147,9 @@ std::int64_t trainingPassBytes(const ModelSizes& student, const std::vector<Plan
   // Mixed precision: the state and its norm stay float32, what enters and leaves products and attention is narrow.
   const auto layer = [&](std::int64_t all, std::int64_t asking) {
     if (narrow) return all * (10 * h + 12 * k) + asking * (10 * h + 14 * q + 4 * t.heads + 8 * I);
-    return kFloat * (all * (3 * h + 4 * k) + asking * (3 * h + 5 * q + t.heads + 4 * I));
+    // Attention on the CPU copies keys and values to every query head that shares them, and keeps the copies instead.
+    const std::int64_t seen = t.heads == t.kvHeads ? 4 * k : 2 * k + 2 * q;
+    return kFloat * (all * (3 * h + seen) + asking * (3 * h + 5 * q + t.heads + 4 * I));
   };
   std::int64_t values = 0;  // bytes
   const bool recompute = config.student.gradientCheckpointing;
@@ -267,6 +271,9 @@ RunPlan planOf(const PlanInputs& in) {
   hold("prompt_cache", kept, true, "keys and values of the frozen teacher's prompts, at the run's end");
   const bool watches = in.valRows > 0 && config.trainer.probeFreq > 0;
   const std::int64_t probes = watches ? std::min<std::int64_t>(in.valRows, 16) * (prompts.empty() ? 0 : batch.patches / static_cast<std::int64_t>(prompts.size())) * pixel : 0;
+  // Products in bfloat16 on the CPU keep a compiled kernel for each of their latest shapes, in two caches (engine_loader.h).
+  if (narrow && !cuda) hold("kernels", 2 * kKeptKernels * kKernelBytes, true, "compiled products of the latest " + std::to_string(2 * kKeptKernels) + " shapes in bfloat16");
+  hold("data", in.dataBytes, true, "rows of the data files that stay decoded");
   hold("captures", probes, true, "pictures of the probe rows");
   // The processor keeps the latest pictures, patches and resized pixels alike; a batch's rows share its patches.
   const double patchesEach = prompts.empty() ? 0 : static_cast<double>(std::max(batch.patches, teacherBatch.patches)) / static_cast<double>(prompts.size());

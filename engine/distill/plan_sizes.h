@@ -46,6 +46,7 @@ struct PlanInputs {
   std::vector<ModelSizes> teachers;  // those that hold weights of their own
   std::vector<PlanRow> rows;         // prompts; cycled to data.train_batch_size
   std::int64_t trainRows = 0, valRows = 0;
+  std::int64_t dataBytes = 0;        // decoded rows of the data that stay (Dataset::decodedBytes)
   std::string device = "cpu";
   std::int64_t baseline = 0, available = 0;
   MachineSpeed speed;

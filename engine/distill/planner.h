@@ -16,11 +16,11 @@ RunPlan planRun(const RunConfig& config, const EngineOptions& options);
 double matrixRate(const Qwen3VLConfig& config, const std::string& device, bool narrow);
 /// Products of the model's shape, copies and small calls, measured for a fifth of a second.
 MachineSpeed measureSpeed(const Qwen3VLConfig& config, const std::string& device, bool narrow);
-/// The baseline of a plan: what the process holds beside models and pictures. begin() makes a first small pass and reads the memory that
-/// is the process's own; end() adds the libraries' pages that are there by then.
+/// The baseline of a plan: what the process holds beside models and pictures. begin() makes a step of a miniature and reads the memory that
+/// is the process's own by then; end() adds the libraries' pages that are there by then.
 class Baseline {
  public:
-  void begin();
+  void begin(bool narrow = false);
   std::int64_t end() const;
 
  private:
