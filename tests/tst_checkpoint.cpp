@@ -724,10 +724,10 @@ class TestCheckpoint : public QObject {
     {
       auto run = started(config);
       QCOMPARE(run->config().rollout.kvCacheMib, quarter);
-      advanceTo(*run, 1);
+      advanceTo(*run, 2);
     }
     // Another machine wrote the checkpoint: its number goes on, so that the same rows stand side by side.
-    const std::string saved = checkpointFolder(folder("quarter"), 1) + "/trainer/config.yaml";
+    const std::string saved = newestCheckpoint(folder("quarter")) + "/trainer/config.yaml";
     std::string text = textOf(saved);
     const std::string mine = "kv_cache_mib: " + std::to_string(quarter);
     QVERIFY(text.find(mine) != std::string::npos);

@@ -417,7 +417,7 @@ class TestRowScreen : public QObject {
       samples[i].cue.clear();
     }
     samples[1].videos[0].options.frames = 4;
-    samples[2].videos[0].options = {.fps = 1, .minFrames = 2, .maxFrames = 3};
+    samples[2].videos[0].options = {.fps = 6, .minFrames = 2, .maxFrames = 4};
     samples[3].imageBytes.clear(), samples[3].imagePaths.clear(), samples[3].evidence.clear(), samples[3].teacherTurns.clear();
     samples[3].prompt[0].text = "<video>What moves?";
     for (const std::string& kind : haveParquet() ? std::vector<std::string>{"parquet", "jsonl"} : std::vector<std::string>{"jsonl"}) {
@@ -426,8 +426,8 @@ class TestRowScreen : public QObject {
       const Dataset dataset = Dataset::open({file});
       QCOMPARE(dataset.row(0).videos.at(0).path, clip);
       QCOMPARE(dataset.row(1).videos.at(0).options.frames, 4);
-      QCOMPARE(dataset.row(2).videos.at(0).options.fps, 1.0);
-      QCOMPARE(dataset.row(2).videos.at(0).options.maxFrames, 3);
+      QCOMPARE(dataset.row(2).videos.at(0).options.fps, 6.0);
+      QCOMPARE(dataset.row(2).videos.at(0).options.maxFrames, 4);
       QVERIFY(readRows(file, 0, 1).rows[0].problem.empty());
       QCOMPARE(readRows(file, 3, 1).rows[0].videos, std::vector<std::string>{clip});
     }
@@ -461,7 +461,7 @@ class TestRowScreen : public QObject {
     QCOMPARE(ready->sample.imagePaths[0], clip);
     QCOMPARE(ready->imageWidths[0], 56);
     QCOMPARE(processor()->measuredVideo(clip, samples[1].videos[0].options).grid.t, std::int64_t(2));
-    QCOMPARE(processor()->video(clip, samples[2].videos[0].options).frameIndices.size(), std::size_t(3));
+    QCOMPARE(processor()->video(clip, samples[2].videos[0].options).frameIndices.size(), std::size_t(4));
 
     config.data.valFiles = {file};
     config.trainer.probeFreq = config.trainer.testFreq = 1;
@@ -491,13 +491,13 @@ class TestRowScreen : public QObject {
   void badVideosAreBadRowsWithTheirReason() {
     const std::string cut = path("cut.avi");
     std::ofstream(cut, std::ios::binary) << textOf(golden::path("video/clip.avi")).substr(0, 5000);
-    const auto line = [](const std::string& prompt, const std::string& videos) {
-      return R"({"id": "v", "prompt": [{"role": "user", "content": ")" + prompt + R"("}], "reward_model": {"ground_truth": "a"}, "videos": )" + videos + "}\n";
+    const auto line = [](const std::string& prompt, const nlohmann::json& videos) {
+      return nlohmann::json{{"id", "v"}, {"prompt", {{{"role", "user"}, {"content", prompt}}}}, {"reward_model", {{"ground_truth", "a"}}}, {"videos", videos}}.dump() + "\n";
     };
+    const auto named = [](const nlohmann::json& video) { return nlohmann::json::array({{{"video", video}}}); };
     const std::string file = path("bad-videos.jsonl");
-    std::ofstream(file) << line("<video>What?", "[]") << line("What?", "[{\"video\": \"cut.avi\"}]") << line("<video>What?", "[{\"video\": [\"1.png\", \"2.png\"]}]")
-                        << line("<video>What?", "[{\"video\": \"https://example.org/a.mp4\"}]") << line("<video>What?", "[{\"video\": \"cut.avi\"}]")
-                        << line("<video>What?", "[{\"video\": \"nowhere.avi\"}]");
+    std::ofstream(file) << line("<video>What?", nlohmann::json::array()) << line("What?", named("cut.avi")) << line("<video>What?", named({"1.png", "2.png"}))
+                        << line("<video>What?", named("https://example.org/a.mp4")) << line("<video>What?", named("cut.avi")) << line("<video>What?", named("nowhere.avi"));
     const char* reasons[] = {"prompt has 1 <video> marks, the row has 0 videos", "prompt has 0 <video> marks, the row has 1 videos", "only video files are read", "only files are read", "cut.avi", "nowhere.avi"};
     RunConfig config = this->config("bad-videos", {file});
     const DataVerdict verdict = checkRows({}, config, {}, {});

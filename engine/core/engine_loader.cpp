@@ -44,6 +44,8 @@ std::unique_ptr<Engine> open(const fs::path& path, const EngineOptions& options)
   // beside one other busy process, the window painting, say, they are 2.5 to 3.5 times as fast. libgomp reads this once, when the
   // module brings it in.
   setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
+  // Its own pool would keep what reading the data once took; the C library's gives it back (releaseFreePages).
+  setenv("ARROW_DEFAULT_MEMORY_POOL", "system", /*overwrite=*/0);
   for (const char* capacity : {"ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"}) setenv(capacity, std::to_string(kKeptKernels).c_str(), /*overwrite=*/0);
   void* module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!module) {

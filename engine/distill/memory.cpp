@@ -21,6 +21,16 @@ std::int64_t numberIn(const char* file) {
   return in >> value ? value : -1;
 }
 
+/// A line of this process's state, bytes; 0 when there is none.
+std::int64_t statusOf(const char* wanted) {
+  std::ifstream in("/proc/self/status");
+  for (std::string name, rest; in >> name; std::getline(in, rest)) {
+    std::int64_t kilobytes = 0;
+    if (name == wanted && in >> kilobytes) return kilobytes * 1024;
+  }
+  return 0;
+}
+
 /// A line of the machine's memory, bytes; the largest number when there is none.
 std::int64_t memoryInfo(const char* wanted) {
   std::ifstream in("/proc/meminfo");
@@ -49,17 +59,13 @@ std::int64_t residentBytes() {
   return resident * ::sysconf(_SC_PAGESIZE);
 }
 
-std::int64_t residentFileBytes() {
-  std::ifstream in("/proc/self/status");
-  for (std::string name, rest; in >> name;) {
-    if (name == "RssFile:") {
-      std::int64_t kilobytes = 0;
-      in >> kilobytes;
-      return kilobytes * 1024;
-    }
-    std::getline(in, rest);
-  }
-  return 0;
+std::int64_t residentFileBytes() { return statusOf("RssFile:"); }
+
+std::int64_t peakBytes() { return statusOf("VmHWM:"); }
+
+bool forgetPeak() {
+  std::ofstream out("/proc/self/clear_refs");
+  return static_cast<bool>(out << "5" << std::flush);
 }
 
 void releaseFreePages() {

@@ -13,6 +13,9 @@ bool isOutOfMemory(const std::exception& error);
 std::int64_t residentBytes();
 /// Of residentBytes(): pages of files, which are the program and its libraries.
 std::int64_t residentFileBytes();
+/// The most that residentBytes() was since the process began, or since forgetPeak(), which is false where the kernel cannot forget.
+std::int64_t peakBytes();
+bool forgetPeak();
 /// Gives pages back that lie free between blocks of the heap. The tensors of a step leave such gaps behind; without this a process
 /// grows by megabytes with every step. A few milliseconds; does nothing where the C library cannot.
 void releaseFreePages();

@@ -288,7 +288,8 @@ RunPlan planOf(const PlanInputs& in) {
        std::to_string(prompts.size()) + " prompts, their patches as float32 beyond those");
 
   const std::size_t micro = static_cast<std::size_t>(config.actor.microBatchTokens);
-  const std::int64_t activations = widest(rows, micro, false, [&](const std::vector<PlanRow>& part) { return trainingPassBytes(student, part, config, narrow); });
+  const std::int64_t activations = static_cast<std::int64_t>(
+      (cuda ? 1.0 : in.heapShare) * static_cast<double>(widest(rows, micro, false, [&](const std::vector<PlanRow>& part) { return trainingPassBytes(student, part, config, narrow); })));
   std::int64_t scoring = 0;
   for (const ModelSizes& teacher : in.teachers)
     scoring = std::max(scoring, widest(rows, micro, true, [&](const std::vector<PlanRow>& part) { return scoringPassBytes(teacher, part, config, narrow); }));

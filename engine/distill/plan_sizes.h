@@ -49,6 +49,7 @@ struct PlanInputs {
   std::int64_t dataBytes = 0;        // decoded rows of the data that stay (Dataset::decodedBytes)
   std::string device = "cpu";
   std::int64_t baseline = 0, available = 0;
+  double heapShare = 1;              // pages that a training pass takes, by the bytes of its tensors: the heap keeps gaps between them
   MachineSpeed speed;
   std::vector<std::string> assumptions;
 };
