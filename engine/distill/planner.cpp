@@ -79,7 +79,6 @@ double heapShareOf(const std::shared_ptr<Qwen3VL>& student, const RunConfig& ask
   config.student = asked.student;
   config.actor.dtype = asked.actor.dtype;
   config.data = asked.data;
-  selectTrainable(*student, config);
   Teacher teacher(student);
   std::vector<TrainingRow> rows(prompts.size());
   std::vector<const TrainingRow*> pointers;
@@ -96,6 +95,7 @@ double heapShareOf(const std::shared_ptr<Qwen3VL>& student, const RunConfig& ask
     planned.back().responseTokens = static_cast<double>(rows[r].response.size());
   }
   if (pointers.empty()) return 1;
+  selectTrainable(*student, config);  // a teacher does not train
   VisionCache vision;
   const auto pass = [&] { backwardRows(*student, pointers, stepOptions(config), normalizersOf(pointers, config.data.maxResponseLength), config.student.freezeVision ? &vision : nullptr); };
   pass();  // gradients and features are there from now on
