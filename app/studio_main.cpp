@@ -138,11 +138,7 @@ int main(int argc, char** argv) {
   const QString settingsNotice = alone ? QString() : cuescope::checkSettings();
   chooseTheme(alone && theme.isEmpty() ? QStringLiteral("dark") : theme);
 
-  cuescope::Session session([] {
-    return cuescope::loadEngine({}, [](const cuescope::Event& event) {
-      if (const auto* line = std::get_if<cuescope::LogLine>(&event)) qWarning("%s", line->text.c_str());
-    });
-  });
+  cuescope::Session session([] { return cuescope::loadEngine({}); });
   cuescope::MainWindow window(session);
   if (alone) {
     window.resize(1600, 1000);
