@@ -280,6 +280,22 @@ class WidgetsReading : public QObject {
     QVERIFY(flag(QStringLiteral("47")) > film->cellRect(4).right());
   }
 
+  void theNextPicturesHaveTheirPlacesWhileARunGoesOn() {
+    const std::unique_ptr<FilmStrip> film(strip(2, 3, {600, 120}));
+    QVERIFY(QTest::qWaitForWindowExposed(film.get()));
+    const auto says = [&](const QString& step) {
+      const std::vector<painted::Text> texts = painted::textsOf(*film->viewport());
+      return std::any_of(texts.begin(), texts.end(), [&](const painted::Text& text) { return text.words == step; });
+    };
+    QVERIFY(!says(QStringLiteral("30")));
+    film->setPlanned(10, 40);
+    QVERIFY(says(QStringLiteral("30")) && says(QStringLiteral("40")) && !says(QStringLiteral("50")));
+    QCOMPARE(film->cellCount(), 6);  // a place is no picture
+    QCOMPARE(film->horizontalScrollBar()->maximum(), 0);
+    film->setPlanned(0, 40);  // it has ended
+    QVERIFY(!says(QStringLiteral("30")));
+  }
+
   void everyPainterTakesTheParts() {
     QBuffer buffer;
     buffer.open(QIODevice::WriteOnly);

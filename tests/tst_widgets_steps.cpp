@@ -53,6 +53,7 @@ class WidgetsSteps : public QObject {
     QCOMPARE(curves::ticks(0.05, 20, true, 4), (std::vector<double>{0.1, 1, 10}));
     QCOMPARE(curves::tickText(0.25, 0.25, false), QStringLiteral("0.25"));
     QCOMPARE(curves::tickText(-2, 1, false), QStringLiteral("−2"));
+    QCOMPARE(curves::tickText(3e-6, 1e-6, false), QStringLiteral("3e−6"));
     QCOMPARE(curves::tickText(2.4e6, 1e5, false), QStringLiteral("2.4 M"));
   }
 

@@ -2,14 +2,18 @@
 #include <QApplication>
 #include <QComboBox>
 #include <QImage>
+#include <QLabel>
 #include <QLineEdit>
 #include <QPainter>
 #include <QPushButton>
 #include <QSvgRenderer>
 #include <QTest>
+#include <QVBoxLayout>
 
 #include "widgets/color_maps.h"
+#include "widgets/error_panel.h"
 #include "widgets/icons.h"
+#include "widgets/numbers.h"
 #include "widgets/theme.h"
 
 using namespace cuescope;
@@ -167,6 +171,71 @@ class WidgetsTheme : public QObject {
     QCOMPARE(ring->geometry(), first.geometry().adjusted(-3, -3, 3, 3));
     QTest::mouseClick(&second, Qt::LeftButton);
     QVERIFY(!ring->isVisible());
+  }
+
+  // Qt hands the focus on by Tab when its owner is hidden: nobody pressed a key.
+  void theRingDoesNotFollowAFocusThatNobodyMoved() {
+    QWidget window;
+    QPushButton first(QStringLiteral("one"), &window), second(QStringLiteral("two"), &window);
+    first.setGeometry(20, 20, 80, 22);
+    second.setGeometry(20, 60, 80, 22);
+    window.resize(200, 120);
+    window.show();
+    QVERIFY(QTest::qWaitForWindowActive(&window));
+    QTest::mouseClick(&first, Qt::LeftButton);
+    first.setFocus(Qt::MouseFocusReason);
+    first.hide();
+    QCOMPARE(QApplication::focusWidget(), &second);
+    const auto* ring = window.findChild<QWidget*>(QStringLiteral("focusRing"));
+    QVERIFY(!ring || !ring->isVisible());
+    first.show();
+    first.setFocus(Qt::OtherFocusReason);
+    QTest::keyClick(&first, Qt::Key_Shift);
+    first.hide();  // this time after a key
+    ring = window.findChild<QWidget*>(QStringLiteral("focusRing"));
+    QVERIFY(ring && ring->isVisible());
+  }
+
+  // Buttons that take the place of others have their room at once.
+  void anErrorThatFollowsAnErrorIsReadWhole() {
+    QWidget page;
+    auto* column = new QVBoxLayout(&page);
+    column->setContentsMargins(0, 0, 0, 0);
+    auto* error = new ErrorPanel;
+    column->addWidget(error);
+    column->addStretch(1);
+    page.resize(640, 600);
+    error->setFailure(QStringLiteral("Not a picture"), QStringLiteral("notes.png"), QStringLiteral("unknown format"));
+    error->setActions({QStringLiteral("Choose another file")});
+    page.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&page));
+    error->setFailure(QStringLiteral("This file cannot be used"), QStringLiteral("/somewhere/deep/model.safetensors"), QStringLiteral("The header points beyond the end of the file; ").repeated(6), QStringLiteral("Choose another file."));
+    error->setActions({QStringLiteral("Choose another file"), QStringLiteral("Dismiss")});
+    for (int level = 0; level < 4; ++level) QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);
+    int bottom = 0, shown = 0;
+    for (const QLabel* label : error->findChildren<QLabel*>()) {
+      if (label->text().isEmpty()) continue;
+      QVERIFY2(label->height() >= label->heightForWidth(label->width()), qPrintable(label->text()));
+      bottom = std::max(bottom, label->geometry().bottom());
+    }
+    for (const QPushButton* button : error->findChildren<QPushButton*>()) {
+      if (button->isHidden()) continue;
+      ++shown;
+      QVERIFY2(button->y() > bottom && button->geometry().bottom() <= error->height(), qPrintable(button->text()));
+    }
+    QCOMPARE(shown, 3);
+  }
+
+  void smallNumbersKeepTheirDigits() {
+    QCOMPARE(significant(0.461, 3), QStringLiteral("0.461"));
+    QCOMPARE(significant(0.0057, 3), QStringLiteral("0.0057"));
+    QCOMPARE(significant(3.1e-6, 4), QStringLiteral("3.1e−6"));
+    QCOMPARE(significant(-0.00012, 3), QStringLiteral("−0.00012"));
+    QCOMPARE(significant(0, 3), QStringLiteral("0.000"));
+    QCOMPARE(significant(std::nan(""), 3), QStringLiteral("not computed"));
+    QCOMPARE(significantShare(0.0278), QStringLiteral(".028"));
+    QCOMPARE(significantShare(0.00021), QStringLiteral(".00021"));
+    QCOMPARE(plainExponent(QStringLiteral("-3e+08")), QStringLiteral("−3e8"));
   }
 
   void numbersAreWrittenAsTheDesignSays() {

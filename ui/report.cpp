@@ -11,6 +11,7 @@
 #include "ui/panels/tokens_panel.h"
 #include "widgets/curve_plot.h"
 #include "widgets/film_strip.h"
+#include "widgets/numbers.h"
 
 namespace cuescope {
 namespace {
@@ -168,8 +169,8 @@ Report runReport(const RunRecord& run, bool dark) {
           if (std::isfinite(y)) finite.push_back(y);
         if (finite.empty()) continue;
         const auto [low, high] = std::minmax_element(finite.begin(), finite.end());
-        table.append({series.label.isEmpty() ? panel.title : panel.title + QStringLiteral(", ") + series.label, panel.unit, number(finite.front(), panel.decimals), number(finite.back(), panel.decimals),
-                      number(*low, panel.decimals), number(*high, panel.decimals)});
+        table.append({series.label.isEmpty() ? panel.title : panel.title + QStringLiteral(", ") + series.label, panel.unit, significant(finite.front(), panel.decimals), significant(finite.back(), panel.decimals),
+                      significant(*low, panel.decimals), significant(*high, panel.decimals)});
       }
     rows(report, ReportBlock::Kind::Table, table);
   }

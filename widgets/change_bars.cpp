@@ -89,7 +89,7 @@ void ChangeBars::paintChange(QPainter& painter, const QRectF& rect, const Change
       const double change = std::log(after / before);
       painter.setFont(monoFont(11));
       painter.setPen(c.text);
-      painter.drawText(QRectF(rect.right() - kRight, area.top(), kRight - 8, kRow), Qt::AlignRight | Qt::AlignVCenter, (change > 0 ? QStringLiteral("+") : QString()) + number(change, 2));
+      painter.drawText(QRectF(rect.right() - kRight, area.top(), kRight - 8, kRow), Qt::AlignRight | Qt::AlignVCenter, (change >= 0.005 ? QStringLiteral("+") : QString()) + number(change, 2));
     }
   }
   painter.restore();

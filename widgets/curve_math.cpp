@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "widgets/numbers.h"
+
 namespace cuescope {
 
 std::vector<double> smoothed(const std::vector<double>& values, double factor) {
@@ -94,7 +96,7 @@ QString tickText(double value, double step, bool log) {
     text = size != 0 && size < 1e-4 ? QString::number(value, 'g', 3) : QString::number(value, 'f', decimals);
     if (value == 0) text = QStringLiteral("0");
   }
-  return text.replace(QLatin1Char('-'), QChar(0x2212));
+  return plainExponent(text);
 }
 
 QString timeTickText(double seconds, double range) {

@@ -7,6 +7,7 @@
 
 #include "widgets/color_maps.h"
 #include "widgets/curve_math.h"
+#include "widgets/numbers.h"
 #include "widgets/words.h"
 
 namespace cuescope {
@@ -61,7 +62,7 @@ void drawTitle(QPainter& p, const CurveGrid& grid, int index, const CurvePanel& 
     const CurveSeries& series = panel.series[std::size_t(s)];
     const double value = grid.valueAtCursor(index, s);
     if (std::isnan(value) || (series.kind == CurveSeries::Kind::Ordinal && s != best)) continue;
-    const QString text = number(value, panel.decimals);
+    const QString text = significant(value, panel.decimals);
     const double width = digit.horizontalAdvance(text);
     if (right - width < limit) break;
     const bool hue = series.kind == CurveSeries::Kind::Condition && c.dark;
@@ -73,10 +74,12 @@ void drawTitle(QPainter& p, const CurveGrid& grid, int index, const CurvePanel& 
       right -= 2;
       continue;
     }
-    const double label = small.horizontalAdvance(series.label);
+    // «L0» in words' type reads «LO».
+    const QFont labels = series.kind == CurveSeries::Kind::Ordinal ? monoFont(11) : uiFont(11);
+    const double label = wordsWidth(labels, series.label);
     const bool named = right - label >= limit;
     if (named) {
-      p.setFont(uiFont(11));
+      p.setFont(labels);
       paintWords(p, QRectF(right - label, top, label + 1, 16), Qt::AlignLeft | Qt::AlignVCenter, series.label);
       right -= label + 6;
     }

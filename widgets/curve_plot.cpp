@@ -18,6 +18,7 @@
 #include "widgets/curve_math.h"
 #include "widgets/curve_overlay.h"
 #include "widgets/empty_panel.h"
+#include "widgets/numbers.h"
 
 namespace cuescope {
 namespace {
@@ -647,7 +648,7 @@ QString CurveGrid::summary(int panel, int series) const {
   }
   const QString who = s.label.isEmpty() ? run.name : s.label;
   if (last < 0) return tr("%1: not computed").arg(who);
-  const auto at = [&](long k) { return tr("%1 at step %2").arg(number(s.y[std::size_t(k)], p.decimals), QString::number(run.steps[std::size_t(k)], 'f', 0)); };
+  const auto at = [&](long k) { return tr("%1 at step %2").arg(significant(s.y[std::size_t(k)], p.decimals), QString::number(run.steps[std::size_t(k)], 'f', 0)); };
   return tr("%1: last %2, lowest %3, highest %4").arg(who, at(last), at(low), at(high));
 }
 
@@ -679,7 +680,7 @@ QString CurveGrid::cellName(int index) const {
   for (std::size_t s = 0; s < panel.series.size(); ++s) {
     const CurveSeries& series = panel.series[s];
     const QString who = !series.label.isEmpty() ? series.label : std::size_t(series.run) < d->runs.size() ? d->runs[std::size_t(series.run)].name : QString();
-    name += QStringLiteral("; %1 %2").arg(who, number(valueAtCursor(index, int(s)), panel.decimals));
+    name += QStringLiteral("; %1 %2").arg(who, significant(valueAtCursor(index, int(s)), panel.decimals));
   }
   return name;
 }

@@ -39,6 +39,8 @@ void ElidedLabel::setMono(bool mono) {
 void ElidedLabel::setTone(Tone tone) { m_tone = tone, update(); }
 
 void ElidedLabel::setWholeDim(bool whole) { m_wholeDim = whole, update(); }
+void ElidedLabel::setKeepDim(bool keep) { m_keepDim = keep, update(); }
+void ElidedLabel::setAllOrNothing(bool all) { m_allOrNothing = all, update(); }
 
 QFont ElidedLabel::labelFont() const { return m_mono ? monoFont(m_pixels, m_weight) : uiFont(m_pixels, m_weight); }
 QFont ElidedLabel::dimFont() const { return m_mono ? monoFont(m_pixels) : uiFont(std::min(m_pixels, 12)); }
@@ -65,13 +67,17 @@ void ElidedLabel::paintEvent(QPaintEvent*) {
   QPainter painter(this);
   const QFont font = labelFont();
   const WordMetrics metrics(font);
-  const QString shown = metrics.elidedText(m_text, m_mode, width());
+  if (m_allOrNothing && isElided()) return;
+  const double kept = m_keepDim && !m_dim.isEmpty() ? std::min(width() / 2.0, 8 + wordsWidth(dimFont(), m_dim)) : 0;
+  const QString shown = metrics.elidedText(m_text, m_mode, width() - kept);
+  if (shown != m_text && shown.size() < 4) return;  // two letters say nothing; the tooltip has it
   painter.setFont(font);
   painter.setPen(!isEnabled() || m_tone == Tone::Text3 ? c.text3 : m_tone == Tone::Text2 ? c.text2 : c.text);
   const WordMetrics dims(dimFont());
   const double first = metrics.horizontalAdvance(shown), rest = width() - first - 8;
   const bool none = m_dim.isEmpty() || rest < 12 || (m_wholeDim && dims.horizontalAdvance(m_dim) > rest);
-  const QString dim = none ? QString() : dims.elidedText(m_dim, Qt::ElideRight, rest);
+  QString dim = none ? QString() : dims.elidedText(m_dim, Qt::ElideRight, rest);
+  if (dim != m_dim && dim.size() < 4) dim.clear();
   const double total = first + (dim.isEmpty() ? 0 : 8 + dims.horizontalAdvance(dim));
   const double x = m_alignment & Qt::AlignRight ? width() - total : m_alignment & Qt::AlignHCenter ? (width() - total) / 2 : 0;
   paintWords(painter, QRectF(x, 0, first + 1, height()), Qt::AlignLeft | Qt::AlignVCenter, shown);

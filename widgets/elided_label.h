@@ -25,6 +25,10 @@ class ElidedLabel : public QWidget {
   void setTone(Tone tone);
   /// The second part is shown whole or not at all.
   void setWholeDim(bool whole);
+  /// Of two parts the first gives way: the second is short and matters more (a state behind a name).
+  void setKeepDim(bool keep);
+  /// Shown whole or not at all; the tooltip has it either way.
+  void setAllOrNothing(bool all);
   bool isElided() const;
 
   QSize sizeHint() const override;
@@ -43,7 +47,7 @@ class ElidedLabel : public QWidget {
   Qt::Alignment m_alignment = Qt::AlignLeft;
   int m_pixels = 12;
   QFont::Weight m_weight = QFont::Normal;
-  bool m_mono = false, m_wholeDim = false;
+  bool m_mono = false, m_wholeDim = false, m_keepDim = false, m_allOrNothing = false;
   Tone m_tone = Tone::Text;
 };
 

@@ -66,18 +66,20 @@ void ErrorPanel::setFailure(const QString& what, const QString& where, const QSt
 
 void ErrorPanel::setActions(const QStringList& labels) {
   while (QLayoutItem* item = m_buttons->takeAt(0)) {
-    if (item->widget()) item->widget()->deleteLater();
+    if (item->widget()) item->widget()->hide(), item->widget()->deleteLater();
     delete item;
   }
   for (int i = 0; i < labels.size(); ++i) {
     auto* button = new QPushButton(labels[i], this);
     connect(button, &QPushButton::clicked, this, [this, i] { Q_EMIT actionChosen(i); });
     m_buttons->addWidget(button);
+    button->show();  // a layout shows it later, and leaves it no room until then
   }
   auto* copy = new QPushButton(tr("Copy details"), this);
   copy->setToolTip(tr("Copy what happened, why and where to the clipboard"));
   connect(copy, &QPushButton::clicked, this, [this] { QGuiApplication::clipboard()->setText(details()); });
   m_buttons->addWidget(copy);
+  copy->show();
   m_buttons->addStretch(1);
 }
 

@@ -12,6 +12,7 @@
 
 #include "widgets/empty_panel.h"
 #include "widgets/heatmap_layer.h"
+#include "widgets/numbers.h"
 #include "widgets/words.h"
 
 namespace cuescope {
@@ -69,8 +70,14 @@ void FilmStrip::setEmptyText(const QString& text) {
   m_empty = text;
   viewport()->update();
 }
+void FilmStrip::setPlanned(int every, int last) {
+  if (every == m_every && last == m_lastPlanned) return;
+  m_every = every, m_lastPlanned = last;
+  updateScroll();
+  viewport()->update();
+}
 QString FilmStrip::scaleText() const {
-  return m_steps.empty() ? QString() : QStringLiteral("one scale 0 to %1").arg(shareText(m_high, m_high < 0.01 ? 4 : 3));
+  return m_steps.empty() ? QString() : QStringLiteral("one scale 0 to %1").arg(significantShare(m_high));
 }
 
 FilmStrip::Geometry FilmStrip::geometryFor(const QSizeF& size) const {
@@ -94,7 +101,8 @@ FilmStrip::Geometry FilmStrip::geometryFor(const QSizeF& size) const {
   g.cellWidth = std::floor(std::max(24.0, g.cellHeight * aspect));
   // Few steps stand apart rather than leave half of the strip empty.
   g.pitch = g.cellWidth + kGap;
-  if (m_steps.size() > 1) g.pitch = std::clamp(std::floor((size.width() - g.label - kRight + kGap) / double(m_steps.size())), g.pitch, 2 * g.pitch);
+  const bool more = m_every > 0 && !m_steps.empty() && m_steps.back() + m_every <= m_lastPlanned;
+  if (m_steps.size() > 1 && !more) g.pitch = std::clamp(std::floor((size.width() - g.label - kRight + kGap) / double(m_steps.size())), g.pitch, 2 * g.pitch);
   return g;
 }
 
@@ -146,6 +154,23 @@ const QImage& FilmStrip::thumbnail(int row, int column, const QSize& size, const
   return image;
 }
 
+// The places of pictures to come: an outline and a step, no more.
+void FilmStrip::paintPlanned(QPainter& painter, const Geometry& g, double width, const QRectF& flag, const Colors& c) const {
+  if (m_every <= 0) return;
+  int column = int(m_steps.size());
+  for (int step = m_steps.back() + m_every; step <= m_lastPlanned; step += m_every, ++column) {
+    const QRectF top = frame(g, 0, column);
+    if (top.right() > width - kRight) break;
+    painter.setFont(monoFont(10));
+    painter.setPen(c.text3);
+    const QRectF head(top.center().x() - g.pitch / 2, 0, g.pitch, kHead - 4);
+    if (!flag.adjusted(-2, 0, 2, 0).intersects(head)) paintWords(painter, head, Qt::AlignCenter, QString::number(step));
+    painter.setPen(QPen(c.line, 1));
+    painter.setBrush(Qt::NoBrush);
+    for (int row = 0; row < int(m_rows.size()); ++row) painter.drawRect(frame(g, row, column).adjusted(0.5, 0.5, -0.5, -0.5));
+  }
+}
+
 void FilmStrip::paintStrip(QPainter& painter, const QRectF& rect, const Colors& c) const {
   if (m_rows.empty() || m_steps.empty()) return;
   painter.save();
@@ -190,6 +215,7 @@ void FilmStrip::paintStrip(QPainter& painter, const QRectF& rect, const Colors& 
     painter.setPen(c.onAccentFill);
     paintWords(painter, flag, Qt::AlignCenter, cursorText);
   }
+  if (ours && horizontalScrollBar()->maximum() == 0 && verticalScrollBar()->maximum() == 0) paintPlanned(painter, g, rect.width(), flag, c);
   painter.setClipRect(QRectF(g.label - 3, kHead - 3, rect.width() - g.label + 3, rect.height() - kHead + 3));
   painter.translate(-along, -down);
   for (int column = 0; column < int(m_steps.size()); ++column) {
@@ -318,7 +344,7 @@ QString FilmStrip::cellName(int index) const {
   const int step = m_steps[std::size_t(index) / m_rows.size()];
   const auto map = row.maps.find(step);
   if (map == row.maps.end() || map->second.empty()) return tr("%1, step %2, not saved").arg(row.label).arg(step);
-  return tr("%1, step %2, largest %3").arg(row.label).arg(step).arg(number(*std::max_element(map->second.begin(), map->second.end()), 4));
+  return tr("%1, step %2, largest %3").arg(row.label).arg(step).arg(significant(*std::max_element(map->second.begin(), map->second.end()), 4));
 }
 QRect FilmStrip::cellRect(int index) const {
   if (m_rows.empty()) return {};

@@ -32,6 +32,8 @@ class FilmStrip : public QAbstractScrollArea, public CellSource {
   void setCursorStep(int step);
   void setColorMap(ColorMap map);
   void setEmptyText(const QString& text);
+  /// While a run goes on: its next pictures come `every` steps, the last at `last`. Their places are drawn as far as there is room; 0: none.
+  void setPlanned(int every, int last);
   /// «one scale 0 to .026».
   QString scaleText() const;
   std::vector<int> steps() const { return m_steps; }
@@ -67,6 +69,7 @@ class FilmStrip : public QAbstractScrollArea, public CellSource {
   Geometry geometryFor(const QSizeF& size) const;
   int columnOf(int step) const;             // -1: this step has no maps
   QRectF frame(const Geometry& geometry, int row, int column) const;
+  void paintPlanned(QPainter& painter, const Geometry& geometry, double width, const QRectF& flag, const Colors& colors) const;
   int cellAt(const QPointF& position) const;
   int nearestColumn(int step) const;
   void updateScroll();
@@ -75,7 +78,7 @@ class FilmStrip : public QAbstractScrollArea, public CellSource {
   std::vector<FilmRow> m_rows;
   std::vector<int> m_steps;
   double m_high = 0;
-  int m_cursor = -1, m_current = -1;
+  int m_cursor = -1, m_current = -1, m_every = 0, m_lastPlanned = 0;
   ColorMap m_map = ColorMap::Inferno;
   QString m_empty;
   bool m_atEnd = true;

@@ -42,12 +42,17 @@ bool FocusRing::eventFilter(QObject* watched, QEvent* event) {
       auto* widget = qobject_cast<QWidget*>(watched);
       if (!widget) break;
       const Qt::FocusReason reason = static_cast<QFocusEvent*>(event)->reason();
-      const bool keyboard = reason == Qt::TabFocusReason || reason == Qt::BacktabFocusReason || reason == Qt::ShortcutFocusReason;
+      bool keyboard = reason == Qt::TabFocusReason || reason == Qt::BacktabFocusReason || reason == Qt::ShortcutFocusReason;
+      // Qt hands the focus on by Tab when its owner is hidden or disabled, whatever hid it.
+      if (m_left && (!m_left->isVisible() || !m_left->isEnabled())) keyboard = keyboard && m_byKey;
+      m_left = nullptr;
       m_target = keyboard ? widget : nullptr;
       place();
       break;
     }
     case QEvent::FocusOut:
+      if (watched->isWidgetType()) m_left = static_cast<QWidget*>(watched);
+      [[fallthrough]];
     case QEvent::Hide:
       if (watched == m_target) m_target = nullptr, place();
       break;
@@ -58,7 +63,11 @@ bool FocusRing::eventFilter(QObject* watched, QEvent* event) {
           (watched == m_target || static_cast<QWidget*>(watched)->isAncestorOf(m_target)))
         place();
       break;
+    case QEvent::KeyPress:
+      m_byKey = true;
+      break;
     case QEvent::MouseButtonPress:
+      m_byKey = false;
       if (m_target && watched->isWidgetType()) m_target = nullptr, place();
       break;
     default:

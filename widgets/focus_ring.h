@@ -19,6 +19,8 @@ class FocusRing : public QObject {
  private:
   void place();
   QPointer<QWidget> m_target;
+  QPointer<QWidget> m_left;  // had the focus before
+  bool m_byKey = false;      // the last input was a key
   QPointer<QWidget> m_overlay;
 };
 

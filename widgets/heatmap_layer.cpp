@@ -1,4 +1,5 @@
 #include "widgets/heatmap_layer.h"
+#include "widgets/numbers.h"
 #include "widgets/words.h"
 
 #include <QPainter>
@@ -311,7 +312,7 @@ void paintHeatmap(QPainter& painter, const QRectF& target, const HeatmapScene& s
 QString patchSentence(const HeatmapScene& scene, int patch) {
   if (patch < 0 || std::size_t(patch) >= scene.map.values.size()) return QStringLiteral("no patch");
   const double value = scene.map.values[std::size_t(patch)];
-  QString text = QStringLiteral("row %1, column %2, %3").arg(patch / scene.map.cols).arg(patch % scene.map.cols).arg(number(value, 4));
+  QString text = QStringLiteral("row %1, column %2, %3").arg(patch / scene.map.cols).arg(patch % scene.map.cols).arg(significant(value, 4));
   if (scene.map.uniform > 0 && std::isfinite(value)) text += QStringLiteral(", %1 times uniform").arg(number(value / scene.map.uniform, 1));
   return text;
 }

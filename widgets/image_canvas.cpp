@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "widgets/empty_panel.h"
+#include "widgets/numbers.h"
 
 namespace cuescope {
 namespace {
@@ -17,7 +18,7 @@ QString PatchReadout::pixelText() const {
   if (patch < 0) return {};
   return QStringLiteral("pixels x %1–%2, y %3–%4").arg(pixels.x()).arg(pixels.x() + pixels.width()).arg(pixels.y()).arg(pixels.y() + pixels.height());
 }
-QString PatchReadout::valueText() const { return patch < 0 ? QString() : number(value, 4) + (smoothed ? QStringLiteral(" smoothed") : QString()); }
+QString PatchReadout::valueText() const { return patch < 0 ? QString() : significant(value, 4) + (smoothed ? QStringLiteral(" smoothed") : QString()); }
 QString PatchReadout::timesText() const {
   return patch < 0 || !std::isfinite(timesUniform) ? QString() : QStringLiteral("= %1 × uniform").arg(number(timesUniform, 1));
 }

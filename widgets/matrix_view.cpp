@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "widgets/empty_panel.h"
+#include "widgets/numbers.h"
 #include "widgets/words.h"
 
 namespace cuescope {
@@ -168,7 +169,7 @@ QString MatrixView::scaleText() const {
   const QString layers = QStringLiteral("%1 %2%3").arg(m_maps.layers.size()).arg(m_maps.injection ? QStringLiteral("injection layer") : QStringLiteral("layer"),
                                                                                m_maps.layers.size() == 1 ? QString() : QStringLiteral("s"));
   const QString heads = m_maps.headsAveraged ? QStringLiteral("mean of heads") : QStringLiteral("%1 heads").arg(m_maps.heads);
-  const QString scale = m_shared ? QStringLiteral("one scale %1 to %2%3").arg(m_maps.signedValues ? QStringLiteral("±0") : QStringLiteral("0"), shareText(m_high, m_high < 0.01 ? 4 : 3), m_clippedShare > 0 ? QStringLiteral(", rest clipped") : QString())
+  const QString scale = m_shared ? QStringLiteral("one scale %1 to %2%3").arg(m_maps.signedValues ? QStringLiteral("±0") : QStringLiteral("0"), significantShare(m_high), m_clippedShare > 0 ? QStringLiteral(", rest clipped") : QString())
                                  : QStringLiteral("each to its own scale");
   return (m_maps.layers.size() >= std::size_t(columns()) ? heads + QStringLiteral(" × ") + layers : layers + QStringLiteral(" × ") + heads) + QStringLiteral(", ") + scale;
 }
@@ -311,7 +312,7 @@ QString MatrixView::cellName(int index) const {
   const std::vector<float> values = reducedMap(m_maps, layer, head);
   const double high = values.empty() ? 0 : *std::max_element(values.begin(), values.end());
   const QString name = head == kMeanHead ? QStringLiteral("mean of heads") : head == kMaxHead ? QStringLiteral("largest head") : QStringLiteral("head %1").arg(head);
-  return QStringLiteral("layer %1, %2, largest %3").arg(m_maps.layers[std::size_t(layer)]).arg(name, number(high, 4));
+  return QStringLiteral("layer %1, %2, largest %3").arg(m_maps.layers[std::size_t(layer)]).arg(name, significant(high, 4));
 }
 QRect MatrixView::cellRect(int index) const {
   return index < 0 || index >= cellCount() ? QRect() : rectOf(geometryOf(rect()), index / columns(), index % columns()).toRect();

@@ -5,6 +5,8 @@
 #include <QPainter>
 #include <QToolTip>
 #include <algorithm>
+#include <numeric>
+#include <vector>
 
 #include "widgets/words.h"
 
@@ -52,25 +54,32 @@ void PhaseBar::paintPhases(QPainter& painter, const QRectF& rect, const PhaseDat
   const double left = rect.left() + 8 + title, right = rect.right() - 8 - (live ? kNow + 16 : 0);
   if (total > 0) {
     double x = left;
-    double lastLabel = left - 100;
+    std::vector<double> begins;
     for (int i = 0; i < int(data.phases.size()); ++i) {
-      const PhaseTime& phase = data.phases[std::size_t(i)];
-      const double width = (right - left) * phase.seconds / total;
+      const double width = (right - left) * data.phases[std::size_t(i)].seconds / total;
       painter.fillRect(QRectF(x, rect.top() + 11, std::max(0.0, width - 1), 12), phaseColor(i, c));
+      begins.push_back(x);
+      x += width;
+    }
+    // The longest is named first; what finds no room beside it, or took no time, is in the tooltip.
+    std::vector<std::size_t> order(data.phases.size());
+    std::iota(order.begin(), order.end(), std::size_t(0));
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return data.phases[a].seconds > data.phases[b].seconds; });
+    std::vector<QRectF> taken;
+    for (const std::size_t i : order) {
+      const PhaseTime& phase = data.phases[i];
+      if (phase.seconds <= 0) continue;
       painter.setFont(uiFont(11));
       const WordMetrics words(painter.font()), digits(monoFont(11));
       const QString time = durationText(phase.seconds), name = phase.name + QLatin1Char(' ');
-      const double need = words.horizontalAdvance(name) + digits.horizontalAdvance(time);
-      double at = x;
-      if (i + 1 == int(data.phases.size()) && at + need > right) at = right - need;
-      if (at >= lastLabel + 8 && need <= std::max(width, right - at) + 1) {  // what does not fit is in the tooltip
-        painter.setPen(c.text2);
-        paintWords(painter, QRectF(at, rect.top() + 26, need, 16), Qt::AlignLeft | Qt::AlignVCenter, name);
-        painter.setFont(monoFont(11));
-        paintWords(painter, QRectF(at + words.horizontalAdvance(name), rect.top() + 26, need, 16), Qt::AlignLeft | Qt::AlignVCenter, time);
-        lastLabel = at + need;
-      }
-      x += width;
+      const double need = words.horizontalAdvance(name) + digits.horizontalAdvance(time), at = std::min(begins[i], right - need);
+      const QRectF place(at, rect.top() + 26, need, 16);
+      if (at < left || std::any_of(taken.begin(), taken.end(), [&](const QRectF& other) { return other.adjusted(-8, 0, 8, 0).intersects(place); })) continue;
+      painter.setPen(c.text2);
+      paintWords(painter, place, Qt::AlignLeft | Qt::AlignVCenter, name);
+      painter.setFont(monoFont(11));
+      paintWords(painter, place.translated(words.horizontalAdvance(name), 0), Qt::AlignLeft | Qt::AlignVCenter, time);
+      taken.push_back(place);
     }
   } else {
     painter.fillRect(QRectF(left, rect.top() + 11, right - left, 12), c.line);

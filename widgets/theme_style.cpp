@@ -85,7 +85,7 @@ QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox {
   background: @well; color: @text; border: 1px solid @lineStrong; border-radius: 2px; padding: 2px 6px;
   selection-background-color: @selection; selection-color: @text; }
 QLineEdit, QAbstractSpinBox { min-height: 16px; }
-QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus { border-color: @accent; }
+QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus { border-color: @accent; }
 QLineEdit:disabled, QPlainTextEdit:disabled, QAbstractSpinBox:disabled { background: @panel; color: @text3; border-color: @line; }
 QLineEdit[invalid="true"], QAbstractSpinBox[invalid="true"], QComboBox[invalid="true"], QPlainTextEdit[invalid="true"] { border-color: @danger; }
 QLineEdit[bare="true"] { border: 0; background: transparent; padding: 0; }
@@ -123,7 +123,6 @@ QTreeView::item, QListView::item { min-height: 22px; border: 0; padding: 0 4px; 
 QTableView::item { border: 0; border-bottom: 1px solid @line; padding: 0 6px; }
 QTreeView::item:hover, QTableView::item:hover, QListView::item:hover { background: @hover; }
 QTreeView::item:selected, QTableView::item:selected, QListView::item:selected { background: @selection; color: @text; }
-QTreeView::item:selected:!active, QTableView::item:selected:!active, QListView::item:selected:!active { background: @hover; }
 QTreeView::branch { background: transparent; }
 QTreeView::branch:selected { background: @selection; }
 QTreeView::branch:has-children:closed { image: url(:/cuescope/chevron-right-@theme.svg); }

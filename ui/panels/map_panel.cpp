@@ -19,6 +19,7 @@
 #include "widgets/elided_label.h"
 #include "widgets/frame_strip.h"
 #include "widgets/icons.h"
+#include "widgets/numbers.h"
 
 namespace cuescope {
 
@@ -443,7 +444,7 @@ std::vector<int> MapPanel::pickedPatches() const {
 void MapPanel::setCausal(const QString& text, bool computing, const QString& refusal) {
   m_causalText = text;
   const bool compute = text.isEmpty();
-  m_causal->setText(compute ? (computing ? tr("Erasing the top 5 % …") : tr("Top 5 %: not computed")) : text);
+  m_causal->setText(compute ? (computing ? tr("Erasing the top 5 % …") : tr("Erase top 5 %")) : text);
   m_compute->setVisible(compute);
   m_compute->setEnabled(!computing && refusal.isEmpty());
   m_compute->setToolTip(refusal.isEmpty() ? tr("Erase the patches with the largest 5 % of this map, and as many random ones for comparison") : refusal);
@@ -550,8 +551,8 @@ void MapPanel::showIdleReadout() {
     const auto top = std::max_element(m_slice.values.begin(), m_slice.values.end(), [](float a, float b) { return std::abs(a) < std::abs(b); });
     const int patch = int(top - m_slice.values.begin());
     const QString place = tr("row %1, column %2").arg(patch / m_slice.cols).arg(patch % m_slice.cols);
-    m_readout->setText(m_slice.uniform > 0 ? tr("peak %1 = %2 × uniform").arg(number(double(*top), 4), number(double(*top / m_slice.uniform), 1))
-                                           : tr("peak %1").arg(m_slice.signedValues ? signedNumber(double(*top), 4) : number(double(*top), 4)),
+    m_readout->setText(m_slice.uniform > 0 ? tr("peak %1 = %2 × uniform").arg(significant(double(*top), 4), number(double(*top / m_slice.uniform), 1))
+                                           : tr("peak %1").arg(m_slice.signedValues ? signedNumber(double(*top), 4) : significant(double(*top), 4)),
                        place);
   } else {
     m_readout->setText({});

@@ -12,6 +12,7 @@
 #include "ui/acts_as.h"
 #include "widgets/elided_label.h"
 #include "widgets/fitted_combo.h"
+#include "widgets/numbers.h"
 
 namespace cuescope {
 namespace {
@@ -301,6 +302,7 @@ TokensPanel::TokensPanel(Selection& selection, QWidget* parent) : QWidget(parent
   m_note = new ElidedLabel(tr("bar: image share"));
   m_note->setTone(ElidedLabel::Tone::Text3);
   m_note->setPixelSize(11);
+  m_note->setAllOrNothing(true);
   m_note->setAlignment(Qt::AlignRight);
   m_note->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
   bar->addWidget(caption);
@@ -425,8 +427,8 @@ void TokensPanel::refresh() {
       const double high = largest(m_shares);
       if (high > 0)
         for (double& v : m_shares) v /= high;
-      note = m_patches.size() == 1 ? tr("bar: attention to the picked patch, longest %1").arg(number(high, 4))
-                                   : tr("bar: attention to %1 picked patches, longest %2").arg(m_patches.size()).arg(number(high, 4));
+      note = m_patches.size() == 1 ? tr("bar: attention to the picked patch, longest %1").arg(significant(high, 4))
+                                   : tr("bar: attention to %1 picked patches, longest %2").arg(m_patches.size()).arg(significant(high, 4));
     }
     m_note->setText(note);
     m_strip->setImageShares(m_shares);
