@@ -101,6 +101,7 @@ int main(int argc, char** argv) {
   parser.addPositionalArgument(QStringLiteral("files"), QStringLiteral("What to open."), QStringLiteral("[files...]"));
   parser.addOption({QStringLiteral("tour"), QStringLiteral("Go through the main job on the demo; one picture a step and tour.json."), QStringLiteral("folder")});
   parser.addOption({QStringLiteral("tour-steps"), QStringLiteral("Training steps that the tour watches before it pauses the run (more give better pictures)."), QStringLiteral("number"), QStringLiteral("5")});
+  parser.addOption({QStringLiteral("tour-size"), QStringLiteral("Width and height of the tour's window, as 1280x800."), QStringLiteral("size"), QStringLiteral("1600x1000")});
   parser.addOption({QStringLiteral("theme"), QStringLiteral("dark or light."), QStringLiteral("theme")});
   parser.addOption({QStringLiteral("bench-start"), QStringLiteral("Print as JSON the milliseconds until the window was painted and until the engine was ready; then quit.")});
   parser.addOption({QStringLiteral("bench-frames"), QStringLiteral("Work in the window for so many seconds while the demo run trains, and print the frame times as JSON."), QStringLiteral("seconds")});
@@ -116,6 +117,12 @@ int main(int argc, char** argv) {
   const int tourSteps = parser.value(QStringLiteral("tour-steps")).toInt(&tourNumber);
   if (!tourNumber || tourSteps < 5 || tourSteps > 190) {
     std::fprintf(stderr, "cuescope: --tour-steps takes 5 to 190, not «%s»\n", qPrintable(parser.value(QStringLiteral("tour-steps"))));
+    return 2;
+  }
+  const QStringList sides = parser.value(QStringLiteral("tour-size")).split(u'x');
+  const QSize tourSize(sides.value(0).toInt(), sides.value(1).toInt());
+  if (sides.size() != 2 || tourSize.width() < 800 || tourSize.height() < 500 || tourSize.width() > 8000 || tourSize.height() > 8000) {
+    std::fprintf(stderr, "cuescope: --tour-size takes a size from 800x500 on, not «%s»\n", qPrintable(parser.value(QStringLiteral("tour-size"))));
     return 2;
   }
   const bool touring = parser.isSet(QStringLiteral("tour"));
@@ -141,7 +148,7 @@ int main(int argc, char** argv) {
   cuescope::Session session([] { return cuescope::loadEngine({}); });
   cuescope::MainWindow window(session);
   if (alone) {
-    window.resize(1600, 1000);
+    window.resize(touring ? tourSize : QSize(1600, 1000));
     window.setRunsFolder(own + QStringLiteral("/runs"));
   }
   qint64 firstPaint = 0;

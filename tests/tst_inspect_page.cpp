@@ -1,11 +1,13 @@
 // The Inspect page whole, with a FakeEngine behind it: every site computed when it is chosen, the what-if bench, another student
 // beside the shown one, patches and prompt tokens, the model's tree, and every view exported and rendered again to the same bytes.
 #include <QAction>
+#include <QClipboard>
 #include <QComboBox>
 #include <QDropEvent>
 #include <QLineEdit>
 #include <QMenu>
 #include <QMimeData>
+#include <QPlainTextEdit>
 #include <QPushButton>
 #include <QSpinBox>
 #include <QToolButton>
@@ -13,6 +15,8 @@
 #include <QSignalSpy>
 #include <QSvgRenderer>
 #include <QTemporaryDir>
+#include <QTextBlock>
+#include <QTextLayout>
 #include <QTreeWidget>
 #include <QUndoGroup>
 #include <QUrl>
@@ -20,10 +24,12 @@
 
 #include "engine/core/array_file.h"
 #include "engine/core/capture.h"
+#include "support/painted_text.h"
 #include "support/window_fixture.h"
 #include "ui/export.h"
 #include "ui/export_views.h"
 #include "ui/inspect_page.h"
+#include "ui/inspection_view.h"
 #include "ui/main_window.h"
 #include "ui/panels/alignment_panel.h"
 #include "ui/panels/ask_bar.h"
@@ -380,6 +386,31 @@ class TestInspectPage : public QObject, private WindowFixture {
     Inspection broken = *page()->inspection();
     broken.teacherPrompt.tokens.erase(broken.teacherPrompt.tokens.begin() + 6);  // one placeholder less
     QVERIFY(alignmentOf(broken).verdict.contains("image placeholders"));
+  }
+
+  void noTokenOfAPromptIsBrokenAndNoNumberElided() {
+    AlignmentPanel panel;
+    panel.resize(333, 520);
+    panel.setInspection(page()->inspection());
+    panel.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&panel));
+    int lines = 0;
+    for (QPlainTextEdit* prompt : panel.findChildren<QPlainTextEdit*>()) {
+      for (QTextBlock block = prompt->document()->begin(); block.isValid(); block = block.next())
+        for (int l = 0; l < block.layout()->lineCount(); ++l, ++lines) {
+          const QTextLine line = block.layout()->lineAt(l);
+          const QString words = plainPrompt(block.text().mid(line.textStart(), line.textLength()));
+          QVERIFY2(words.count(QStringLiteral("<|")) == words.count(QStringLiteral("|>")) && words.count(u'[') == words.count(u']'), qPrintable(words));
+        }
+      prompt->selectAll();
+      prompt->copy();
+      const QString copied = QApplication::clipboard()->text();
+      QVERIFY2(copied.contains(QStringLiteral("<|im_start|>")) && !copied.contains(QChar(0x2060)) && !copied.contains(QChar(0x200B)), qPrintable(copied));
+    }
+    QVERIFY(lines > 6);
+    for (FactTable* table : panel.findChildren<FactTable*>())
+      for (const painted::Text& text : painted::textsOf(*table))
+        QVERIFY2(!text.words.contains(QChar(0x2026)) || !std::any_of(text.words.begin(), text.words.end(), [](QChar c) { return c.isDigit(); }) || text.words.contains(u'“'), qPrintable(text.words));
   }
 
   void theModelIsListedWithNorms() {

@@ -99,7 +99,7 @@ DataPage::DataPage(Session& session, Workspace& workspace, QWidget* parent) : QW
   split->addWidget(buildEditor());
   m_side = new DataSide;
   split->addWidget(m_side);
-  split->setSizes({440, 560, 384});
+  split->setSizes({516, 484, 384});
   split->setStretchFactor(1, 1);
   m_stack->addWidget(split);
   m_views = new ViewFocus(this, QStringLiteral("row"));
@@ -177,6 +177,7 @@ QWidget* DataPage::buildRows() {
   m_complaints->setAccessibleName(tr("Complaints; choosing one goes to its row"));
   m_complaints->setFixedHeight(140);
   m_complaints->setUniformItemSizes(true);
+  m_complaints->setIconSize({14, 14});
   column->addWidget(head);
   column->addWidget(bar);
   column->addWidget(m_table, 1);
@@ -251,6 +252,7 @@ QWidget* DataPage::buildEditor() {
   m_marks->setWhatsThis(tr("The evidence marks of this row."));
   m_marks->setHorizontalHeaderLabels({tr("Kind"), tr("Says"), tr("Pixels"), tr("From")});
   m_marks->verticalHeader()->setDefaultSectionSize(22);
+  m_marks->verticalHeader()->setDefaultAlignment(Qt::AlignCenter);
   m_marks->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
   m_marks->setShowGrid(false);
   m_marks->setSelectionBehavior(QAbstractItemView::SelectRows);
@@ -295,7 +297,7 @@ void DataPage::connectRows() {
     m_stack->setCurrentIndex(1);
     if (first && m_filter->rowCount() > 0) m_table->selectRow(0);
     if (first) {
-      for (const auto& [each, width] : {std::pair{DataRowsModel::Index, 44}, {DataRowsModel::Id, 118}, {DataRowsModel::Answer, 58}, {DataRowsModel::Cue, 112}}) setColumn(m_table, each, width);
+      for (const auto& [each, width] : {std::pair{DataRowsModel::Index, 44}, {DataRowsModel::Id, 96}, {DataRowsModel::Answer, 58}, {DataRowsModel::Cue, 116}}) setColumn(m_table, each, width);
     }
     if (m_wantedRow >= 0) jumpTo(m_wantedRow);
     else if (!m_search->text().isEmpty() || m_show->currentIndex() > 0) m_model->fetchMore({});  // a search looks at all rows

@@ -108,7 +108,7 @@ void DataPage::showCue() {
   showVerdict();
   m_side->setProvenance(cue, row);
   const qsizetype sentences = text.count(u'.') + (text.trimmed().isEmpty() || text.trimmed().endsWith(u'.') ? 0 : 1);
-  m_cueHead->setText(tr("Cue text"), text.trimmed().isEmpty() ? tr("none. Say what is visible; not the theorem, the plan or the answer.") : tr("%1 sentences. Say what is visible; not the theorem, the plan or the answer.").arg(sentences));
+  m_cueHead->setText(tr("Cue text"), text.trimmed().isEmpty() ? tr("none. Say what is visible; not the theorem, the plan or the answer.") : sentences == 1 ? tr("1 sentence. Say what is visible; not the theorem, the plan or the answer.") : tr("%1 sentences. Say what is visible; not the theorem, the plan or the answer.").arg(sentences));
   m_promptTimer.start();
   refreshState();
 }
@@ -128,7 +128,7 @@ void DataPage::refreshState() {
     m_suggest->setToolTip(m_suggesting ? tr("The teacher is writing") : !refusal.isEmpty() ? refusal : tr("%1 says what is visible, without the answer; its words come as an edit that can be undone").arg(QFileInfo(model).fileName()));
   }
   m_save->setEnabled(!m_dirty.isEmpty());
-  m_save->setText(m_dirty.isEmpty() ? tr("Saved") : tr("Save %1 rows").arg(m_dirty.size()));
+  m_save->setText(m_dirty.isEmpty() ? tr("Saved") : m_dirty.size() == 1 ? tr("Save 1 row") : tr("Save %1 rows").arg(m_dirty.size()));
   Q_EMIT stateChanged();
   m_save->setToolTip(m_dirty.isEmpty() ? tr("There are no edits that are not on the disk.") : tr("Writes %1 (Ctrl+S); the data file itself is not touched").arg(QFileInfo(QString::fromStdString(cueEditsFile(m_model->file().toStdString()))).fileName()));
 }

@@ -102,7 +102,7 @@ QVariant DataRowsModel::data(const QModelIndex& index, int role) const {
     case Cue: {
       const CueEdit cue = cueAt(index.row());
       const Finding* bad = worstAt(index.row());
-      const QString words = (bad ? bad->words : tr("cue, %1 marks").arg(cue.marks.size())) + (cue.changed() ? tr(", edited") : QString());
+      const QString words = (bad ? bad->words : (cue.marks.size() == 1 ? tr("cue, 1 mark") : tr("cue, %1 marks").arg(cue.marks.size()))) + (cue.changed() ? tr(", edited") : QString());
       if (role == Qt::ToolTipRole) return words + QLatin1Char('\n') + (cue.cue.empty() ? tr("The teacher reads what the student reads") : QString::fromStdString(cue.cue));
       return words;
     }

@@ -48,6 +48,7 @@ void BoardView::setBoard(const Board& board) {
   setMinimumHeight(sizeHint().height());
   updateGeometry();
   update();
+  Q_EMIT boardChanged();
 }
 
 QSize BoardView::sizeHint() const { return {900, kHead + footHeight() + std::max(2, int(m_board.settings.size())) * kRow}; }
@@ -201,9 +202,9 @@ void BoardView::paintBoard(QPainter& p, const Colors& c) const {
       p.setFont(monoFont(12, bold ? QFont::Bold : QFont::Normal));
       p.setPen(c.text);
       p.drawText(r.adjusted(6, 0, 0, 0), Qt::AlignVCenter | Qt::AlignLeft, number(100 * cell.mean.value, 1));
-      if (!cell.caution.empty()) paintTriangle(p, QPointF(r.left() + 42, column < kDrawn ? r.top() + 8 : r.center().y()), c);
+      if (!cell.caution.empty()) paintTriangle(p, QPointF(r.left() + 44, column < kDrawn ? r.top() + 8 : r.center().y()), c);
       const double middle = base >= 0 && !m_board.cells[std::size_t(base)][std::size_t(d)].values.empty() ? m_board.cells[std::size_t(base)][std::size_t(d)].mean.value : cell.mean.value;
-      const double left = r.left() + 50, room = std::min(150.0, column - 62);
+      const double left = r.left() + 56, room = std::min(150.0, column - 62);
       if (column < kDrawn) {
         p.setFont(monoFont(10));
         p.setPen(c.text3);

@@ -30,6 +30,7 @@ class BoardView : public QWidget, public CellSource {
   int currentCell() const override { return m_current; }
 
  Q_SIGNALS:
+  void boardChanged();  // another board: its height may be another
   void cellChosen(int setting, int dataSet);
   void runActivated(const QString& run);  // double click or Return: of the cell's runs the one that came furthest
 

@@ -27,6 +27,7 @@
 #include "ui/workspace.h"
 #include "widgets/elided_label.h"
 #include "widgets/error_panel.h"
+#include "widgets/fitted_combo.h"
 #include "widgets/frame_strip.h"
 #include "widgets/icons.h"
 #include "widgets/image_canvas.h"
@@ -142,9 +143,12 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   sampleColumn->setContentsMargins(0, 0, 0, 0);
   sampleColumn->setSpacing(0);
   auto* choose = new Strip(32);
-  m_a = new QComboBox;
-  m_b = new QComboBox;
-  for (QComboBox* box : {m_a, m_b}) box->setMinimumWidth(200);
+  m_a = new FittedCombo;
+  m_b = new FittedCombo;
+  for (QComboBox* box : {m_a, m_b}) {
+    static_cast<FittedCombo*>(box)->setLeast(200);
+    box->setMinimumWidth(200);
+  }
   m_a->setAccessibleName(tr("Evaluation A"));
   m_a->setToolTip(tr("The evaluation whose answers are shown as A"));
   m_b->setAccessibleName(tr("Evaluation B, to compare"));
@@ -209,6 +213,8 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
     auto* half = new QVBoxLayout;
     m_heads[i] = new ElidedLabel;
     m_heads[i]->setPixelSize(12, QFont::DemiBold);
+    m_heads[i]->setElide(Qt::ElideMiddle);
+    m_heads[i]->setKeepDim(true);
     m_texts[i] = new QPlainTextEdit;
     m_texts[i]->setWhatsThis(i ? tr("What evaluation B answered.") : tr("What evaluation A answered."));
     m_texts[i]->setReadOnly(true);
@@ -233,7 +239,11 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   lower->addWidget(sidePanel);
   lower->setSizes({836, 548});
   vertical->addWidget(lower);
-  vertical->setSizes({250, 560});
+  m_vertical = vertical;
+  vertical->setStretchFactor(1, 1);
+  connect(vertical, &QSplitter::splitterMoved, this, [this] { m_boardSized = true; });
+  connect(m_board, &BoardView::boardChanged, this, &EvaluatePage::fitBoard);
+  fitBoard();
 
   connect(m_evaluate, &QPushButton::clicked, this, &EvaluatePage::evaluate);
   connect(m_pause, &QPushButton::clicked, this, &EvaluatePage::pause);
@@ -559,6 +569,14 @@ void EvaluatePage::refreshBoard() {
     }
     Session::reply(QPointer<QObject>(self.data()), [self, board] { if (self) self->m_board->setBoard(board); });
   });
+}
+
+// The board is as high as its rows, the samples have the rest; where a person moved the line it stays.
+void EvaluatePage::fitBoard() {
+  if (m_boardSized) return;
+  const int whole = std::max(600, m_vertical->height()), wanted = m_board->sizeHint().height() + 2;
+  const int board = std::clamp(wanted, 120, whole * 2 / 5);
+  m_vertical->setSizes({board, whole - board});
 }
 
 }  // namespace cuescope

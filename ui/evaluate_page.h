@@ -14,6 +14,7 @@ class QMenu;
 class QPlainTextEdit;
 class QPushButton;
 class QSpinBox;
+class QSplitter;
 class QTableWidget;
 class QToolButton;
 
@@ -121,6 +122,9 @@ class EvaluatePage : public QWidget, public ViewSource, public SampleWalk {
   QString m_runDirectory;    // of the run whose student was asked
 
   BoardView* m_board = nullptr;
+  QSplitter* m_vertical = nullptr;
+  bool m_boardSized = false;  // by a person
+  void fitBoard();
   QComboBox* m_model = nullptr;
   QComboBox* m_data = nullptr;
   QSpinBox* m_rows = nullptr;

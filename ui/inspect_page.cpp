@@ -9,6 +9,7 @@
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <QSplitter>
+#include <QTimer>
 #include <QToolButton>
 #include <QUndoStack>
 #include <QVBoxLayout>
@@ -50,6 +51,8 @@ QSplitter* splitter(Qt::Orientation orientation) {
 
 constexpr int kDemoAnswerTokens = 64;
 constexpr int kWhatIfHeight = 104;  // head, three rows, line
+constexpr int kTokensHeight = 168;   // head, two lines of the prompt, two of the response
+constexpr int kMatrixHeight = 206, kScoreHeight = 204;
 
 }  // namespace
 
@@ -612,38 +615,52 @@ void InspectPage::defaultPlaces() {
   }
   for (Panel* each : m_panels) each->setClosed(false);
   for (PanelStack* shared : findChildren<PanelStack*>()) shared->setCurrent(shared->panels().front());
+  m_lower = lower, m_lowerRight = lowerRight;
   m_columns->setStretchFactor(0, 716);
   m_columns->setStretchFactor(1, 667);
   for (QSplitter* column : {m_left, m_right})
     for (int i = 0; i < column->count(); ++i) column->setStretchFactor(i, 0);
   m_left->setStretchFactor(0, 1);
   if (m_room == Wide) {
-    m_columns->setSizes({716, 667});
-    m_left->setSizes({604, kWhatIfHeight, 150});
-    m_right->setSizes({210, 648});
     m_right->setStretchFactor(1, 1);
-    lower->setSizes({334, 333});
     lower->setStretchFactor(0, 1);
     lower->setStretchFactor(1, 1);
-    lowerRight->setSizes({456, 192});
     lowerRight->setStretchFactor(0, 1);
+  } else {
+    m_right->setStretchFactor(m_room == Narrow ? 2 : 0, 1);
+  }
+  defaultSizes();
+  setProperty(kSizesDue, true);
+  orderFocus(this);
+  sizeOnce();
+}
+
+// Said to a splitter that is smaller than its things need, sizes come out as their least ones: they are said again when the page first
+// has its room.
+void InspectPage::defaultSizes() {
+  if (m_room == Wide) {
+    m_columns->setSizes({716, 667});
+    const int height = std::max(700, m_columns->height());
+    m_left->setSizes({height - kWhatIfHeight - kTokensHeight - 2, kWhatIfHeight, kTokensHeight});
+    m_right->setSizes({kMatrixHeight, height - kMatrixHeight - 1});
+    if (m_lower) m_lower->setSizes({334, 333});
+    if (m_lowerRight) m_lowerRight->setSizes({height - kMatrixHeight - kScoreHeight - 2, kScoreHeight});
   } else if (m_room == Narrow) {
     m_columns->setSizes({620, 620});
     m_left->setSizes({500, 158});
     m_right->setSizes({202, kWhatIfHeight, 352});
-    m_right->setStretchFactor(2, 1);
   } else {
     m_columns->setSizes({420, 340});
-    m_right->setStretchFactor(0, 1);
   }
-  orderFocus(this);
 }
 
 void InspectPage::setRoom(const QSize& given) {
   m_roomGiven = true;
   const Room next = given.width() >= 1300 && given.height() >= 740 ? Wide : given.width() >= 1040 && given.height() >= 560 ? Narrow : Compact;
   if (next == m_room) return;
-  m_roomLayouts.insert(m_room, placesOf(this));
+  // A room that was never shown has no sizes worth keeping.
+  if (property(kSizesDue).toBool()) m_roomLayouts.remove(m_room);
+  else m_roomLayouts.insert(m_room, placesOf(this));
   m_room = next;
   const QByteArray kept = m_roomLayouts.take(next);
   if (kept.isEmpty() || !applyPlaces(this, kept)) defaultPlaces();
@@ -651,15 +668,28 @@ void InspectPage::setRoom(const QSize& given) {
 
 void InspectPage::showEvent(QShowEvent* event) {
   QWidget::showEvent(event);
+  sizeOnce();
   if (std::exchange(m_followLater, false)) followStep();
   if (std::exchange(m_misfit, false)) refresh(Selection::Token | Selection::SitePart | Selection::Layer | Selection::Head);
 }
 
 void InspectPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
-  if (m_roomGiven) return;
-  setRoom(size());
-  m_roomGiven = false;
+  if (!m_roomGiven) {
+    setRoom(size());
+    m_roomGiven = false;
+  }
+  sizeOnce();
+}
+
+// After the layouts around the page have had their say: shown for the first time it still has the size it was made with.
+void InspectPage::sizeOnce() {
+  if (!isVisible() || !property(kSizesDue).toBool()) return;
+  QTimer::singleShot(0, this, [this] {
+    if (!isVisible() || !property(kSizesDue).toBool()) return;
+    setProperty(kSizesDue, false);
+    defaultSizes();
+  });
 }
 
 }  // namespace cuescope

@@ -3,6 +3,7 @@
 // the Session for values and to the Selection for what to show of them. UI thread; owned by the main window.
 #pragma once
 
+#include <QPointer>
 #include <QWidget>
 #include <set>
 
@@ -116,6 +117,8 @@ class InspectPage : public QWidget, public RoomyPage {
   QHash<int, QByteArray> roomLayouts() const override { return m_roomLayouts; }
   void setRoomLayouts(const QHash<int, QByteArray>& layouts) override { m_roomLayouts = layouts; }
   void defaultPlaces() override;
+  void defaultSizes();
+  void sizeOnce();
 
  Q_SIGNALS:
   void openRequested();
@@ -211,6 +214,7 @@ class InspectPage : public QWidget, public RoomyPage {
   Panel* m_lensPanel = nullptr;
   std::vector<Panel*> m_panels;
   QSplitter* m_columns = nullptr;
+  QPointer<QSplitter> m_lower, m_lowerRight;  // of the default places in a wide room
   QSplitter* m_left = nullptr;
   QSplitter* m_right = nullptr;
 };

@@ -413,12 +413,21 @@ Alignment alignmentOf(const Inspection& inspection) {
   return alignment;
 }
 
+namespace {
+// Where a line may end, and where it must not: an added token is never broken in two. Zero wide; plainPrompt() takes them out again.
+constexpr char kBreak[] = "\xe2\x80\x8b", kJoiner[] = "\xe2\x81\xa0", kNoBreakSpace[] = "\xc2\xa0";
+}  // namespace
+
+QString plainPrompt(QString text) {
+  return text.remove(QChar(0x200B)).remove(QChar(0x2060)).replace(QStringLiteral("[image:\u00A0"), QStringLiteral("[image: "));
+}
+
 FoldedPrompt foldedPrompt(const RenderedPrompt& prompt) {
   // Bytes are joined before they become text: a token may hold half a character.
   QByteArray bytes;
   int run = 0, cueBegin = -1, cueEnd = -1;
   const auto flush = [&] {
-    if (run > 0) bytes += "[image: " + QByteArray::number(run) + "]";
+    if (run > 0) bytes += QByteArray("[image:") + kNoBreakSpace + QByteArray::number(run) + "]" + kBreak;
     run = 0;
   };
   for (std::size_t i = 0; i < prompt.tokens.size(); ++i) {
@@ -429,7 +438,13 @@ FoldedPrompt foldedPrompt(const RenderedPrompt& prompt) {
     }
     flush();
     if (int(i) == prompt.cueBegin) cueBegin = int(bytes.size());
-    bytes += QByteArray::fromStdString(token.text);
+    const QByteArray text = QByteArray::fromStdString(token.text);
+    if (token.special && !bytes.isEmpty() && !bytes.endsWith('\n')) bytes += kBreak;  // a line may end before it
+    for (qsizetype at = 0; at < text.size(); ++at) {
+      if (token.special && at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80) bytes += kJoiner;
+      bytes += text[at];
+    }
+    if (token.special) bytes += kBreak;
     if (int(i) == prompt.cueEnd - 1) cueEnd = int(bytes.size());
   }
   flush();
@@ -448,7 +463,8 @@ QString tokenWords(const Token& token) {
 
 QString signedNumber(double value, int decimals) {
   const QString text = number(value, decimals);
-  return std::isfinite(value) && !text.startsWith(QChar(0x2212)) ? u'+' + text : text;
+  const bool zero = std::none_of(text.begin(), text.end(), [](QChar c) { return c >= u'1' && c <= u'9'; });
+  return std::isfinite(value) && !zero && !text.startsWith(QChar(0x2212)) ? u'+' + text : text;
 }
 
 }  // namespace cuescope

@@ -106,6 +106,8 @@ struct FoldedPrompt {
   int cueBegin = -1, cueEnd = -1;
 };
 FoldedPrompt foldedPrompt(const RenderedPrompt& prompt);
+/// A folded prompt, or a part of it, without the marks that keep its tokens whole at the end of a line.
+QString plainPrompt(QString text);
 
 /// A token as the strip writes it (widgets/token_strip.h).
 QString tokenWords(const Token& token);

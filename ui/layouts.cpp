@@ -331,6 +331,7 @@ bool applyPlaces(QWidget* page, const QByteArray& places) {
   if (in.status() != QDataStream::Ok || !in.atEnd()) return false;
   if (QStringList once = named; once.removeDuplicates() > 0) return false;  // a panel has one place
 
+  page->setProperty(kSizesDue, false);
   const QList<Panel*> all = panelsOf(page);
   Builder builder;
   for (QSplitter* splitter : ownSplitters(page)) {

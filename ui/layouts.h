@@ -34,6 +34,8 @@ bool applyLayout(QWidget* page, const QByteArray& layout);
 /// The same of the room of now alone.
 QByteArray placesOf(const QWidget* page);
 bool applyPlaces(QWidget* page, const QByteArray& places);
+/// A page's property: the sizes of its default places are said again when it is first shown. Places that are applied take it back.
+inline constexpr const char* kSizesDue = "cuescopeSizesDue";
 
 /// Leaves a page without panels, to be placed anew: none floats, none has a parent.
 void takeOutPanels(QWidget* page);

@@ -17,7 +17,7 @@ constexpr double kSparkLimit = 4;  // nats: the range of the gap colours
 
 void paintGround(QPainter* painter, const QStyleOptionViewItem& option) {
   const Colors& c = colors();
-  if (option.state & QStyle::State_Selected) painter->fillRect(option.rect, option.state & QStyle::State_Active ? c.selection : c.hover);  // as the style sheet has it
+  if (option.state & QStyle::State_Selected) painter->fillRect(option.rect, c.selection);  // as the style sheet has it
   else if (option.state & QStyle::State_MouseOver) painter->fillRect(option.rect, c.hover);
   painter->fillRect(QRect(option.rect.left(), option.rect.bottom(), option.rect.width(), 1), c.line);
 }

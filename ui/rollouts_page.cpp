@@ -121,8 +121,16 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
   header->setSectionsClickable(true);
   header->setSortIndicator(m_model->sortColumn(), m_model->sortOrder());
   elideHeads(m_table);
-  setColumn(m_table, RolloutTable::Sample, 162);
-  for (const auto& [number, width] : {std::pair{RolloutTable::Step, 52}, {RolloutTable::Tokens, 54}, {RolloutTable::Reward, 60}, {RolloutTable::MeanGap, 90}, {RolloutTable::MaxGap, 46}, {RolloutTable::Spark, 98}}) setColumn(m_table, number, width);
+  // Head and numbers; room for the arrow has only the column that sorts. What is over belongs to the prompt.
+  const auto fitColumn = [this, header](int number, int width) {
+    const QString words = m_model->headerData(number, Qt::Horizontal, Qt::DisplayRole).toString();
+    const int head = QFontMetrics(uiFont(11)).horizontalAdvance(words) + 24 + (number == header->sortIndicatorSection() ? 14 : 0);
+    m_table->setColumnWidth(number, std::max(width, head));
+  };
+  for (const auto& [number, width] : {std::pair{RolloutTable::Sample, 160}, {RolloutTable::Step, 48}, {RolloutTable::Tokens, 50}, {RolloutTable::Reward, 52}, {RolloutTable::MeanGap, 64}, {RolloutTable::MaxGap, 50}, {RolloutTable::Spark, 88}}) fitColumn(number, width);
+  connect(header, &QHeaderView::sortIndicatorChanged, this, [this, fitColumn](int number) {
+    if (number >= 0 && number != RolloutTable::Prompt) fitColumn(number, m_table->columnWidth(number));
+  });
   m_table->setAccessibleName(tr("Rollouts"));
   m_emptyStep = new EmptyPanel;
   auto* stepHolder = new QWidget;

@@ -55,6 +55,8 @@ TimelineBar::TimelineBar(Session& session, Selection& selection, QWidget* parent
   m_words = new ElidedLabel;
   m_words->setPixelSize(11);
   m_words->setTone(ElidedLabel::Tone::Text2);
+  m_words->setElide(Qt::ElideMiddle);
+  m_words->setKeepDim(true);
   column->addWidget(m_words);
   m_timeline = new Timeline;
   m_timeline->setWhatsThis(tr("The steps of the run with its checkpoints; drag to another step."));

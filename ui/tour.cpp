@@ -97,7 +97,8 @@ void Tour::settle() {
 
 QString Tour::picture(const QString& name) {
   const QString file = name + QStringLiteral(".png");
-  QApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);  // a value of another width moves its neighbours first
+  // A value of another width moves its neighbours first; every call hands the request on to one more level of layouts.
+  for (int level = 0; level < 16; ++level) QApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);
   return m_window.grab().save(m_folder + u'/' + file) ? file : QString();
 }
 

@@ -4,6 +4,7 @@
 
 #include <QAbstractItemView>
 #include <QAbstractScrollArea>
+#include <QApplication>
 #include <QFontMetricsF>
 #include <QHelpEvent>
 #include <QCoreApplication>
@@ -119,7 +120,9 @@ inline Room roomOf(const QWidget& widget) {
 }
 
 inline QString tooltipAt(QWidget& widget, const QPoint& at) {
-  QToolTip::hideText();
+  // hideText() leaves the last one standing for a third of a second.
+  for (QWidget* window : QApplication::topLevelWidgets())
+    if (window->inherits("QTipLabel")) window->hide();
   QHelpEvent help(QEvent::ToolTip, at, widget.mapToGlobal(at));
   QCoreApplication::sendEvent(&widget, &help);
   const QString text = QToolTip::isVisible() ? QToolTip::text() : QString();

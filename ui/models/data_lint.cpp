@@ -97,7 +97,7 @@ Finding lengthFinding(const RowVerdict& t) {
 }
 
 Finding placesFinding(qsizetype marks, int pictures, const RowVerdict* t) {
-  QString detail = tr("%1 marks, %2 pictures").arg(marks).arg(pictures);
+  QString detail = tr("%1, %2").arg(marks == 1 ? tr("1 mark") : tr("%1 marks").arg(marks), pictures == 1 ? tr("1 picture") : tr("%1 pictures").arg(pictures));
   bool right = marks == pictures;
   if (t && t->student >= 0) {
     QStringList grids;
@@ -143,7 +143,7 @@ std::vector<Finding> lintRow(const DataRow& row, const CueEdit& cue, int width, 
     if (mark.x < 0 || mark.y < 0 || mark.width <= 0 || mark.height <= 0 || beyond || mark.image >= std::max(1, row.pictures)) ++outside;
   }
   put(Check::Boxes, outside ? Verdict::Wrong : Verdict::Fine, outside ? tr("box outside") : tr("inside"),
-      outside ? tr("%1 of %2 marks leave the picture").arg(outside).arg(cue.marks.size()) : cue.marks.empty() ? tr("no marks") : tr("%1 marks inside the picture").arg(cue.marks.size()));
+      outside ? tr("%1 of %2 marks leave the picture").arg(outside).arg(cue.marks.size()) : cue.marks.empty() ? tr("no marks") : cue.marks.size() == 1 ? tr("1 mark inside the picture") : tr("%1 marks inside the picture").arg(cue.marks.size()));
   return list;
 }
 

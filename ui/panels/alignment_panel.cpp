@@ -2,6 +2,7 @@
 
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QMimeData>
 #include <QPainter>
 #include <QPlainTextEdit>
 #include <QScrollArea>
@@ -14,6 +15,7 @@
 #include "widgets/elided_label.h"
 #include "widgets/empty_panel.h"
 #include "widgets/icons.h"
+#include "widgets/numbers.h"
 #include "widgets/theme.h"
 #include "widgets/words.h"
 
@@ -21,7 +23,17 @@ namespace cuescope {
 
 namespace {
 
-constexpr int kPromptHeight = 132;  // eight lines, enough for a short prompt
+constexpr int kPromptHeight = 120;  // seven lines, enough for a short prompt
+
+// A prompt to read: what is copied is the prompt, without the marks that keep its tokens whole.
+class PromptView : public QPlainTextEdit {
+ protected:
+  QMimeData* createMimeDataFromSelection() const override {
+    auto* data = new QMimeData;
+    data->setText(plainPrompt(textCursor().selectedText().replace(QChar::ParagraphSeparator, u'\n')));
+    return data;
+  }
+};
 
 QColor partColor(int kind, const Colors& c) {
   return kind == 0 ? c.control : kind == 1 ? c.lineStrong : kind == 2 ? c.conditions[1] : c.conditions[0];
@@ -120,7 +132,7 @@ AlignmentPanel::AlignmentPanel(QWidget* parent) : QWidget(parent) {
   auto* texts = new QHBoxLayout;
   texts->setSpacing(4);
   for (int i = 0; i < 2; ++i) {
-    m_texts[i] = new QPlainTextEdit;
+    m_texts[i] = new PromptView;
     m_texts[i]->setWhatsThis(i == 0 ? tr("The prompt as the student reads it.") : tr("The prompt as the teacher reads it, with the cue."));
     m_texts[i]->setReadOnly(true);
     m_texts[i]->setFont(monoFont(11));
@@ -136,7 +148,7 @@ AlignmentPanel::AlignmentPanel(QWidget* parent) : QWidget(parent) {
   m_table->setAccessibleName(tr("Alignment of the prompts"));
   whole->addWidget(m_table);
   m_boundary = new FactTable;
-  m_boundary->setHeader({tr("Boundary"), tr("Student"), tr("Teacher")});
+  m_boundary->setHeader({tr("Boundary, position · id"), tr("Student"), tr("Teacher")});
   m_boundary->setAccessibleName(tr("Positions and ids around the first response token"));
   whole->addWidget(m_boundary);
   // A low dock shows the verdict and the prompts; the tables are reached below them.
@@ -203,9 +215,9 @@ void AlignmentPanel::setInspection(const InspectionPtr& inspection) {
   m_table->setRows(rows);
   std::vector<FactRow> lines;
   for (const BoundaryRow& line : alignment.boundary) {
-    const auto place = [](int position, std::int64_t id) { return position < 0 ? QStringLiteral("none") : QStringLiteral("%1: id %2").arg(position).arg(id); };
+    const auto place = [](int position, std::int64_t id) { return position < 0 ? QStringLiteral("none") : QStringLiteral("%1 · %2").arg(position).arg(id); };
     const bool response = line.offset >= 0;
-    lines.push_back({(response ? tr("response %1 “%2”").arg(line.offset) : tr("prompt %1 “%2”").arg(line.offset)).arg(line.studentText),
+    lines.push_back({(response ? tr("response %1 “%2”").arg(line.offset) : tr("prompt %1 “%2”").arg(QString::number(line.offset).replace(u'-', QChar(0x2212)))).arg(line.studentText),
                      {place(line.studentPosition, line.studentId), inspection->hasTeacher ? place(line.teacherPosition, line.teacherId) : tr("none")},
                      response && inspection->hasTeacher ? std::optional<bool>(line.studentId == line.teacherId) : std::nullopt,
                      response ? tr("The same id must stand at the first position behind each prompt: it is scored from the row before it")
@@ -260,16 +272,16 @@ void CueScorePanel::setMap(const InspectionPtr& inspection, const MapSlice& map)
       if (each.image == map.image && !each.prompt && (!best.count(each.site) || each.mass > best[each.site].mass)) best[each.site] = each;
   std::vector<FactRow> sites;
   for (const auto& [site, each] : best)
-    sites.push_back({tr("%1, layer %2").arg(siteTitle(site)).arg(each.layer), {number(double(each.mass), 2), each.hit ? tr("yes") : tr("no"), number(double(each.iou), 2)}, {},
+    sites.push_back({tr("%1, layer %2").arg(siteTitle(site)).arg(each.layer), {significant(double(each.mass), 2), each.hit ? tr("yes") : tr("no"), number(double(each.iou), 2)}, {},
                      tr("Mean of heads. A map without any preference: mass %1, hit %2, IoU %3")
-                         .arg(number(double(each.uniformMass), 3), number(double(each.uniformHit), 3), number(double(each.uniformIou), 3))});
+                         .arg(significant(double(each.uniformMass), 3), significant(double(each.uniformHit), 3), significant(double(each.uniformIou), 3))});
   m_sites->setRows(sites);
   m_sites->setVisible(!sites.empty());
   if (!score) return;
   m_table->setRows(
-      {{tr("Mass in evidence"), {number(double(score->mass), 2), number(double(score->uniformMass), 3)}, {}, tr("Share of the map inside the %1 evidence patches").arg(score->patches)},
-       {tr("Pointing hit"), {score->hit ? tr("yes") : tr("no"), number(double(score->uniformHit), 3)}, {}, tr("Does the largest patch lie in the evidence?")},
-       {tr("IoU, top %1 patches").arg(score->patches), {number(double(score->iou), 2), number(double(score->uniformIou), 3)}, {}, tr("Overlap of the largest patches with the evidence patches")}});
+      {{tr("Mass in evidence"), {significant(double(score->mass), 2), significant(double(score->uniformMass), 3)}, {}, tr("Share of the map inside the %1 evidence patches").arg(score->patches)},
+       {tr("Pointing hit"), {score->hit ? tr("yes") : tr("no"), significant(double(score->uniformHit), 3)}, {}, tr("Does the largest patch lie in the evidence?")},
+       {tr("IoU, top %1 patches").arg(score->patches), {number(double(score->iou), 2), significant(double(score->uniformIou), 3)}, {}, tr("Overlap of the largest patches with the evidence patches")}});
 }
 
 }  // namespace cuescope

@@ -67,7 +67,7 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   m_picture->setElide(Qt::ElideMiddle);
   m_picture->setTone(ElidedLabel::Tone::Text3);
   m_picture->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
-  m_picture->setMinimumWidth(48);
+  m_picture->setMinimumWidth(84);  // a name of a dozen letters
   auto* open = new QToolButton;
   open->setIcon(icon(Icon::Image));
   open->setAutoRaise(true);
@@ -104,6 +104,8 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   who->row()->addWidget(m_add);
   who->row()->addWidget(m_capture);
   who->row()->addWidget(m_picture, 1);
+  who->row()->addStretch(0);
+  who->giveWay(m_picture, 0);  // the selection bar names the sample
   for (int i = 0; i < 3; ++i) who->giveWay(captions[i], 3 - i);
 
   auto* what = new Strip(32, Strip::Ground::Panel, this);
@@ -176,6 +178,7 @@ void AskBar::fillModels() {
   choose(m_student, student);
   choose(m_teacher, teacher);
   choose(m_beside, beside);
+  for (QComboBox* box : {m_student, m_teacher, m_beside}) box->updateGeometry();  // their signals were held back
   updateAsk();
 }
 

@@ -93,7 +93,7 @@ void FactTable::paintEvent(QPaintEvent*) {
     painter.fillRect(QRect(0, 0, width(), kHeader), c.window);
     painter.setFont(uiFont(11));
     painter.setPen(c.text2);
-    paintWords(painter, QRect(8, 0, nameWidth, kHeader), Qt::AlignVCenter, m_header[0]);
+    paintWords(painter, QRect(8, 0, nameWidth, kHeader), Qt::AlignVCenter, words.elidedText(m_header[0], Qt::ElideRight, nameWidth));
     for (int i = 1; i < m_header.size(); ++i)
       paintWords(painter, QRect(ends[std::size_t(i - 1)] - 300, 0, 300, kHeader), Qt::AlignVCenter | Qt::AlignRight, m_header[i]);
     y = kHeader;
@@ -119,6 +119,10 @@ void FactTable::paintEvent(QPaintEvent*) {
 bool FactTable::event(QEvent* event) {
   if (event->type() == QEvent::ToolTip) {
     auto* help = static_cast<QHelpEvent*>(event);
+    if (!m_header.isEmpty() && help->y() < kHeader) {
+      QToolTip::showText(help->globalPos(), m_header.join(QStringLiteral(", ")), this);
+      return true;
+    }
     const int index = (help->y() - (m_header.isEmpty() ? 0 : kHeader)) / m_row;
     if (help->y() >= (m_header.isEmpty() ? 0 : kHeader) && index < int(m_rows.size())) {
       const FactRow& row = m_rows[std::size_t(index)];

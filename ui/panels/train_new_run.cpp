@@ -124,6 +124,9 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   below->addWidget(m_place);
   below->addWidget(m_enqueue);
   below->addWidget(m_start);
+  QWidget::setTabOrder(cancel, m_place);
+  QWidget::setTabOrder(m_place, m_enqueue);
+  QWidget::setTabOrder(m_enqueue, m_start);
   page->addWidget(second);
 
   auto* split = new QSplitter(Qt::Horizontal, this);

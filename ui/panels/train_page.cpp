@@ -50,6 +50,7 @@ namespace {
 
 constexpr int kOverlays = 3, kCurveHeight = 160, kSideWidth = 320;
 constexpr int kThreeColumns = 1000;  // of curves, from this width on
+constexpr int kLow = 740;             // a page below this height shows two rows of curves
 
 Icon stateIcon(RunState state) {
   switch (state) {
@@ -600,6 +601,8 @@ void TrainPage::refreshFilm(const RunRecord& record) {
   }
   askPictures(record);
   m_film->setRows(filmOf(record.steps, m_layer, m_pictures));
+  const bool more = record.status.state == RunState::Running || record.status.state == RunState::Paused || record.status.state == RunState::Ready;
+  m_film->setPlanned(more ? config.trainer.probeFreq : 0, record.status.totalSteps);
   m_filmPanel->setNote(tr("sink map, %1, mean of heads, %2, every %3 steps").arg(m_layer < 0 ? tr("mean of layers") : tr("layer %1").arg(m_layer), m_film->scaleText()).arg(config.trainer.probeFreq));
 }
 
@@ -731,6 +734,14 @@ void TrainPage::placeColumns() {
 void TrainPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
   placeColumns();
+  // In a low room the curves are scrolled anyway: two rows of them, and the strip keeps its pictures. Said once a crossing, so that
+  // a line that a person moved stays.
+  const bool low = height() < kLow;
+  auto* down = qobject_cast<QSplitter*>(m_filmPanel->parentWidget());
+  if (!down || low == down->property("low").toBool()) return;
+  down->setProperty("low", low);
+  const int curves = 30 + (low ? 2 : 3) * kCurveHeight + 2;
+  down->setSizes({curves, std::max(120, height() - curves - 90)});
 }
 
 void TrainPage::curveMenu(int panel, const QPoint& at) {

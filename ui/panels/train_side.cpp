@@ -18,6 +18,7 @@
 #include <QPointer>
 #include <QPushButton>
 #include <QSignalBlocker>
+#include <QStyledItemDelegate>
 #include <QTableWidget>
 #include <QVBoxLayout>
 #include <cmath>
@@ -58,6 +59,46 @@ QTableWidgetItem* cell(const QString& text, bool mono, bool right, const QColor&
   item->setToolTip(text);
   return item;
 }
+
+/// A name and its value on one line: each is whole as long as both fit in the row, wherever the columns meet; else the value gives
+/// way, then the name. The first column paints into the second, which paints the name again where its ground would hide it.
+class NameAndValue : public QStyledItemDelegate {
+ public:
+  explicit NameAndValue(QTableView* table) : QStyledItemDelegate(table) {}
+
+  void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+    QStyleOptionViewItem base = option;
+    initStyleOption(&base, index);
+    base.text.clear();
+    const QWidget* widget = option.widget;
+    widget->style()->drawControl(QStyle::CE_ItemViewItem, &base, painter, widget);
+    const QModelIndex name = index.siblingAtColumn(0), value = index.siblingAtColumn(1);
+    const QRect cell = option.rect, row = index.column() == 0 ? cell.adjusted(6, 0, widthOf(1) - 6, 0) : cell.adjusted(6 - widthOf(0), 0, -6, 0);
+    const WordMetrics mono(monoFont(11));
+    const QString nameText = name.data().toString(), valueText = value.data().toString();
+    const double nameWidth = mono.horizontalAdvance(nameText), valueWidth = mono.horizontalAdvance(valueText);
+    const double forName = std::min(nameWidth, row.width() - std::min(valueWidth, kLeastValue) - 12);
+    painter->save();
+    painter->setFont(monoFont(11));
+    const bool covered = index.column() == 1 && (option.state & (QStyle::State_Selected | QStyle::State_MouseOver));
+    if (index.column() == 0 || covered) {
+      if (covered) painter->setClipRect(cell);
+      painter->setPen(name.data(Qt::ForegroundRole).value<QBrush>().color());
+      paintWords(*painter, QRectF(row.left(), row.top(), forName + 1, row.height()), Qt::AlignLeft | Qt::AlignVCenter, mono.elidedText(nameText, Qt::ElideMiddle, forName + 0.5));
+    }
+    if (index.column() == 1) {
+      painter->setClipping(false);
+      painter->setPen(value.data(Qt::ForegroundRole).value<QBrush>().color());
+      const double room = row.width() - forName - 12;
+      paintWords(*painter, QRectF(row.right() + 1 - room, row.top(), room, row.height()), Qt::AlignRight | Qt::AlignVCenter, mono.elidedText(valueText, Qt::ElideMiddle, room));
+    }
+    painter->restore();
+  }
+
+ private:
+  static constexpr double kLeastValue = 84;
+  int widthOf(int column) const { return static_cast<QTableView*>(parent())->columnWidth(column); }
+};
 
 double valueOf(const CheckpointInfo& info, std::initializer_list<const char*> names) {
   for (const char* name : names)
@@ -186,9 +227,8 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   for (const int number : {1, 2, 3}) m_table->horizontalHeaderItem(number)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);  // over their numbers
   m_table->horizontalHeader()->setMinimumSectionSize(40);
-  const int widths[] = {70, 58, 68, 66};
-  for (int c = 0; c < 4; ++c) setColumn(m_table, c, widths[c]);
-  m_table->horizontalHeader()->setStretchLastSection(true);
+  const int widths[] = {62, 60, 60, 66, 62};
+  for (int c = 0; c < 5; ++c) setColumn(m_table, c, widths[c]);
   m_table->setMinimumHeight(70);
   m_empty = new QLabel(tr("No checkpoint yet."), this);
   m_empty->setProperty("tone", QStringLiteral("3"));
@@ -441,6 +481,7 @@ ParameterList::ParameterList(Mode mode, Session& session, QWidget* parent) : QWi
   } else {
     setColumn(m_table, 0, 204);
     m_table->horizontalHeader()->setStretchLastSection(true);
+    m_table->setItemDelegate(new NameAndValue(m_table));
   }
   column->addWidget(m_table, 1);
   m_count = new QLabel(this);

@@ -63,9 +63,9 @@ WhatIfPanel::WhatIfPanel(QWidget* parent) : QWidget(parent) {
 
   m_choices = new QWidget;
   auto* choices = new QGridLayout(m_choices);
-  choices->setContentsMargins(8, 3, 0, 3);
+  choices->setContentsMargins(8, 2, 0, 1);
   choices->setHorizontalSpacing(6);
-  choices->setVerticalSpacing(2);
+  choices->setVerticalSpacing(3);
   choices->setColumnStretch(1, 1);
   const auto combo = [&](const QString& caption, const QString& tip) {
     auto* label = new QLabel(caption);
