@@ -19,6 +19,7 @@ cuescope_test(window_access LINK cuescope_ui SOURCES support/fake_engine.cpp TIM
 cuescope_test(help LINK cuescope_ui)
 cuescope_test(report LINK cuescope_ui SOURCES support/fake_engine.cpp)
 cuescope_test(keys LINK cuescope_ui SOURCES support/fake_engine.cpp)
+cuescope_test(page_layout LINK cuescope_ui TIMEOUT 600)
 cuescope_test(page_exports LINK cuescope_ui SOURCES support/fake_engine.cpp)
 add_dependencies(tst_page_exports cuescope)
 cuescope_test(window LINK cuescope_ui SOURCES support/fake_engine.cpp TIMEOUT 120)
