@@ -76,6 +76,11 @@ int main(int argc, char** argv) {
   bool tour = false;
   for (int i = 1; i < argc; ++i) tour = tour || !std::strncmp(argv[i], "--tour", 6) || !std::strncmp(argv[i], "--bench-", 8);
   if ((windowless || (tour && !display)) && !qEnvironmentVariableIsSet("QT_QPA_PLATFORM")) qputenv("QT_QPA_PLATFORM", "offscreen");
+  if (!display && !qEnvironmentVariableIsSet("QT_QPA_PLATFORM")) {  // Qt would end the program here, and advise to install it again
+    std::fputs("cuescope: there is no display here (DISPLAY and WAYLAND_DISPLAY are empty).\n"
+               "next: start it on a desktop. Without one there are cuescope-cli, cuescope render, cuescope report, and the window in pictures: cuescope --tour DIR\n", stderr);
+    return 1;
+  }
 
   Application application(argc, argv);
   QApplication::setOrganizationName(QStringLiteral("cuescope"));
@@ -146,7 +151,12 @@ int main(int argc, char** argv) {
   chooseTheme(alone && theme.isEmpty() ? QStringLiteral("dark") : theme);
 
   cuescope::Session session([] { return cuescope::loadEngine({}); });
+  // Under an application's style sheet every widget that is put into another is styled anew with all that it holds, and the pages
+  // are built from the inside: the sheet is laid over the whole window once.
+  const QString sheet = application.styleSheet();
+  application.setStyleSheet({});
   cuescope::MainWindow window(session);
+  application.setStyleSheet(sheet);
   if (alone) {
     window.resize(touring ? tourSize : QSize(1600, 1000));
     window.setRunsFolder(own + QStringLiteral("/runs"));

@@ -76,6 +76,8 @@ step person cuescope-cli selfcheck
 if [ "$kind" = deb ]; then
   step person cuescope-cli generate --model demo:student-weak --image /usr/share/cuescope/demo/data/example-1.png --prompt "What digit is on the red square?"
   step person cuescope --version
+  ! person cuescope 2>"$work/display" || die "the window opened without a display" "look at app/studio_main.cpp"
+  grep "there is no display" "$work/display" >&2 || die "without a display it does not say so: $(cat "$work/display")" "look at app/studio_main.cpp"
   step person cuescope --bench-start
   step person cuescope --tour /home/person/tour
   find "$root/home/person/tour" -name '*.png' | wc -l | xargs printf 'cuescope: %s pictures of the tour\n' >&2

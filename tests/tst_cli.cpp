@@ -425,6 +425,18 @@ class TestCli : public QObject {
     QVERIFY(run({"render", path("nowhere.capture"), "--format", "png", "--output", path("none.png")}).err.contains("nowhere.capture"));
   }
 
+  void withoutADisplayTheStudioSaysSo() {
+    QProcess studio;
+    QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
+    for (const char* name : {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"}) environment.remove(name);
+    studio.setProcessEnvironment(environment);
+    studio.start(QCoreApplication::applicationDirPath() + "/../bin/cuescope", {"some.png"});
+    QVERIFY(studio.waitForFinished(60000));
+    const QByteArray said = studio.readAllStandardError();
+    QVERIFY2(studio.exitStatus() == QProcess::NormalExit && studio.exitCode() == 1, said);
+    QVERIFY2(said.contains("there is no display") && said.contains("--tour DIR"), said);
+  }
+
   void evalJudgesAnswersAndTheirSumIsThatOfTheSamples() {
     const QString samples = path("samples.jsonl");
     const Ran greedy = run({"eval", "--model", "demo:student-weak", "--data", "demo:data/test.parquet", "--max-samples", "12", "--max-new", "40", "--output", samples, "--json"});
