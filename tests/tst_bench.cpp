@@ -65,7 +65,7 @@ class TestBench : public QObject {
     request.newTokens = 20;
     std::vector<std::string> names;
     const auto lines = runBench(request, "cpu", "float32", [&](const BenchLine& line) { names.push_back(line.name); });
-    QCOMPARE(names, (std::vector<std::string>{"load", "prefill_b1", "decode_b1", "decode_b3", "capture_b1", "distill_step", "train_step"}));
+    QCOMPARE(names, (std::vector<std::string>{"load", "prefill_b1", "decode_b1", "decode_b3", "capture_b1", "distill_step", "train_step", "tokenize", "image"}));
     QCOMPARE(lines.size(), names.size());
     for (const BenchLine& line : lines) QVERIFY(line.bestMs > 0 && line.medianMs >= line.bestMs && line.peakRssMb > 10);
 

@@ -305,9 +305,11 @@ class RolloutsPageTest : public QObject {
     RolloutsPage page(*session, selection);
     page.resize(1384, 820);
     page.show();
-    qint64 widest = 0, parts = 0;  // rows come in parts, and the window has its turn between two of them
-    connect(page.model(), &QAbstractItemModel::rowsInserted, this, [&](const QModelIndex&, int first, int last) {
-      widest = std::max<qint64>(widest, last - first + 1);
+    int widest = 0, parts = 0, known = 0;  // rows come in parts, and the window has its turn between two of them
+    connect(page.store(), &RolloutStore::rowsAdded, this, [&](int first) {
+      QCOMPARE(first, known);
+      known = int(page.store()->rows().size());
+      widest = std::max(widest, known - first);
       ++parts;
     });
     QVERIFY(QTest::qWaitForWindowExposed(&page));

@@ -7,7 +7,6 @@
 #include <QSpinBox>
 
 #include "ui/acts_as.h"
-#include "widgets/elided_label.h"
 #include "widgets/segmented_button.h"
 #include "widgets/theme.h"
 
@@ -49,13 +48,10 @@ EvaluateSettings::EvaluateSettings(QWidget* parent) : Strip(30, Ground::Panel, p
   m_answers = whole(1, 4096, 1, tr("Answers to each row"), tr("answers "), {});
   m_passK = whole(1, 4096, 1, tr("K of pass@K"), tr("pass@"), {});
   m_seed = whole(0, 999'999, 0, tr("Seed"), tr("seed "), {});
-  m_longest = whole(1, 99'999, 256, tr("Longest answer"), tr("at most "), tr(" tokens"));
+  m_longest = whole(1, 99'999, 256, tr("Longest answer"), {}, tr(" tokens"));
   m_longest->setToolTip(tr("An answer ends here at the latest, and is judged as it is"));
   const std::pair<QWidget*, const char*> tied[] = {{m_privilege, "evaluate.privilege"}, {m_decoding, "evaluate.decoding"}, {m_temperature, "evaluate.temperature"}, {m_topP, "evaluate.top-p"},
                                                    {m_answers, "evaluate.answers"},     {m_passK, "evaluate.pass-at"},     {m_seed, "evaluate.seed"},               {m_longest, "evaluate.longest"}};
-  auto* asks = new ElidedLabel(tr("Asks"));
-  asks->setTone(ElidedLabel::Tone::Text2);
-  row()->addWidget(asks);
   for (const auto& [control, action] : tied) {
     actsAs(control, action);
     row()->addWidget(control);

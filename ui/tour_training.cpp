@@ -5,6 +5,7 @@
 #include <QSvgRenderer>
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "engine/core/capture.h"
 #include "ui/inspect_page.h"
@@ -90,7 +91,10 @@ void Tour::planTraining() {
                        return firstWrong({must(!RunReader(own()->status.directory).checkpoints().empty(), "there is no checkpoint"),
                                           must(QString::fromStdString(own()->status.directory).startsWith(m_folder), "the run is not in the tour's folder")});
                      }});
-  const auto process = [this]() -> const RunRecord* { return m_session.run(QStringLiteral("tour-own-process")); };
+  // In a folder that an earlier tour has used the run gets another name.
+  const auto launched = std::make_shared<QString>();
+  connect(&m_session, &Session::runLaunched, this, [launched](const QString& name) { *launched = name; });
+  const auto process = [this, launched]() -> const RunRecord* { return m_session.run(*launched); };
   m_steps.push_back({QStringLiteral("own-process-form"), tr("the form offers a process of its own, says what the run will need and has no complaint"), 60000,
                      [this] {
                        m_window.action(QStringLiteral("train.new"))->trigger();
@@ -111,7 +115,7 @@ void Tour::planTraining() {
                          if (button->text() == tr("Start run")) button->click();
                      },
                      [=] { return process() && process()->pid > 0 && process()->steps.size() >= 2; },
-                     [=, this] { return firstWrong({must(process() && process()->driver == RunDriver::Process, "no process trains it"), must(m_window.trainPage()->shownRun() == QStringLiteral("tour-own-process"), "another run is shown")}); }});
+                     [=, this] { return firstWrong({must(process() && process()->driver == RunDriver::Process, "no process trains it"), must(m_window.trainPage()->shownRun() == *launched, "another run is shown")}); }});
   m_steps.push_back({QStringLiteral("own-process-pause"), tr("it is paused and stopped from here"), 120000, [this] { m_window.action(QStringLiteral("train.pause"))->trigger(); },
                      [=] { return process() && process()->status.state == RunState::Paused; }, [=] { return must(process() && process()->status.state == RunState::Paused, "it is not paused"); }});
   m_steps.push_back({QStringLiteral("own-process-stop"), tr("stop and save: its process has ended, its checkpoint can go on"), 120000, [this] { m_window.action(QStringLiteral("train.stop"))->trigger(); },

@@ -92,7 +92,6 @@ class Bench {
     }
     if (wants("decode_b1")) decode("decode_b1", 1);
     if (batch != 1 && wants(batchName)) decode(batchName, batch);
-    if (std::filesystem::exists(m_request.model + "/tokenizer.json") || !m_request.only.empty()) inputs();
     if (wants("capture_b1")) {
       const auto times = timed([&] { captureOnce(); });
       line("capture_b1", times, promptTokens()).note = "last prompt token's attention to the visual tokens, every layer and head";
@@ -123,6 +122,7 @@ class Bench {
       out.note = note;
       flush();
     }
+    if (std::filesystem::exists(m_request.model + "/tokenizer.json") || !m_request.only.empty()) inputs();
     flush();
     return m_lines;
   }
