@@ -56,7 +56,7 @@ PageView EvaluatePage::view(const QString& name) const {
     const Board& board = m_board->board();
     if (board.settings.empty()) nothingToExport(tr("Board"), tr("no finished run has held-out scores yet"), tr("Evaluate a checkpoint, or let a run evaluate."));
     view.title = tr("Held-out accuracy by setting and data set");
-    view.facts << tr("percent; whisker: 95 % interval; dots: seeds; dashed: base");
+    view.facts << tr("percent; whisker: 95 % interval; dots: seeds; dotted: base");
     for (const std::string& note : board.notes) view.facts << QString::fromStdString(note);
     view.kind = QStringLiteral("board");
     view.data = boardData(board);
