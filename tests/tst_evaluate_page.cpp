@@ -53,6 +53,21 @@ class EvaluatePageTest : public QObject {
     e->scores = scoresOf(e->samples, 1);
     return e;
   }
+  // The page, shown, with a model and a file chosen.
+  struct Chosen {
+    std::shared_ptr<FakeControl> control = std::make_shared<FakeControl>();
+    Session session{[control = control] { return makeFakeEngine(control); }};
+    Workspace workspace;
+    EvaluatePage page{session, workspace};
+    Chosen() {
+      workspace.addModel(QStringLiteral("/models/weak"));
+      workspace.addData(QStringLiteral("/data/held-out.jsonl"));
+      page.resize(1384, 820);
+      page.show();
+      page.modelChooser()->setCurrentIndex(page.modelChooser()->findData(QStringLiteral("/models/weak")));
+      page.dataChooser()->setCurrentIndex(page.dataChooser()->findData(QStringLiteral("/data/held-out.jsonl")));
+    }
+  };
   static Board board() {
     Board b;
     b.settings = {"base", "grpo", "opsd", "opsd+vicur", "opd", "opd+vicur"};
@@ -180,17 +195,9 @@ class EvaluatePageTest : public QObject {
   }
 
   void anEvaluationIsPausedContinuedAndCancelledByClicks() {
-    auto control = std::make_shared<FakeControl>();
-    Session session([control] { return makeFakeEngine(control); });
-    Workspace workspace;
-    workspace.addModel(QStringLiteral("/models/weak"));
-    workspace.addData(QStringLiteral("/data/held-out.jsonl"));
-    EvaluatePage page(session, workspace);
-    page.resize(1384, 820);
-    page.show();
+    Chosen chosen;
+    auto& [control, session, workspace, page] = chosen;
     QVERIFY(QTest::qWaitForWindowExposed(&page));
-    page.modelChooser()->setCurrentIndex(page.modelChooser()->findData(QStringLiteral("/models/weak")));
-    page.dataChooser()->setCurrentIndex(page.dataChooser()->findData(QStringLiteral("/data/held-out.jsonl")));
     QVERIFY(!page.pauseButton()->isVisible());
     control->setHoldEvaluation(true);
     QTest::mouseClick(page.evaluateButton(), Qt::LeftButton);
@@ -225,17 +232,9 @@ class EvaluatePageTest : public QObject {
   }
 
   void answersAreSampledWithTheCueAndJudgedByPassAtK() {
-    auto control = std::make_shared<FakeControl>();
-    Session session([control] { return makeFakeEngine(control); });
-    Workspace workspace;
-    workspace.addModel(QStringLiteral("/models/weak"));
-    workspace.addData(QStringLiteral("/data/held-out.jsonl"));
-    EvaluatePage page(session, workspace);
-    page.resize(1384, 820);
-    page.show();
+    Chosen chosen;
+    auto& [control, session, workspace, page] = chosen;
     QVERIFY(QTest::qWaitForWindowExposed(&page));
-    page.modelChooser()->setCurrentIndex(page.modelChooser()->findData(QStringLiteral("/models/weak")));
-    page.dataChooser()->setCurrentIndex(page.dataChooser()->findData(QStringLiteral("/data/held-out.jsonl")));
     EvaluateSettings* how = page.settings();
     // Greedy has no temperature, and says so.
     QVERIFY(!how->temperature()->isEnabled() && how->temperature()->toolTip().contains(QStringLiteral("Greedy answers are all the same")));

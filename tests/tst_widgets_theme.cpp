@@ -20,6 +20,19 @@ using namespace cuescope;
 
 class WidgetsTheme : public QObject {
   Q_OBJECT
+
+  // A shown window with two buttons, one below the other.
+  struct TwoButtons {
+    QWidget window;
+    QPushButton first{QStringLiteral("one"), &window}, second{QStringLiteral("two"), &window};
+    TwoButtons() {
+      first.setGeometry(20, 20, 80, 22);
+      second.setGeometry(20, 60, 80, 22);
+      window.resize(200, 120);
+      window.show();
+    }
+  };
+
  private Q_SLOTS:
   void initTestCase() { Theme::instance().install(); }
 
@@ -157,12 +170,8 @@ class WidgetsTheme : public QObject {
   }
 
   void theFocusRingShowsOnlyForTheKeyboard() {
-    QWidget window;
-    QPushButton first(QStringLiteral("one"), &window), second(QStringLiteral("two"), &window);
-    first.setGeometry(20, 20, 80, 22);
-    second.setGeometry(20, 60, 80, 22);
-    window.resize(200, 120);
-    window.show();
+    TwoButtons two;
+    auto& [window, first, second] = two;
     QVERIFY(QTest::qWaitForWindowActive(&window));
     second.setFocus(Qt::OtherFocusReason);  // the window gave the first button its focus when it became active
     first.setFocus(Qt::TabFocusReason);
@@ -175,12 +184,8 @@ class WidgetsTheme : public QObject {
 
   // Qt hands the focus on by Tab when its owner is hidden: nobody pressed a key.
   void theRingDoesNotFollowAFocusThatNobodyMoved() {
-    QWidget window;
-    QPushButton first(QStringLiteral("one"), &window), second(QStringLiteral("two"), &window);
-    first.setGeometry(20, 20, 80, 22);
-    second.setGeometry(20, 60, 80, 22);
-    window.resize(200, 120);
-    window.show();
+    TwoButtons two;
+    auto& [window, first, second] = two;
     QVERIFY(QTest::qWaitForWindowActive(&window));
     QTest::mouseClick(&first, Qt::LeftButton);
     first.setFocus(Qt::MouseFocusReason);
