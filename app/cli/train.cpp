@@ -12,6 +12,7 @@
 #include "engine/core/config.h"
 #include "engine/core/run_control.h"
 #include "engine/core/run_directory.h"
+#include "engine/core/resume_mode.h"
 #include "engine/core/status_json.h"
 
 namespace cuescope::cli {
@@ -243,7 +244,7 @@ void addResume(CLI::App& app, Context& context) {
       const ResumePoint point = resumePoint(*name);
       std::vector<std::string> settings = point.overrides;
       settings.insert(settings.end(), overrides->begin(), overrides->end());
-      return train(context, point.configFile, settings, (*changed ? "changed:" : "") + point.resumeMode, *detach, *reportFd);
+      return train(context, point.configFile, settings, textOf(ResumeMode{point.resumeMode, *changed}), *detach, *reportFd);
     };
   });
 }

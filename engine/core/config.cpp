@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "engine/core/engine_loader.h"
+#include "engine/core/resume_mode.h"
 
 namespace fs = std::filesystem;
 
@@ -110,9 +111,9 @@ void makeAbsolute(RunConfig& config, const ConfigField& field, const std::string
   }
   if (field.key == "trainer.resume_mode" && config.trainer.resumeMode != "auto" &&
       config.trainer.resumeMode != "disable") {
-    const bool changed = config.trainer.resumeMode.starts_with("changed:");
-    const std::string place = changed ? config.trainer.resumeMode.substr(8) : config.trainer.resumeMode;
-    config.trainer.resumeMode = (changed ? "changed:" : "") + (place == "auto" ? place : absolutePath(place, baseFolder));
+    ResumeMode mode = resumeModeOf(config.trainer.resumeMode);
+    if (mode.place != "auto") mode.place = absolutePath(mode.place, baseFolder);
+    config.trainer.resumeMode = textOf(mode);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "engine/core/config.h"
+#include "engine/core/resume_mode.h"
 
 namespace fs = std::filesystem;
 
@@ -212,7 +213,7 @@ void checkTrainer(Checker& check, const RunConfig::Trainer& t) {
                device.find_first_not_of("0123456789", 5) == std::string::npos;
   check.require(device == "auto" || device == "cpu" || device == "cuda" || index, "trainer.device",
                 fmt::format("must be cpu, cuda, cuda:N or auto; got «{}»", device));
-  const std::string mode = t.resumeMode.starts_with("changed:") ? t.resumeMode.substr(8) : t.resumeMode;
+  const std::string mode = resumeModeOf(t.resumeMode).place;
   if (mode != "auto" && mode != "disable") {
     std::error_code ignored;
     std::string folder = resolvePath(mode);

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "engine/core/failure.h"
+#include "engine/core/resume_mode.h"
 #include "engine/data/processor_settings.h"
 #include "engine/distill/kv_room.h"
 #include "engine/distill/plan_sizes.h"
@@ -33,8 +34,6 @@ void refuseIncomplete(const RunConfig& config) {
               issues.front().key, why, "Correct the named parameters.");
 }
 
-constexpr const char* kChanged = "changed:";  // before auto or a folder: it may go on although it is no longer what it was
-
 struct Place {
   std::string directory, resumeFrom, evaluated;  // checkpoints; evaluated: the one whose student an evaluation alone asks
 };
@@ -53,8 +52,7 @@ Place continued(const RunConfig& config, const fs::path& run, const std::string&
 }
 
 Place choosePlace(const RunConfig& config) {
-  std::string mode = config.trainer.resumeMode;
-  if (mode.starts_with(kChanged)) mode = mode.substr(std::string(kChanged).size());
+  const std::string mode = resumeModeOf(config.trainer.resumeMode).place;
   const fs::path wanted = fs::path(runsFolder(config)) / config.trainer.name;
   if (mode == "auto") return continued(config, wanted, newestCheckpoint(wanted.string()));
   if (mode != "disable") {
@@ -214,7 +212,7 @@ ResumeChanges requireUnchanged(const RunConfig& config, const std::string& check
     for (const auto& sentence : sentences) text += (text.empty() ? "" : "; ") + sentence;
     return text;
   };
-  if (!changes.breaking.empty() && !config.trainer.resumeMode.starts_with(kChanged)) {
+  if (!changes.breaking.empty() && !resumeModeOf(config.trainer.resumeMode).changed) {
     throw Error("The run would not go on as the one that was stopped", checkpoint, joined(changes.breaking),
                 "Undo that, start a new run, or allow it: cuescope-cli resume RUN --changed (trainer.resume_mode changed:auto). What the run holds of later steps is then put aside, and "
                 "provenance.json names the changes.");
