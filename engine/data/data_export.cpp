@@ -28,11 +28,8 @@ void exportJsonl(const std::string& file, const std::string& output, bool teache
     std::string text = edit != edits.end() && edit->second.changed() ? editedLine(line, edit->second) : line;
     if (teacherPrompt) {
       Json json = Json::parse(text);
-      json["teacher_prompt"] = Json();
-      if (!sample.cue.empty()) {
-        json["teacher_prompt"] = Json::array();
-        for (const Turn& turn : hintedTurns(sample.prompt, sample.cue)) json["teacher_prompt"].push_back({{"role", turn.role}, {"content", turn.text}});
-      }
+      json["teacher_prompt"] = sample.teacherTurns.empty() ? Json() : Json::array();
+      for (const Turn& turn : sample.teacherTurns) json["teacher_prompt"].push_back({{"role", turn.role}, {"content", turn.text}});
       text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
     }
     out << text << '\n';
@@ -70,7 +67,7 @@ DataExport exportRows(const std::string& file, const std::string& output, bool t
     if (stop.stop_requested()) throw Cancelled();
     if (sink && row % kRowsPerReport == 0) sink(Progress{"Writing rows", static_cast<double>(row), static_cast<double>(dataset.size())});
     Sample sample = dataset.row(row);
-    if (teacherPrompt) {
+    if (teacherPrompt && !sample.hasTeacherView()) {
       sample.teacherTurns = sample.cue.empty() ? std::vector<Turn>() : hintedTurns(sample.prompt, sample.cue);
       done.teacherPrompts += sample.cue.empty() ? 0 : 1;
     }

@@ -113,15 +113,22 @@ void checkSample(const Sample& sample, const std::string& file, std::int64_t row
       if (turn.role != "system" && turn.role != "user" && turn.role != "assistant") bad("a turn has the role «" + turn.role + "»");
     if (turns->empty()) continue;
     const std::string which = turns == &sample.prompt ? "prompt" : "teacher_prompt";
-    const std::size_t marks = countMarks(*turns, "<image>");
-    if (marks != sample.pictures())
-      bad(which + " has " + std::to_string(marks) + " <image> marks, the row has " + std::to_string(sample.pictures()) + " images");
+    const bool own = turns == &sample.teacherTurns && sample.hasTeacherPictures();
+    const std::size_t marks = countMarks(*turns, "<image>"), pictures = own ? sample.teacherImageBytes.size() : sample.pictures();
+    if (marks != pictures)
+      bad(which + " has " + std::to_string(marks) + " <image> marks, the row has " + std::to_string(pictures) + (own ? " teacher_images" : " images"));
     const std::size_t videos = countMarks(*turns, "<video>");
     if (videos != sample.videos.size()) bad(which + " has " + std::to_string(videos) + " <video> marks, the row has " + std::to_string(sample.videos.size()) + " videos");
   }
-  for (std::size_t i = 0; i < sample.pictures(); ++i)
-    if (sample.imageBytes[i].empty() && (i >= sample.imagePaths.size() || sample.imagePaths[i].empty()))
-      bad("image " + std::to_string(i) + " has neither bytes nor a path");
+  if (sample.hasTeacherPictures() && sample.teacherTurns.empty() && sample.teacherImageBytes.size() != sample.pictures())
+    bad("it has " + std::to_string(sample.teacherImageBytes.size()) + " teacher_images for " + std::to_string(sample.pictures()) +
+        " images; other numbers need a teacher_prompt with marks of its own");
+  const auto there = [&](const auto& bytes, const auto& paths, const std::string& what) {
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+      if (bytes[i].empty() && (i >= paths.size() || paths[i].empty())) bad(what + " " + std::to_string(i) + " has neither bytes nor a path");
+  };
+  there(sample.imageBytes, sample.imagePaths, "image");
+  there(sample.teacherImageBytes, sample.teacherImagePaths, "teacher image");
   for (std::size_t i = 0; i < sample.videos.size(); ++i)
     if (sample.videos[i].path.empty()) bad("video " + std::to_string(i) + " names no file");
   for (const PixelBox& box : sample.evidence) {
@@ -197,23 +204,22 @@ Picture cropOf(const std::vector<Picture>& pictures, const PixelBox& crop) {
   return out;
 }
 
-std::vector<ImageSize> pictureSizes(const Sample& sample) {
+namespace {
+
+std::vector<ImageSize> sizesOf(const std::vector<std::vector<std::uint8_t>>& stored, const std::vector<std::string>& paths, const std::string& id) {
   std::vector<ImageSize> sizes;
-  for (std::size_t i = 0; i < sample.pictures(); ++i) {
-    const std::vector<std::uint8_t>& bytes = sample.imageBytes[i];
-    sizes.push_back(bytes.empty() ? readImageSize(sample.imagePaths[i]) : imageSize(bytes.data(), bytes.size(), sample.id));
-  }
+  for (std::size_t i = 0; i < stored.size(); ++i)
+    sizes.push_back(stored[i].empty() ? readImageSize(paths[i]) : imageSize(stored[i].data(), stored[i].size(), id));
   return sizes;
 }
 
-std::vector<Picture> decodePictures(const Sample& sample) {
+std::vector<Picture> decoded(const std::vector<std::vector<std::uint8_t>>& stored, const std::vector<std::string>& paths, const std::string& id) {
   std::vector<Picture> pictures;
-  for (std::size_t i = 0; i < sample.pictures(); ++i) {
-    const std::vector<std::uint8_t>& bytes = sample.imageBytes[i];
+  for (std::size_t i = 0; i < stored.size(); ++i) {
     Picture picture;
-    const bool named = i < sample.imagePaths.size() && !sample.imagePaths[i].empty();
-    picture.label = named ? std::filesystem::path(sample.imagePaths[i]).filename().string() : sample.id;
-    DecodedImage image = bytes.empty() ? readImage(sample.imagePaths[i]) : decodeImage(bytes.data(), bytes.size(), picture.label);
+    const bool named = i < paths.size() && !paths[i].empty();
+    picture.label = named ? std::filesystem::path(paths[i]).filename().string() : id;
+    DecodedImage image = stored[i].empty() ? readImage(paths[i]) : decodeImage(stored[i].data(), stored[i].size(), picture.label);
     picture.width = image.width;
     picture.height = image.height;
     picture.rgb = std::move(image.rgb);
@@ -221,5 +227,12 @@ std::vector<Picture> decodePictures(const Sample& sample) {
   }
   return pictures;
 }
+
+}  // namespace
+
+std::vector<ImageSize> pictureSizes(const Sample& sample) { return sizesOf(sample.imageBytes, sample.imagePaths, sample.id); }
+std::vector<ImageSize> teacherPictureSizes(const Sample& sample) { return sizesOf(sample.teacherImageBytes, sample.teacherImagePaths, sample.id); }
+std::vector<Picture> decodePictures(const Sample& sample) { return decoded(sample.imageBytes, sample.imagePaths, sample.id); }
+std::vector<Picture> decodeTeacherPictures(const Sample& sample) { return decoded(sample.teacherImageBytes, sample.teacherImagePaths, sample.id); }
 
 }  // namespace cuescope

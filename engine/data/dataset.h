@@ -4,7 +4,8 @@
 // Columns. Required: `prompt`. Known: data_source, teacher_prompt, images [{bytes, path}], videos [{video, fps, nframes, min_frames,
 // max_frames}] (video: a file; relative to the data file, or a file:// address), reward_model {style, ground_truth},
 // ability, extra_info {index, split, answer, question}. Ours: id, hint, cue, cue_provenance, evidence [{image, x, y, w, h, label}]
-// (pixels of the stored picture; kind "crop" of one shows the teacher that part), kind, layout ("image-first" or "question-first").
+// (pixels of the stored picture; kind "crop" of one shows the teacher that part), kind, layout ("image-first" or "question-first"),
+// teacher_images, written as images: what the teacher sees in their place (teacherPrompt in distill/teacher.h says when).
 // In JSONL `bytes` is base64 and `path` is relative to the file; a picture may also be {"image": path, file:// address or
 // data:image/...;base64,...}, as verl's image reader takes it.
 // Other columns are ignored, but for text, which Sample::texts keeps. A bad row throws Error that names file, row and reason; the caller decides what to do with it.
@@ -48,6 +49,8 @@ struct Sample {
   std::int64_t index = -1;
   std::vector<std::vector<std::uint8_t>> imageBytes;  // encoded files; empty where imagePaths says where the file lies
   std::vector<std::string> imagePaths;                // same length as imageBytes; absolute or relative to the data file
+  std::vector<std::vector<std::uint8_t>> teacherImageBytes;  // the same of the column `teacher_images`; none: the teacher sees the student's
+  std::vector<std::string> teacherImagePaths;
   std::vector<VideoFile> videos;                      // files; verl's column `videos`
   std::vector<PixelBox> evidence;
   std::vector<PixelBox> crops;     // parts of the pictures that a cue shows besides (evidence of kind "crop"); they count as evidence too
@@ -55,6 +58,9 @@ struct Sample {
   std::map<std::string, std::string> texts;  // every text column by name, for privileges of one's own; cue_provenance as JSON
 
   std::size_t pictures() const { return imageBytes.size(); }
+  bool hasTeacherPictures() const { return !teacherImageBytes.empty(); }
+  /// The teacher's view is whole as the data have it, words and pictures: no cue or hint is added to it.
+  bool hasTeacherView() const { return hasTeacherPictures() && !teacherTurns.empty(); }
 };
 
 /// Rows of one file.
@@ -118,6 +124,7 @@ Picture cropOf(const std::vector<Picture>& pictures, const PixelBox& crop);
 ImageSize cropSize(const PixelBox& crop, ImageSize picture);
 /// Sizes of a sample's pictures from their headers (media/decode.h). Throws Error as decodePictures, but for damage in the pixels.
 std::vector<ImageSize> pictureSizes(const Sample& sample);
+std::vector<ImageSize> teacherPictureSizes(const Sample& sample);
 
 /// The marks of the turns in their order: true for <video>, false for <image>.
 std::vector<bool> videoMarks(const std::vector<Turn>& turns);
@@ -137,6 +144,7 @@ std::vector<T> inMarkOrder(const std::vector<Turn>& turns, const std::vector<T>&
 
 /// The pictures of a sample, decoded (bytes, or the files named by imagePaths). Throws Error.
 std::vector<Picture> decodePictures(const Sample& sample);
+std::vector<Picture> decodeTeacherPictures(const Sample& sample);
 
 /// Throws Error when marks and pictures of `sample` do not match, a turn has no role, or an evidence box names no picture.
 void checkSample(const Sample& sample, const std::string& file, std::int64_t row);

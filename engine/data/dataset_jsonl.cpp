@@ -93,6 +93,19 @@ void splitAddress(const std::string& address, std::string& path, std::string& by
   }
 }
 
+void readPictures(const Json& row, const char* key, const fs::path& folder, std::vector<std::vector<std::uint8_t>>& stored, std::vector<std::string>& paths) {
+  const Json* images = field(row, key);
+  if (!images) return;
+  if (!images->is_array()) throw std::invalid_argument(std::string("«") + key + "» is no list");
+  for (const Json& image : *images) {
+    const Json item = image.is_string() ? Json{{"image", image}} : image;
+    std::string path = text(item, "path"), bytes = text(item, "bytes");
+    if (bytes.empty() && path.empty()) splitAddress(text(item, "image"), path, bytes);
+    stored.push_back(fromBase64(bytes));
+    paths.push_back(path.empty() || fs::path(path).is_absolute() ? path : (folder / path).string());
+  }
+}
+
 Sample toSample(const Json& row, const fs::path& folder) {
   if (!row.is_object()) throw std::invalid_argument("the line is no JSON object");
   Sample sample;
@@ -115,16 +128,8 @@ Sample toSample(const Json& row, const fs::path& folder) {
     sample.question = text(*extra, "question");
     if (const Json* index = field(*extra, "index"); index && index->is_number_integer()) sample.index = index->get<std::int64_t>();
   }
-  if (const Json* images = field(row, "images")) {
-    if (!images->is_array()) throw std::invalid_argument("«images» is no list");
-    for (const Json& image : *images) {
-      const Json item = image.is_string() ? Json{{"image", image}} : image;
-      std::string path = text(item, "path"), bytes = text(item, "bytes");
-      if (bytes.empty() && path.empty()) splitAddress(text(item, "image"), path, bytes);
-      sample.imageBytes.push_back(fromBase64(bytes));
-      sample.imagePaths.push_back(path.empty() || fs::path(path).is_absolute() ? path : (folder / path).string());
-    }
-  }
+  readPictures(row, "images", folder, sample.imageBytes, sample.imagePaths);
+  readPictures(row, "teacher_images", folder, sample.teacherImageBytes, sample.teacherImagePaths);
   if (const Json* videos = field(row, "videos")) {
     if (!videos->is_array()) throw std::invalid_argument("«videos» is no list");
     for (const Json& video : *videos) {
@@ -165,14 +170,19 @@ Json turnsJson(const std::vector<Turn>& turns) {
   return list;
 }
 
-Json toJson(const Sample& sample) {
-  Json images = Json::array(), boxes = Json::array();
-  for (std::size_t i = 0; i < sample.pictures(); ++i) {
+Json picturesJson(const std::vector<std::vector<std::uint8_t>>& stored, const std::vector<std::string>& paths) {
+  Json images = Json::array();
+  for (std::size_t i = 0; i < stored.size(); ++i) {
     Json image = Json::object();
-    if (!sample.imageBytes[i].empty()) image["bytes"] = toBase64(sample.imageBytes[i]);
-    if (i < sample.imagePaths.size() && !sample.imagePaths[i].empty()) image["path"] = sample.imagePaths[i];
+    if (!stored[i].empty()) image["bytes"] = toBase64(stored[i]);
+    if (i < paths.size() && !paths[i].empty()) image["path"] = paths[i];
     images.push_back(image);
   }
+  return images;
+}
+
+Json toJson(const Sample& sample) {
+  Json boxes = Json::array();
   Json videos = Json::array();
   for (const VideoFile& v : sample.videos) {
     videos.push_back({{"video", v.path}});
@@ -190,7 +200,7 @@ Json toJson(const Sample& sample) {
               {"data_source", sample.dataSource},
               {"prompt", turnsJson(sample.prompt)},
               {"teacher_prompt", sample.teacherTurns.empty() ? Json() : turnsJson(sample.teacherTurns)},
-              {"images", images},
+              {"images", picturesJson(sample.imageBytes, sample.imagePaths)},
               {"reward_model", {{"style", sample.rewardStyle}, {"ground_truth", sample.groundTruth}}},
               {"ability", sample.ability},
               {"extra_info", {{"index", sample.index}, {"split", sample.split}, {"answer", sample.answer}, {"question", sample.question}}},
@@ -200,6 +210,7 @@ Json toJson(const Sample& sample) {
               {"layout", sample.layout},
               {"evidence", boxes}};
   if (!videos.empty()) row["videos"] = videos;
+  if (sample.hasTeacherPictures()) row["teacher_images"] = picturesJson(sample.teacherImageBytes, sample.teacherImagePaths);
   return row;
 }
 

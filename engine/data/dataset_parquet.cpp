@@ -84,9 +84,10 @@ class ParquetFile : public DatasetFile {
  public:
   ParquetFile(const std::string& file, std::int64_t keptBytes) : m_file(file), m_keptBytes(keptBytes) {
     constexpr const char* kWhat = "The parquet file could not be opened";
+    constexpr const char* kNext = "If it was cut short, copy or download it again; if it is of another kind, name it .jsonl or write it as parquet.";
     try {
       parquet::arrow::FileReaderBuilder builder;
-      check(builder.OpenFile(file), file, kWhat);
+      if (const auto opened = builder.OpenFile(file); !opened.ok()) throw Error(kWhat, file, opened.message(), kNext);
       check(builder.Build(&m_reader), file, kWhat);
       std::shared_ptr<arrow::Schema> schema;
       check(m_reader->GetSchema(&schema), file, kWhat);
@@ -99,7 +100,7 @@ class ParquetFile : public DatasetFile {
         m_largest = std::max<std::int64_t>(m_largest, metadata->RowGroup(g)->total_byte_size());
       }
     } catch (const parquet::ParquetException& error) {
-      throw Error(kWhat, file, error.what());
+      throw Error(kWhat, file, error.what(), kNext);
     }
     if (m_size == 0) throw Error("The data file has no rows", file);
   }
@@ -156,6 +157,15 @@ class ParquetFile : public DatasetFile {
     return present(*value);
   }
 
+  void readPictures(const char* name, std::int64_t row, std::vector<std::vector<std::uint8_t>>& stored, std::vector<std::string>& paths) const {
+    for (const ScalarPtr& image : items(column(name, row))) {
+      const bool bare = image && arrow::is_base_binary_like(image->type->id());
+      const std::string bytes = bare ? text(image) : text(member(image, "bytes")), path = bare ? "" : text(member(image, "path"));
+      stored.emplace_back(bytes.begin(), bytes.end());
+      paths.push_back(path.empty() || fs::path(path).is_absolute() ? path : (fs::path(m_file).parent_path() / path).string());
+    }
+  }
+
   Sample read(std::int64_t row) const {
     Sample sample;
     sample.id = text(column("id", row));
@@ -175,12 +185,8 @@ class ParquetFile : public DatasetFile {
     sample.question = text(member(extra, "question"));
     if (const ScalarPtr index = member(extra, "index"); index && arrow::is_integer(index->type->id()))
       sample.index = static_cast<std::int64_t>(number(index, "index"));
-    for (const ScalarPtr& image : items(column("images", row))) {
-      const bool bare = image && arrow::is_base_binary_like(image->type->id());
-      const std::string bytes = bare ? text(image) : text(member(image, "bytes")), path = bare ? "" : text(member(image, "path"));
-      sample.imageBytes.emplace_back(bytes.begin(), bytes.end());
-      sample.imagePaths.push_back(path.empty() || fs::path(path).is_absolute() ? path : (fs::path(m_file).parent_path() / path).string());
-    }
+    readPictures("images", row, sample.imageBytes, sample.imagePaths);
+    readPictures("teacher_images", row, sample.teacherImageBytes, sample.teacherImagePaths);
     for (const ScalarPtr& video : items(column("videos", row))) {
       const bool bare = video && arrow::is_base_binary_like(video->type->id());
       const ScalarPtr named = bare ? video : member(video, "video");
@@ -240,8 +246,8 @@ bool isCrop(const Sample& s, const PixelBox& b) {
 // Columns are built row by row through Arrow's generic builder of the schema.
 class Writer {
  public:
-  /// `kinds`: evidence says what is a crop. `videos`: there is a column for them.
-  Writer(bool kinds, bool videos) : m_kinds(kinds), m_videos(videos) {
+  /// `kinds`: evidence says what is a crop. `videos`, `teachers`: there is a column for videos, for pictures that the teacher alone sees.
+  Writer(bool kinds, bool videos, bool teachers) : m_kinds(kinds), m_videos(videos), m_teachers(teachers) {
     const auto turn = turnType();
     const auto image = arrow::struct_({arrow::field("bytes", arrow::binary()), arrow::field("path", arrow::utf8())});
     const auto box = boxType(kinds);
@@ -258,6 +264,7 @@ class Writer {
                                          arrow::field("min_frames", arrow::int32()), arrow::field("max_frames", arrow::int32())});
       schema = *schema->AddField(schema->num_fields(), arrow::field("videos", arrow::list(video)));
     }
+    if (teachers) schema = *schema->AddField(schema->num_fields(), arrow::field("teacher_images", arrow::list(image)));
     for (const auto& f : schema->fields()) {
       std::unique_ptr<arrow::ArrayBuilder> builder;
       fail(arrow::MakeBuilder(arrow::default_memory_pool(), f->type(), &builder));
@@ -270,14 +277,7 @@ class Writer {
     addText(top(1), s.dataSource);
     addTurns(top(2), s.prompt);
     addTurns(top(3), s.teacherTurns);
-    auto& images = open<arrow::ListBuilder>(top(4));
-    auto& image = as<arrow::StructBuilder>(images.value_builder());
-    for (std::size_t i = 0; i < s.pictures(); ++i) {
-      fail(image.Append());
-      auto& bytes = as<arrow::BinaryBuilder>(image.field_builder(0));
-      fail(s.imageBytes[i].empty() ? bytes.AppendNull() : bytes.Append(s.imageBytes[i].data(), static_cast<std::int32_t>(s.imageBytes[i].size())));
-      addText(image.field_builder(1), i < s.imagePaths.size() ? s.imagePaths[i] : std::string());
-    }
+    addPictures(top(4), s.imageBytes, s.imagePaths);
     auto& reward = open<arrow::StructBuilder>(top(5));
     addText(reward.field_builder(0), s.rewardStyle);
     addText(reward.field_builder(1), s.groundTruth);
@@ -292,8 +292,22 @@ class Writer {
     addBoxes(top(10), s, m_kinds);
     addText(top(11), s.kind);
     addText(top(12), s.layout);
-    if (!m_videos) return;
-    auto& videos = open<arrow::ListBuilder>(top(13));
+    if (m_videos) addVideos(top(13), s);
+    if (m_teachers) addPictures(m_builders.back().get(), s.teacherImageBytes, s.teacherImagePaths);
+  }
+
+  static void addPictures(arrow::ArrayBuilder* builder, const std::vector<std::vector<std::uint8_t>>& stored, const std::vector<std::string>& paths) {
+    auto& images = open<arrow::ListBuilder>(builder);
+    auto& image = as<arrow::StructBuilder>(images.value_builder());
+    for (std::size_t i = 0; i < stored.size(); ++i) {
+      fail(image.Append());
+      auto& bytes = as<arrow::BinaryBuilder>(image.field_builder(0));
+      fail(stored[i].empty() ? bytes.AppendNull() : bytes.Append(stored[i].data(), static_cast<std::int32_t>(stored[i].size())));
+      addText(image.field_builder(1), i < paths.size() ? paths[i] : std::string());
+    }
+  }
+  static void addVideos(arrow::ArrayBuilder* builder, const Sample& s) {
+    auto& videos = open<arrow::ListBuilder>(builder);
     auto& video = as<arrow::StructBuilder>(videos.value_builder());
     for (const VideoFile& v : s.videos) {
       fail(video.Append());
@@ -366,7 +380,7 @@ class Writer {
     fail(b.Append());
     return b;
   }
-  bool m_kinds, m_videos;
+  bool m_kinds, m_videos, m_teachers;
   std::vector<std::unique_ptr<arrow::ArrayBuilder>> m_builders;
 };
 
@@ -381,7 +395,8 @@ void writeParquet(const std::string& file, const std::vector<Sample>& samples, s
   const std::string part = file + ".part";
   try {
     Writer writer(std::any_of(samples.begin(), samples.end(), [](const Sample& s) { return !s.crops.empty(); }),
-                  std::any_of(samples.begin(), samples.end(), [](const Sample& s) { return !s.videos.empty(); }));
+                  std::any_of(samples.begin(), samples.end(), [](const Sample& s) { return !s.videos.empty(); }),
+                  std::any_of(samples.begin(), samples.end(), [](const Sample& s) { return s.hasTeacherPictures(); }));
     for (const Sample& sample : samples) writer.add(sample);
     auto sink = arrow::io::FileOutputStream::Open(part);
     check(sink.status(), file, kWhat);

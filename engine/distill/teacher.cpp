@@ -104,6 +104,8 @@ std::int64_t Teachers::positions() const {
 
 TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, const std::vector<VisualInput>& pictures, const std::vector<VisualInput>& videos,
                             const std::vector<VisualInput>& crops, const std::string& privilege, const std::string& column) {
+  const bool own = privilege != "none" && sample.hasTeacherPictures();
+  if (own && sample.hasTeacherView()) return {processor.prompt(sample.teacherTurns, inMarkOrder(sample.teacherTurns, pictures, videos)), true, {}};
   if (privilege != "none") {
     std::string text = privilege == "cue" ? sample.cue : sample.hint;
     if (privilege == "column") {
@@ -114,7 +116,7 @@ TeacherPrompt teacherPrompt(const Processor& processor, const Sample& sample, co
     if (!text.empty() || shows) return {processor.prompt(sample.prompt, inMarkOrder(sample.prompt, pictures, videos), text, shows ? crops : std::vector<VisualInput>{}), true, text};
     if (!sample.teacherTurns.empty()) return {processor.prompt(sample.teacherTurns, inMarkOrder(sample.teacherTurns, pictures, videos)), true, {}};
   }
-  return {processor.prompt(sample.prompt, inMarkOrder(sample.prompt, pictures, videos)), false, {}};
+  return {processor.prompt(sample.prompt, inMarkOrder(sample.prompt, pictures, videos)), own, {}};
 }
 
 }  // namespace cuescope

@@ -85,6 +85,9 @@ struct TeacherPrompt {
 /// «none» is the student's prompt, whatever the data hold (spec 7-B15). Otherwise ("hint", "cue", "column") the sample's
 /// hint or cue or the text column named `column`, else its teacher_prompt; a row without either gets the plain prompt and
 /// counts as a miss.
+/// `pictures` are the row's teacher_images where it has them and the privilege is not «none», else those of the student. With them a
+/// teacher_prompt is read as it stands, cue and hint are not added; without a teacher_prompt they stand in the student's places, and
+/// are a privilege without any word.
 /// `crops` are the parts of the pictures that the cue shows (Sample::crops). Recorded decision on spec 3.1, which knows one list of
 /// images for both prompts: a crop is an image that only the teacher gets, as part of the cue's [Hint] and beside the whole picture,
 /// so that the teacher loses nothing that the student sees; the other privileges do not show it.

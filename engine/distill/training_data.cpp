@@ -84,6 +84,8 @@ Preparer::Preparer(const RunConfig& config, std::shared_ptr<const Processor> stu
       m_teacher(std::move(teacher)),
       m_teacherPositions(teacherPositions) {}
 
+bool Preparer::ownPictures(const Sample& sample) const { return m_config.teacher.privilege != "none" && sample.hasTeacherPictures(); }
+
 bool Preparer::fits(const std::string& id, const RowLengths& lengths, RowProblem* problem) const {
   if (lengths.student > longestPrompt()) {
     *problem = {kPromptTooLong, id + ": the prompt has " + std::to_string(lengths.student) + " tokens, data.max_prompt_length is " + std::to_string(longestPrompt())};
@@ -148,7 +150,7 @@ bool Preparer::measure(const Sample& sample, RowLengths* lengths, RowProblem* pr
     std::vector<ImageSize> crops;
     if (m_config.teacher.privilege == "cue")
       for (const PixelBox& crop : sample.crops) crops.push_back(cropSize(crop, sizes.at(static_cast<std::size_t>(crop.image))));
-    const TeacherPrompt teacher = teacherPrompt(*m_teacher, sample, measured(*m_teacher, sizes), videos(*m_teacher), measured(*m_teacher, crops), m_config.teacher.privilege,
+    const TeacherPrompt teacher = teacherPrompt(*m_teacher, sample, measured(*m_teacher, ownPictures(sample) ? teacherPictureSizes(sample) : sizes), videos(*m_teacher), measured(*m_teacher, crops), m_config.teacher.privilege,
                                                 m_config.teacher.privilegeColumn);
     lengths->teacher = static_cast<std::int64_t>(teacher.prompt.row.ids.size());
     lengths->privileged = teacher.privileged;
@@ -161,7 +163,7 @@ bool Preparer::measure(const Sample& sample, RowLengths* lengths, RowProblem* pr
 
 std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, RowProblem* problem) const try {
   const std::vector<Picture> pictures = decodePictures(sample);
-  const auto shown = [&pictures](const Processor& processor) {
+  const auto shown = [](const Processor& processor, const std::vector<Picture>& pictures) {
     std::vector<VisualInput> visuals;
     for (const auto& picture : pictures) visuals.push_back(processor.image(processor.loaded(picture)));
     return visuals;
@@ -171,13 +173,13 @@ std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, RowProblem* problem) 
     for (const VideoFile& video : sample.videos) visuals.push_back(processor.video(video.path, video.options));
     return visuals;
   };
-  const std::vector<VisualInput> images = shown(*m_student), videos = filmed(*m_student);
+  const std::vector<VisualInput> images = shown(*m_student, pictures), videos = filmed(*m_student);
   auto ready = std::make_unique<ReadyRow>();
   Prompt prompt = m_student->prompt(sample.prompt, inMarkOrder(sample.prompt, images, videos));
   RowLengths lengths{static_cast<std::int64_t>(prompt.row.ids.size()), 0, false};
   if (m_teacher) {
     const bool shares = m_teacher == m_student;
-    const std::vector<VisualInput> seen = shares ? images : shown(*m_teacher), watched = shares ? videos : filmed(*m_teacher);
+    const std::vector<VisualInput> seen = ownPictures(sample) ? shown(*m_teacher, decodeTeacherPictures(sample)) : shares ? images : shown(*m_teacher, pictures), watched = shares ? videos : filmed(*m_teacher);
     for (const VisualInput& visual : inMarkOrder(sample.prompt, seen, watched)) ready->times.push_back(visual.timestamps);
     std::vector<VisualInput> crops;
     if (m_config.teacher.privilege == "cue")
@@ -200,6 +202,7 @@ std::unique_ptr<ReadyRow> Preparer::prepare(Sample sample, RowProblem* problem) 
   ready->student = std::move(prompt.row);
   ready->studentText = std::move(prompt.rendered.text);
   sample.imageBytes.clear();
+  sample.teacherImageBytes.clear();
   ready->sample = std::move(sample);
   return ready;
 } catch (const Error& error) {

@@ -96,6 +96,8 @@ class Preparer {
   std::int64_t longestTeacherPrompt() const { return m_teacherPositions - m_config.data.maxResponseLength; }
 
  private:
+  /// The teacher sees the row's teacher_images.
+  bool ownPictures(const Sample& sample) const;
   bool fits(const std::string& id, const RowLengths& lengths, RowProblem* problem) const;
   RunConfig m_config;
   std::shared_ptr<const Processor> m_student, m_teacher;

@@ -65,7 +65,7 @@ DataVerdict checkRows(const std::vector<std::string>& files, const RunConfig& co
     if (row.usable()) {
       try {
         // Damage that no header shows: the run meets it when it draws the row. A video is only known once it is read.
-        if (row.sample.videos.empty()) decodePictures(row.sample);
+        if (row.sample.videos.empty()) decodePictures(row.sample), decodeTeacherPictures(row.sample);
         else preparer.prepare(row.sample, &row.problem);
       } catch (const Error& error) {
         row.problem = {kUnreadable, error.what()};
