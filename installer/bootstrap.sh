@@ -14,7 +14,7 @@ packages=(
   build-essential ninja-build ccache mold pkg-config python3 python3-venv
   qt6-base-dev qt6-svg-dev libqcustomplot-dev libgl1-mesa-dev libxkbcommon-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libopencv-videoio-dev
-  nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libfmt-dev libpcre2-dev libutf8proc-dev libxxhash-dev
+  nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libfmt-dev libpcre2-dev libutf8proc-dev libxxhash-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev
   fonts-inter fonts-jetbrains-mono xvfb xauth
 )
 # What checks the desktop files in the tests; installed with the rest, and never a reason to install anything.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs a package where nothing else is and starts what it holds: in a Debian 12 root that is made for it and thrown away.
 #   try_package.sh FILE.deb [PACK]      the studio: doctor, selfcheck, an answer, and the tour without a display
-#   try_package.sh FILE.tar.gz [PACK]   the engine for clusters, no Qt in the root: doctor, selfcheck, an answer, three steps of a run
+#   try_package.sh FILE.tar.gz [PACK]   the engine for clusters, no Qt in the root: doctor, selfcheck, an answer, a run that goes on, its evaluation
 # PACK is a folder for `cuescope-pack --use` (of this machine; seen read-only); without it the root fetches LibTorch itself, with
 # `cuescope-pack --fetch`. Runs as root, needs debootstrap, and 2 GB (7 GB with a fetched LibTorch) beside this script's TMPDIR.
 #   CUESCOPE_TRY_BASE=DIR    keeps the empty root for the next time
@@ -82,6 +82,9 @@ if [ "$kind" = deb ]; then
   step person cuescope --tour /home/person/tour
   find "$root/home/person/tour" -name '*.png' | wc -l | xargs printf 'cuescope: %s pictures of the tour\n' >&2
 else
-  step person cuescope-cli train /opt/cuescope/share/cuescope/presets/demo/opd_vicur.yaml trainer.default_local_dir=/home/person/runs trainer.total_training_steps=3 trainer.test_freq=0 trainer.val_before_train=false data.train_batch_size=4
+  step person cuescope-cli generate --model demo:student-weak --image demo:data/example-1.png --prompt "What digit is on the red square?"
+  step person cuescope-cli train /opt/cuescope/share/cuescope/presets/demo/opd_vicur.yaml data.train_files=[demo:data/examples.jsonl] data.val_files=[demo:data/examples.jsonl] data.probe_rows=[0] trainer.default_local_dir=/home/person/runs trainer.experiment_name=tried trainer.total_training_steps=3 data.train_batch_size=4
+  step person cuescope-cli resume /home/person/runs/tried trainer.total_training_steps=4
+  step person cuescope-cli eval --model /home/person/runs/tried --data demo:data/examples.jsonl
 fi
 say "it installs and starts"

@@ -8,6 +8,10 @@
 
 namespace cuescope {
 
+/// What this build decodes: with OpenCV every kind of picture, and video; with libpng and libjpeg PNG and JPEG; without either nothing.
+enum class MediaSupport { None, PngAndJpeg, All };
+MediaSupport mediaSupport();
+
 /// 8-bit RGB, upright.
 struct DecodedImage {
   int width = 0, height = 0;
