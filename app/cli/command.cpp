@@ -87,6 +87,17 @@ void clearProgress() {
   g_progressLine = false;
 }
 
+int refuseSettings(const Context& context, const std::string& what, const std::string& file, const std::vector<ConfigIssue>& issues) {
+  if (context.json) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const auto& issue : issues) list.push_back({{"key", issue.key}, {"message", issue.message}});
+    printJson({{"issues", list}});
+  }
+  std::fprintf(stderr, "%s; %s must change:\n", what.c_str(), issues.size() == 1 ? "one setting" : (std::to_string(issues.size()) + " settings").c_str());
+  for (const auto& issue : issues) std::fprintf(stderr, "  %s: %s\n", (issue.key.empty() ? file : issue.key).c_str(), issue.message.c_str());  // no key: the file as a whole
+  return kBadUsage;
+}
+
 void printJson(const nlohmann::ordered_json& value) {
   std::cout << value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << std::endl;
 }

@@ -34,6 +34,8 @@ struct Context {
 
 /// Prints one line of JSON; bytes that are no UTF-8 become U+FFFD.
 void printJson(const nlohmann::ordered_json& value);
+/// Says which settings of the configuration `file` must change first; the exit code.
+int refuseSettings(const Context& context, const std::string& what, const std::string& file, const std::vector<ConfigIssue>& issues);
 /// All of standard input.
 std::string readInput();
 /// Ends the progress line, if there is one on the terminal.

@@ -66,16 +66,7 @@ void addData(CLI::App& app, Context& context) {
       }
       if (!asked->teacher.empty()) applyOverride(config, "teacher.path=" + asked->teacher, &issues);
       for (const auto& assignment : asked->overrides) applyOverride(config, assignment, &issues);
-      if (!issues.empty()) {
-        if (context.json) {
-          nlohmann::ordered_json list = nlohmann::ordered_json::array();
-          for (const auto& issue : issues) list.push_back({{"key", issue.key}, {"message", issue.message}});
-          printJson({{"issues", list}});
-        }
-        std::fprintf(stderr, "The data cannot be checked; %zu settings need a change:\n", issues.size());
-        for (const auto& issue : issues) std::fprintf(stderr, "  %s: %s\n", issue.key.c_str(), issue.message.c_str());
-        return kBadUsage;
-      }
+      if (!issues.empty()) return refuseSettings(context, "The data cannot be checked", asked->config, issues);
       const DataVerdict verdict = context.engine().checkData(asked->files, config, context.progress(), context.stop);
       clearProgress();
       if (context.json) printJson(nlohmann::ordered_json::parse(verdictJson(verdict)));

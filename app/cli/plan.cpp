@@ -38,16 +38,7 @@ int plan(Context& context, const std::string& file, const std::vector<std::strin
   RunConfig config = readConfig(file, &issues);
   for (const auto& assignment : overrides) applyOverride(config, assignment, &issues);
   if (issues.empty()) issues = validate(config);
-  if (!issues.empty()) {
-    if (context.json) {
-      nlohmann::ordered_json list = nlohmann::ordered_json::array();
-      for (const auto& issue : issues) list.push_back({{"key", issue.key}, {"message", issue.message}});
-      printJson({{"issues", list}});
-    }
-    std::fprintf(stderr, "There is nothing to plan yet; %zu of the run's settings need a change:\n", issues.size());
-    for (const auto& issue : issues) std::fprintf(stderr, "  %s: %s\n", issue.key.c_str(), issue.message.c_str());
-    return kBadUsage;
-  }
+  if (!issues.empty()) return refuseSettings(context, "The run cannot be planned yet", file, issues);
   if (context.options.device == "auto") context.options.device = config.trainer.device;
   if (context.options.threads == 0) context.options.threads = config.trainer.threads;
   const RunPlan result = context.engine().plan(config);

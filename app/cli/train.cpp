@@ -19,17 +19,6 @@ namespace cuescope::cli {
 
 namespace {
 
-int complain(const Context& context, const std::string& file, const std::vector<ConfigIssue>& issues) {
-  if (context.json) {
-    nlohmann::ordered_json list = nlohmann::ordered_json::array();
-    for (const auto& issue : issues) list.push_back({{"key", issue.key}, {"message", issue.message}});
-    printJson({{"issues", list}});
-  }
-  std::fprintf(stderr, "The run cannot start; %zu of its settings need a change:\n", issues.size());
-  for (const auto& issue : issues) std::fprintf(stderr, "  %s: %s\n", (issue.key.empty() ? file : issue.key).c_str(), issue.message.c_str());  // no key: the file as a whole
-  return kBadUsage;
-}
-
 void printStep(const Context& context, const StepSnapshot& step) {
   clearProgress();
   if (context.json) {
@@ -154,7 +143,7 @@ int train(Context& context, const std::string& file, const std::vector<std::stri
   for (const auto& assignment : overrides) applyOverride(config, assignment, &issues);
   if (!resume.empty()) config.trainer.resumeMode = resume;
   if (issues.empty()) issues = validate(config);
-  if (!issues.empty()) return complain(context, file, issues);
+  if (!issues.empty()) return refuseSettings(context, "The run cannot start", file, issues);
   if (detach) return startDetached(context);
 
   std::unique_ptr<RunControlServer> server;

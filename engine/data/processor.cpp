@@ -304,14 +304,14 @@ VisualInput Processor::video(const std::string& file, const VideoOptions& option
     // Containers often claim a frame or two too many. Far fewer frames mean a file that was cut.
     total = got.totalFrames;
     if (total * 10 < claimed * 9) {
-      throw Error("The video is incomplete.", file,
-                  fmt::format("It claims {} frames; {} can be decoded.", claimed, total),
+      throw Error("The video is incomplete", file,
+                  fmt::format("it claims {} frames; {} can be decoded", claimed, total),
                   "Copy or download the file again.");
     }
     read();
   }
   if (frames.empty() || frames.size() < visual.frameIndices.size()) {
-    throw Error("The video cannot be decoded.", file, "No frame, or not every frame, could be read.",
+    throw Error("The video cannot be decoded", file, "no frame, or not every frame, could be read",
                 "Choose another file.");
   }
   visual.pixelValues = cutPatches(frames, rules.rule);

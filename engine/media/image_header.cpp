@@ -15,13 +15,13 @@ namespace {
   throw Error(what, label, why, next);
 }
 [[noreturn]] void truncated(const std::string& label, const std::string& why) {
-  fail(label, "The image is incomplete.", why, "Copy or download the file again.");
+  fail(label, "The image is incomplete", why, "Copy or download the file again.");
 }
 [[noreturn]] void damaged(const std::string& label, const std::string& why) {
-  fail(label, "The image is damaged.", why, "Copy or download the file again.");
+  fail(label, "The image is damaged", why, "Copy or download the file again.");
 }
 [[noreturn]] void unsupported(const std::string& label, const std::string& why) {
-  fail(label, "This kind of image is not supported.", why, "Save it as PNG or JPEG.");
+  fail(label, "This kind of image is not supported", why, "Save it as PNG or JPEG.");
 }
 
 /// A window on the file: reads past the end mean a truncated file.
@@ -33,7 +33,7 @@ struct Bytes {
 
   const std::uint8_t* at(std::size_t offset, std::size_t count) const {
     if (offset > size || count > size - offset)
-      truncated(label, "The file ends after " + std::to_string(size) + " bytes.");
+      truncated(label, "the file ends after " + std::to_string(size) + " bytes");
     return data + offset;
   }
   std::uint32_t u8(std::size_t offset) const { return *at(offset, 1); }
@@ -71,9 +71,9 @@ std::uint32_t crc32(const std::uint8_t* data, std::size_t size) {
 template <typename F>
 void readDirectory(Bytes& tiff, F entry) {
   const auto order = tiff.text(0, 2);
-  if (order != "II" && order != "MM") damaged(tiff.label, "Its TIFF byte order is unknown.");
+  if (order != "II" && order != "MM") damaged(tiff.label, "its TIFF byte order is unknown");
   tiff.bigEndian = order == "MM";
-  if (tiff.u16(2) != 42) unsupported(tiff.label, "It is a BigTIFF or another variant of TIFF.");
+  if (tiff.u16(2) != 42) unsupported(tiff.label, "it is a BigTIFF or another variant of TIFF");
   const std::size_t directory = tiff.u32(4);
   const std::size_t count = tiff.u16(directory);
   for (std::size_t i = 0; i < count; ++i) {
@@ -105,7 +105,7 @@ void readPng(const Bytes& file, ImageHeader& header) {
     const std::size_t length = file.u32(at);
     const auto type = file.text(at + 4, 4);
     if (first) {
-      if (type != "IHDR" || length != 13) damaged(file.label, "A PNG file must begin with its header.");
+      if (type != "IHDR" || length != 13) damaged(file.label, "a PNG file must begin with its header");
       header.width = file.u32(at + 8);
       header.height = file.u32(at + 12);
       first = false;
@@ -113,7 +113,7 @@ void readPng(const Bytes& file, ImageHeader& header) {
     const auto* body = file.at(at + 4, length + 4);
     const bool pixels = type == "IDAT";  // the decoder checks these itself, and refuses
     if (!pixels && crc32(body, length + 4) != file.u32(at + 8 + length))
-      damaged(file.label, "The checksum of its part " + std::string(type) + " is wrong.");
+      damaged(file.label, "the checksum of its part " + std::string(type) + " is wrong");
     if (type == "eXIf") header.orientation = exifOrientation(body + 4, length, file.label);
     if (type == "IEND") return;
     at += 12 + length;
@@ -127,14 +127,14 @@ void readJpeg(const Bytes& file, ImageHeader& header) {
     const void* mark = std::memchr(file.data + at, 0xFF, file.size - at);
     if (!mark)
       truncated(file.label,
-                "The file ends after " + std::to_string(file.size) + " bytes, before the end of the picture.");
+                "the file ends after " + std::to_string(file.size) + " bytes, before the end of the picture");
     at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(mark) - file.data);
     while (file.u8(at) == 0xFF) ++at;
     const auto code = file.u8(at++);
     if (code == 0xD9) break;
     if (code == 0x00 || code == 0x01 || (code >= 0xD0 && code <= 0xD8)) continue;
     const std::size_t length = file.u16(at);
-    if (length < 2) damaged(file.label, "A JPEG segment has no length.");
+    if (length < 2) damaged(file.label, "a JPEG segment has no length");
     file.at(at, length);
     if (code >= 0xC0 && code <= 0xCF && code != 0xC4 && code != 0xC8 && code != 0xCC && header.width == 0) {
       header.height = file.u16(at + 3);
@@ -157,7 +157,7 @@ void readWebP(Bytes file, ImageHeader& header) {
     file.at(body, length);
     const auto u24 = [&](std::size_t o) { return file.u16(o) | file.u8(o + 2) << 16; };
     if (type == "VP8X") {
-      if (file.u8(body) & 2) unsupported(file.label, "It is an animated WebP.");
+      if (file.u8(body) & 2) unsupported(file.label, "it is an animated WebP");
       header.width = u24(body + 4) + 1;
       header.height = u24(body + 7) + 1;
     } else if (type == "VP8 " && header.width == 0) {
@@ -213,7 +213,7 @@ void readTiff(Bytes file, ImageHeader& header) {
       sizesType = type;
     }
   });
-  if (offsetsAt == 0 || sizesAt == 0) damaged(file.label, "It does not say where its pixels are.");
+  if (offsetsAt == 0 || sizesAt == 0) damaged(file.label, "it does not say where its pixels are");
   for (std::size_t i = 0; i < parts; ++i) {
     const auto entry = [&](std::size_t list, std::uint32_t type) {
       return type == 3 ? file.u16(list + i * 2) : file.u32(list + i * 4);
@@ -226,7 +226,7 @@ void readTiff(Bytes file, ImageHeader& header) {
 
 ImageHeader readImageHeader(const std::uint8_t* data, std::size_t size, const std::string& label) {
   const Bytes file{data, size, label};
-  if (size == 0) fail(label, "The file is empty.", "It has 0 bytes.", "Choose an image file.");
+  if (size == 0) fail(label, "The file is empty", "it has 0 bytes", "Choose an image file.");
   ImageHeader header;
   if (file.startsWith("\x89PNG\r\n\x1A\n")) {
     header.format = ImageFormat::Png;
@@ -245,12 +245,12 @@ ImageHeader readImageHeader(const std::uint8_t* data, std::size_t size, const st
     header.format = ImageFormat::Tiff;
     readTiff(file, header);
   } else if (file.startsWith("GIF8")) {
-    unsupported(label, "It is a GIF.");
+    unsupported(label, "it is a GIF");
   } else {
-    fail(label, "This is not an image.", "Its first bytes are those of no format that is read here.",
+    fail(label, "This is not an image", "its first bytes are those of no format that is read here",
          "Choose a PNG, JPEG, WebP, BMP or TIFF file.");
   }
-  if (header.width <= 0 || header.height <= 0) damaged(label, "It has no width or no height.");
+  if (header.width <= 0 || header.height <= 0) damaged(label, "it has no width or no height");
   return header;
 }
 
