@@ -122,7 +122,7 @@ void MainWindow::connectSession() {
   connect(&m_selection, &Selection::changed, this, [this](Selection::Parts parts) {
     if (parts & Selection::Run) m_session.openRun(m_selection.run());  // of an earlier day: it is read when it is looked at
     refreshSelectionBar();
-    refreshActions();
+    refreshActionsSoon();
   });
   connect(m_start, &StartPage::sceneChosen, this, [this](const InspectRequest& request, bool whatIf) {
     m_whatIfWanted = whatIf;
@@ -133,9 +133,9 @@ void MainWindow::connectSession() {
   connect(m_start, &StartPage::openRequested, this, &MainWindow::openDialog);
   connect(m_start, &StartPage::recentChosen, this, &MainWindow::openPath);
   connect(m_inspect, &InspectPage::openRequested, this, &MainWindow::openDialog);
-  connect(m_inspect, &InspectPage::viewChanged, this, &MainWindow::refreshActions);
+  connect(m_inspect, &InspectPage::viewChanged, this, &MainWindow::refreshActionsSoon);
   connect(m_data, &DataPage::openRequested, this, &MainWindow::openDialog);
-  connect(m_data, &DataPage::stateChanged, this, &MainWindow::refreshActions);
+  connect(m_data, &DataPage::stateChanged, this, &MainWindow::refreshActionsSoon);
   connect(m_data, &DataPage::said, this, [this](const QString& words) { m_status->say(words); });
   connect(m_data, &DataPage::rowChosen, this, [this](const DataRow& row) {
     InspectRequest request = m_inspect->askBar()->request();
@@ -215,7 +215,7 @@ TrainPage* MainWindow::trainPage() {
   m_train = new TrainPage(m_session, m_selection);
   placePage(Train, m_train);
   connect(m_train, &TrainPage::formBuilt, this, [this] { bindControls(m_train->form()); });
-  connect(m_train, &TrainPage::shownChanged, this, &MainWindow::refreshActions);
+  connect(m_train, &TrainPage::shownChanged, this, &MainWindow::refreshActionsSoon);
   connect(m_train, &TrainPage::exportRequested, this, [this](const QString& view) {
     m_train->setCurrentView(view);
     exportDialog();

@@ -180,6 +180,7 @@ class MainWindow : public QMainWindow {
   void connectSession();
   void refreshSelectionBar();
   void refreshActions();
+  void refreshActionsSoon();
   void refreshUndo();
   void refreshDemoMark();
   void choosePart(int part);
@@ -224,6 +225,8 @@ class MainWindow : public QMainWindow {
   SelectionState m_shared;            // the others', while a pinned page is shown
   QHash<QString, QAction*> m_actions;
   QStringList m_actionOrder;
+  bool m_actionsDue = false;
+  mutable QHash<Places, QString> m_belongsTo;  // what refuses an action away from its pages
   std::map<QString, Rule> m_rules;
   PageBar* m_bar = nullptr;
   QSplitter* m_body = nullptr;

@@ -17,6 +17,7 @@
 #include <QTextEdit>
 #include <QUndoGroup>
 #include <QVBoxLayout>
+#include <utility>
 
 #include "ui/command_palette.h"
 #include "ui/data_cue_canvas.h"
@@ -76,7 +77,11 @@ QString MainWindow::placesText(Places places) {
 }
 
 QString MainWindow::refusalOf(const Rule& rule) const {
-  if (!(rule.places & place())) return tr("Belongs to %1.").arg(placesText(rule.places & kPages ? rule.places & kPages : rule.places));
+  if (!(rule.places & place())) {
+    QString& words = m_belongsTo[rule.places];
+    if (words.isEmpty()) words = tr("Belongs to %1.").arg(placesText(rule.places & kPages ? rule.places & kPages : rule.places));
+    return words;
+  }
   if (rule.refusal)
     if (const QString why = rule.refusal(); !why.isEmpty()) return why;
   if (!rule.ofControl) return {};
@@ -98,7 +103,17 @@ void MainWindow::refreshAction(const QString& name) {
 }
 
 void MainWindow::refreshActions() {
+  m_actionsDue = false;
   for (const QString& name : std::as_const(m_actionOrder)) refreshAction(name);
+}
+
+// One change of the selection or of a page tells of itself from several places: they are answered once, when all have had their say.
+void MainWindow::refreshActionsSoon() {
+  if (std::exchange(m_actionsDue, true)) return;
+  const auto refresh = [this] {
+    if (m_actionsDue) refreshActions();
+  };
+  QMetaObject::invokeMethod(this, refresh, Qt::QueuedConnection);
 }
 
 // The shown page's stack: a page that owns one takes part, whenever it made it.

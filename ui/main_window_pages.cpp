@@ -44,7 +44,7 @@ RolloutsPage* MainWindow::rolloutsPage() {
   if (m_rollouts) return m_rollouts;
   m_rollouts = new RolloutsPage(m_session, m_selection);
   placePage(Rollouts, m_rollouts);
-  connect(m_rollouts->histogram(), &GapHistogram::thresholdChanged, this, &MainWindow::refreshActions);
+  connect(m_rollouts->histogram(), &GapHistogram::thresholdChanged, this, &MainWindow::refreshActionsSoon);
   connect(m_rollouts, &RolloutsPage::sampleShown, this, &MainWindow::refreshSample);
   connect(m_rollouts, &RolloutsPage::inspectRequested, this, &MainWindow::inspectRequest);
   connect(m_rollouts, &RolloutsPage::trainRequested, this, [this] { setPage(Train); });

@@ -107,6 +107,7 @@ void Strip::paintEvent(QPaintEvent*) {
 
 Panel::Panel(const QString& name, const QString& title, QWidget* content, QWidget* parent) : QWidget(parent) {
   setObjectName(name);
+  setAttribute(Qt::WA_OpaquePaintEvent);  // nothing behind it is painted first
   m_column = new QVBoxLayout(this);
   m_column->setContentsMargins(0, 0, 0, 0);
   m_column->setSpacing(0);
