@@ -17,6 +17,7 @@
 #include "engine/core/evaluation_file.h"
 #include "support/fake_engine.h"
 #include "support/gallery.h"
+#include "support/made_up_board.h"
 #include "support/made_up_run.h"
 #include "ui/evaluate_board.h"
 #include "ui/evaluate_page.h"
@@ -69,32 +70,8 @@ class EvaluatePageTest : public QObject {
     }
   };
   static Board board() {
-    Board b;
-    b.settings = {"base", "grpo", "opsd", "opsd+vicur", "opd", "opd+vicur"};
-    b.dataSets = {"shapes", "charts"};
-    const double values[] = {0.41, 0.46, 0.42, 0.47, 0.44, 0.52};
-    for (int s = 0; s < 6; ++s) {
-      std::vector<BoardCell> row;
-      for (int d = 0; d < 2; ++d) {
-        BoardCell cell;
-        if (s != 4 || d == 0) {
-          cell.seeds = {1, 2, 3};
-          cell.values = {values[s] - 0.01, values[s], values[s] + 0.01};
-          cell.mean = {values[s], values[s] - 0.025, values[s] + 0.025, 3};
-          cell.intervalOf = "seeds";
-        }
-        row.push_back(cell);
-      }
-      b.cells.push_back(row);
-      for (int seed = 1; seed <= 3; ++seed) {
-        BoardRun run;
-        run.setting = b.settings[std::size_t(s)], run.seed = std::uint64_t(seed), run.step = s == 3 ? 60 : 100;
-        run.accuracy["shapes"] = {values[s], 0, 1, 512};
-        run.accuracy["charts"] = {values[s], 0, 1, 256};
-        b.runs.push_back(run);
-      }
-    }
-    return b;
+    constexpr double kValues[] = {0.41, 0.46, 0.42, 0.47, 0.44, 0.52};
+    return made_up::board({"base", "grpo", "opsd", "opsd+vicur", "opd", "opd+vicur"}, {"shapes", "charts"}, [&](std::size_t s, std::size_t d) { return s == 4 && d == 1 ? kNotComputed : kValues[s]; });
   }
   static void keep(QWidget& widget, const char* name) { gallery::keepInBothThemes(widget, name, 80); }
 

@@ -15,6 +15,7 @@
 #include <QtTest>
 
 #include "engine/core/rollout_record.h"
+#include "support/made_up_board.h"
 #include "support/made_up_run.h"
 #include "support/window_fixture.h"
 #include "ui/data_cue_canvas.h"
@@ -333,24 +334,7 @@ class TestPageExports : public QObject, private WindowFixture {
     return e;
   }
   static Board board() {
-    Board b;
-    b.settings = {"base", "opd+vicur"};
-    b.dataSets = {"shapes"};
-    for (int s = 0; s < 2; ++s) {
-      BoardCell cell;
-      cell.seeds = {1, 2};
-      cell.values = {0.4 + 0.1 * s, 0.42 + 0.1 * s};
-      cell.mean = {0.41 + 0.1 * s, 0.38 + 0.1 * s, 0.44 + 0.1 * s, 2};
-      cell.intervalOf = "seeds";
-      b.cells.push_back({cell});
-      for (int seed = 1; seed <= 2; ++seed) {
-        BoardRun run;
-        run.name = b.settings[std::size_t(s)] + "-" + std::to_string(seed), run.setting = b.settings[std::size_t(s)], run.seed = std::uint64_t(seed), run.step = 100;
-        run.accuracy["shapes"] = {cell.values[std::size_t(seed - 1)], 0.3, 0.6, 512};
-        b.runs.push_back(run);
-      }
-    }
-    return b;
+    return made_up::board({"base", "opd+vicur"}, {"shapes"}, [](std::size_t s, std::size_t) { return s == 0 ? 0.41 : 0.51; }, 2);
   }
   QString m_directory;
 };

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "engine/core/rollout_record.h"
+#include "tests/support/made_up_board.h"
 #include "tests/support/made_up_run.h"
 #include "tests/support/made_up_values.h"
 #include "tests/support/null_engine.h"
@@ -96,34 +97,12 @@ inline EvaluationPtr evaluation(int offset) {
   return e;
 }
 
-/// Six settings on `dataSets` sets, three seeds; one cell was not measured.
-inline Board board(int dataSets = 3) {
-  Board b;
-  b.settings = {"base", "grpo", "opsd", "opsd + vicur", "opd", "opd + vicur"};
-  const char* const names[] = {"held-out-test", "out-of-domain-layouts", "charts", "labels", "scenes", "clips"};
-  for (int d = 0; d < dataSets; ++d) b.dataSets.push_back(names[d]);
-  for (int s = 0; s < 6; ++s) {
-    std::vector<BoardCell> row;
-    for (int d = 0; d < dataSets; ++d) {
-      BoardCell cell;
-      const double value = 0.41 + 0.021 * s + 0.03 * d;
-      if (s != 4 || d == 0) {
-        cell.seeds = {1, 2, 3};
-        cell.values = {value - 0.012, value, value + 0.012};
-        cell.mean = {value, value - 0.025, value + 0.025, 3};
-        cell.intervalOf = "seeds";
-      }
-      row.push_back(cell);
-    }
-    b.cells.push_back(row);
-    for (int seed = 1; seed <= 3; ++seed) {
-      BoardRun run;
-      run.setting = b.settings[std::size_t(s)], run.seed = std::uint64_t(seed), run.step = s == 3 ? 60 : 275;
-      for (const std::string& name : b.dataSets) run.accuracy[name] = {0.4, 0, 1, 512};
-      b.runs.push_back(run);
-    }
-  }
-  return b;
+/// Six settings on `dataSets` sets, three seeds; one setting was measured on the first set alone.
+inline Board board(std::size_t dataSets = 3) {
+  std::vector<std::string> names{"held-out-test", "out-of-domain-layouts", "charts", "labels", "scenes", "clips"};
+  names.resize(dataSets);
+  return made_up::board({"base", "grpo", "opsd", "opsd + vicur", "opd", "opd + vicur"}, std::move(names),
+                        [](std::size_t s, std::size_t d) { return s == 4 && d > 0 ? kNotComputed : 0.41 + 0.021 * double(s) + 0.03 * double(d); });
 }
 
 inline void writeCheckpoint(const std::string& run, int step, double accuracy) {
