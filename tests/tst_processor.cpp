@@ -56,6 +56,7 @@ class ProcessorTest : public QObject {
   void rowsOfDataSetsAreResizedAsTheLoaderDoes();
   void videosBecomeTheRecordedPatches_data();
   void videosBecomeTheRecordedPatches();
+  void aVideoIsReadOnceWhileItsFileStays();
   void anImagePromptIsTheTemplateWithItsPadsExpanded();
   void aVideoPromptWritesItsTimes();
   void everyTokenOfAPromptIsAccountedFor();
@@ -169,6 +170,27 @@ void ProcessorTest::videosBecomeTheRecordedPatches() {
   const auto text = joined(prompt.rendered.tokens, 0, int(prompt.rendered.tokens.size()));
   QCOMPARE(text,
            "<|im_start|>user\n" + sample["prompt_text"].get<std::string>() + "<|im_end|>\n<|im_start|>assistant\n");
+}
+
+void ProcessorTest::aVideoIsReadOnceWhileItsFileStays() {
+  QTemporaryDir folder;
+  const QString file = folder.filePath("clip.avi");
+  QVERIFY(QFile::copy(QString::fromStdString(golden::path("video/clip.avi")), file));
+  VideoOptions options;
+  options.frames = 4;
+  const auto read = [&] { return m_processor.video(file.toStdString(), options); };
+  const VisualInput first = read();
+  QCOMPARE(read().pixelValues.data_ptr(), first.pixelValues.data_ptr());
+  QCOMPARE(read().timestamps, first.timestamps);
+  options.frames = 2;
+  QVERIFY(read().pixelValues.size(0) < first.pixelValues.size(0));  // other frames are another reading
+  options.frames = 4;
+  QFile(file).remove();
+  QVERIFY_THROWS_EXCEPTION(Error, read());
+  QVERIFY(QFile::copy(QString::fromStdString(golden::path("video/clip.avi")), file));
+  QVERIFY(QFile(file).setPermissions(QFile::ReadOwner | QFile::WriteOwner));
+  std::filesystem::last_write_time(file.toStdString(), std::filesystem::last_write_time(file.toStdString()) + std::chrono::seconds(5));
+  QVERIFY(read().pixelValues.data_ptr() != first.pixelValues.data_ptr());  // written anew
 }
 
 void ProcessorTest::anImagePromptIsTheTemplateWithItsPadsExpanded() {

@@ -1,5 +1,5 @@
 // Dataset: rows of questions about pictures from parquet or JSONL files, in verl's columns (spec 3.1) and a few of our own.
-// Rows are read when asked for: parquet by row group, of which the latest stay decoded (kKeptGroupBytes a file), JSONL by line offset. Not thread-safe; engine thread.
+// Rows are read when asked for: parquet by row group, of which the latest stay decoded (kKeptGroupBytes a file; parquet_groups.h), JSONL by line offset. Not thread-safe; engine thread.
 //
 // Columns. Required: `prompt`. Known: data_source, teacher_prompt, images [{bytes, path}], videos [{video, fps, nframes, min_frames,
 // max_frames}] (video: a file; relative to the data file, or a file:// address), reward_model {style, ground_truth},

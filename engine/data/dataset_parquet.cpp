@@ -1,16 +1,15 @@
 #include <arrow/api.h>
 #include <arrow/io/file.h>
-#include <arrow/util/byte_size.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <list>
 
 #include "engine/core/failure.h"
 #include "engine/data/data_export.h"
 #include "engine/data/dataset.h"
+#include "engine/data/parquet_groups.h"
 
 namespace cuescope {
 
@@ -82,39 +81,22 @@ std::vector<Turn> turns(const ScalarPtr& value) {
 
 class ParquetFile : public DatasetFile {
  public:
-  ParquetFile(const std::string& file, std::int64_t keptBytes) : m_file(file), m_keptBytes(keptBytes) {
-    constexpr const char* kWhat = "The parquet file could not be opened";
-    constexpr const char* kNext = "If it was cut short, copy or download it again; if it is of another kind, name it .jsonl or write it as parquet.";
-    try {
-      parquet::arrow::FileReaderBuilder builder;
-      if (const auto opened = builder.OpenFile(file); !opened.ok()) throw Error(kWhat, file, opened.message(), kNext);
-      check(builder.Build(&m_reader), file, kWhat);
-      std::shared_ptr<arrow::Schema> schema;
-      check(m_reader->GetSchema(&schema), file, kWhat);
-      if (schema->GetFieldIndex("prompt") < 0) throw Error("The data has no column «prompt»", file, {}, "See the columns in resources/demo/README.md.");
-      const auto metadata = m_reader->parquet_reader()->metadata();
-      for (int g = 0; g < metadata->num_row_groups(); ++g) {
-        m_size += metadata->RowGroup(g)->num_rows();
-        m_ends.push_back(m_size);
-        m_decoded += metadata->RowGroup(g)->total_byte_size();
-        m_largest = std::max<std::int64_t>(m_largest, metadata->RowGroup(g)->total_byte_size());
-      }
-    } catch (const parquet::ParquetException& error) {
-      throw Error(kWhat, file, error.what(), kNext);
-    }
-    if (m_size == 0) throw Error("The data file has no rows", file);
+  ParquetFile(const std::string& file, std::int64_t keptBytes) : m_file(file), m_groups(file, keptBytes) {
+    if (m_groups.schema().GetFieldIndex("prompt") < 0) throw Error("The data has no column «prompt»", file, {}, "See the columns in resources/demo/README.md.");
+    if (m_groups.rows() == 0) throw Error("The data file has no rows", file);
   }
 
-  std::int64_t size() const override { return m_size; }
-  std::int64_t groupReads() const override { return m_reads; }
-  std::int64_t decodedBytes() const override { return std::max(m_largest, std::min(m_decoded, m_keptBytes)); }
+  std::int64_t size() const override { return m_groups.rows(); }
+  std::int64_t groupReads() const override { return m_groups.reads(); }
+  std::int64_t decodedBytes() const override { return m_groups.keptBytes(); }
 
   Sample row(std::int64_t i) const override {
-    const int group = static_cast<int>(std::upper_bound(m_ends.begin(), m_ends.end(), i) - m_ends.begin());
     const std::string where = m_file + ", row " + std::to_string(i);
     try {
-      m_table = tableOf(group);
-      return read(i - (group == 0 ? 0 : m_ends[static_cast<std::size_t>(group) - 1]));
+      m_table.reset();
+      const ParquetGroups::Place place = m_groups.place(i);
+      m_table = place.table;
+      return read(place.row);
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {
@@ -123,32 +105,6 @@ class ParquetFile : public DatasetFile {
   }
 
  private:
-  struct Group {
-    std::shared_ptr<arrow::Table> table;
-    std::int64_t bytes = 0;
-  };
-
-  /// A row group, decoded. Drawing rows at random asks for another group with nearly every row: those that were used last stay, as many
-  /// as fit the bound, the newest in any case.
-  std::shared_ptr<arrow::Table> tableOf(int group) const {
-    const auto known = std::find_if(m_groups.begin(), m_groups.end(), [group](const auto& g) { return g.first == group; });
-    if (known != m_groups.end()) {
-      m_groups.splice(m_groups.begin(), m_groups, known);
-      return m_groups.front().second.table;
-    }
-    const auto table = m_reader->ReadRowGroup(group);
-    if (!table.ok()) throw std::invalid_argument(table.status().message());
-    ++m_reads;
-    m_table.reset();
-    m_groups.emplace_front(group, Group{*table, std::max<std::int64_t>(1, arrow::util::TotalBufferSize(**table))});
-    std::int64_t bytes = 0;
-    for (auto it = m_groups.begin(); it != m_groups.end();) {
-      bytes += it->second.bytes;
-      it = bytes > m_keptBytes && it != m_groups.begin() ? m_groups.erase(it) : std::next(it);
-    }
-    return m_groups.front().second.table;
-  }
-
   ScalarPtr column(const char* name, std::int64_t row) const {
     const auto column = m_table->GetColumnByName(name);
     if (!column) return nullptr;
@@ -221,13 +177,8 @@ class ParquetFile : public DatasetFile {
   }
 
   std::string m_file;
-  std::int64_t m_keptBytes;
-  std::unique_ptr<parquet::arrow::FileReader> m_reader;
-  std::int64_t m_size = 0, m_decoded = 0, m_largest = 0;  // bytes of all row groups and of the largest, not compressed
-  std::vector<std::int64_t> m_ends;
-  mutable std::list<std::pair<int, Group>> m_groups;  // decoded, the latest use first
-  mutable std::int64_t m_reads = 0;
-  mutable std::shared_ptr<arrow::Table> m_table;      // of the row that is read
+  mutable ParquetGroups m_groups;
+  mutable std::shared_ptr<arrow::Table> m_table;  // of the row that is read
 };
 
 std::shared_ptr<arrow::DataType> turnType() { return arrow::struct_({arrow::field("role", arrow::utf8()), arrow::field("content", arrow::utf8())}); }

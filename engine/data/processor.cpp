@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 #include <list>
 #include <string_view>
@@ -125,7 +126,7 @@ struct Processor::Settings {
   ProcessorSettings read;
   std::int64_t imagePad = -1, videoPad = -1;
 
-  /// Processed images, the newest first.
+  /// Processed images and videos, the newest first.
   struct Entry {
     std::string key;
     VisualInput visual;
@@ -142,7 +143,8 @@ struct Processor::Settings {
     return &found->second->visual;
   }
   void remember(std::string key, const VisualInput& visual) {
-    const std::size_t bytes = visual.pixelValues.nbytes() + visual.processed.front().rgb.size();
+    std::size_t bytes = visual.pixelValues.nbytes();
+    for (const Picture& picture : visual.processed) bytes += picture.rgb.size();
     if (bytes > kCacheBytes) return;
     for (cacheBytes += bytes; cacheBytes > kCacheBytes; cache.pop_back()) {
       cacheBytes -= cache.back().bytes;
@@ -255,6 +257,17 @@ std::vector<int> chosenFrames(const ProcessorSettings& settings, const VideoOpti
                       options.maxFrames > 0 ? options.maxFrames : settings.maxFrames);
 }
 
+/// The same file with the same options; empty for a file that is not there. Reading a video to know it by its bytes would cost as much
+/// as reading it again.
+std::string videoKey(const std::string& file, const VideoOptions& options) {
+  namespace fs = std::filesystem;
+  std::error_code noSize, noTime;
+  const auto bytes = fs::file_size(file, noSize);
+  const auto written = fs::last_write_time(file, noTime).time_since_epoch().count();
+  if (noSize || noTime) return {};
+  return fmt::format("video {} {} {} fps {} frames {} all {} from {} to {}", fs::absolute(file).string(), bytes, written, options.fps, options.frames, options.all, options.minFrames, options.maxFrames);
+}
+
 }  // namespace
 
 VisualInput Processor::measuredVideo(const std::string& file, const VideoOptions& options) const {
@@ -274,6 +287,8 @@ VisualInput Processor::measuredVideo(const std::string& file, const VideoOptions
 }
 
 VisualInput Processor::video(const std::string& file, const VideoOptions& options) const {
+  const std::string key = videoKey(file, options);
+  if (const auto* known = m_settings->find(key)) return *known;
   const auto& settings = m_settings->read;
   const auto& rules = settings.video;
   auto probe = probeVideo(file);
@@ -317,6 +332,7 @@ VisualInput Processor::video(const std::string& file, const VideoOptions& option
   visual.pixelValues = cutPatches(frames, rules.rule);
   visual.grid = gridOf(static_cast<std::int64_t>(frames.size()), frames.front(), rules.rule, true);
   visual.timestamps = groupTimestamps(visual.frameIndices, fps, rules.rule.temporal);
+  if (!key.empty()) m_settings->remember(key, visual);
   return visual;
 }
 

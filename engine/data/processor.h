@@ -56,7 +56,7 @@ struct VideoOptions {
 
 class Processor {
  public:
-  static constexpr std::int64_t kKeptPictureBytes = std::int64_t{64} << 20;  // patches and resized pixels of the latest pictures
+  static constexpr std::int64_t kKeptPictureBytes = std::int64_t{64} << 20;  // patches and resized pixels of the latest pictures and videos
 
   /// Throws Error that names the file and what is wrong with it.
   explicit Processor(const std::string& modelFolder);
@@ -73,6 +73,7 @@ class Processor {
   VisualInput image(const Picture& picture) const;
   /// What image(loaded(picture)) would give for a picture of that size, without pixels: the grid alone.
   VisualInput measured(int width, int height) const;
+  /// From the same cache while the file stays as it is (size and time of writing).
   VisualInput video(const std::string& file, const VideoOptions& options = {}) const;
   /// What video() would give, without pixels: grid, frames and their times, by what the file claims of itself. A file that claims
   /// nothing is counted through; one whose claim is false comes out otherwise when it is read.
