@@ -14,10 +14,11 @@
 #include <sstream>
 
 #include "engine/core/engine_loader.h"
-#include "engine/core/failure.h"
 #include "engine/data/dataset.h"
 #include "engine/distill/memory.h"
+#include "engine/kernels/cuda_devices.h"
 #include "engine/kernels/kernels.h"
+#include "engine/media/codec_trial.h"
 #include "engine/media/decode.h"
 
 namespace cuescope {
@@ -53,29 +54,54 @@ DoctorLine memory() {
           *fits ? "" : "A 2B model needs about 11 GiB; the demo's models run anywhere.", available > 1};
 }
 
-DoctorLine gpu(const std::string& passedOver) {
-  if (at::globalContext().hasCUDA()) return {"GPU", std::to_string(at::getNumGPUs()) + " CUDA device(s)", "", true};
-  if (!passedOver.empty()) return {"GPU", "none in use: the CUDA engine cannot be loaded: " + passedOver, "Repair that, or choose the device cpu.", false};
-  const std::string pack = kernels::hasCuda() ? "the CUDA engine is loaded, but finds no GPU" : "none in use; this is the CPU engine";
-  return {"GPU", pack, "", true};
+/// What the driver says of its GPUs, whether or not this engine can use them.
+std::string gpusOfTheDriver() {
+  std::string names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", error)) {
+    const std::string model = procValue((entry.path() / "information").c_str(), "Model");
+    if (!model.empty()) names += (names.empty() ? "" : ", ") + model;
+  }
+  return names;
 }
 
-/// A picture through the decoder and back: the codec is there and works.
-DoctorLine codecs() {
+std::vector<DoctorLine> gpus(const std::string& passedOver) {
+  std::vector<DoctorLine> lines;
+  if (at::globalContext().hasCUDA()) {
+    constexpr double kGib = 1 << 30;
+    for (const kernels::CudaDevice& device : kernels::cudaDevices()) {
+      const bool answers = device.totalBytes > 0;
+      lines.push_back({"GPU", answers ? device.name + ", compute capability " + std::to_string(device.major) + "." + std::to_string(device.minor) + ", " + oneDecimal(static_cast<double>(device.freeBytes) / kGib) + " of " +
+                                            oneDecimal(static_cast<double>(device.totalBytes) / kGib) + " GiB free"
+                                      : "a device does not answer: " + device.name,
+                       answers ? "" : "Look at nvidia-smi, or choose the device cpu.", answers});
+    }
+    if (!lines.empty()) return lines;
+  }
+  const std::string driver = gpusOfTheDriver();
+  const std::string beside = driver.empty() ? "" : "; the driver knows " + driver;
+  if (!passedOver.empty()) return {{"GPU", "none in use: the CUDA engine cannot be loaded: " + passedOver + beside, "Repair that, or choose the device cpu.", false}};
+  if (kernels::hasCuda()) return {{"GPU", "the CUDA engine is loaded, but finds no GPU" + beside, "", true}};
+  return {{"GPU", "none in use; this is the CPU engine" + beside, driver.empty() ? "" : "The CUDA engine pack would use it.", true}};
+}
+
+/// Each of them with what it makes of a small file of our own.
+DoctorLine codecs(const char* name, const std::vector<CodecTrial>& trials) {
+  std::string works, fails;
+  for (const CodecTrial& trial : trials) {
+    if (trial.problem.empty()) works += (works.empty() ? "" : ", ") + trial.name;
+    else fails += "; " + trial.name + " does not: " + trial.problem;
+  }
+  return {name, (works.empty() ? "none is read" : works + (trials.size() == 1 ? " is read" : " are read")) + fails, fails.empty() ? "" : "Install OpenCV's libraries again.", fails.empty()};
+}
+
+std::vector<DoctorLine> media() {
   switch (mediaSupport()) {
-    case MediaSupport::None: return {"image codecs", "none: this build has neither OpenCV nor libpng and libjpeg", "Pixels come from tensor files.", true};
-    case MediaSupport::PngAndJpeg: return {"image codecs", "PNG and JPEG; no other kinds and no video: this build has no OpenCV", "", true};
+    case MediaSupport::None: return {{"image codecs", "none: this build has neither OpenCV nor libpng and libjpeg", "Pixels come from tensor files.", true}};
+    case MediaSupport::PngAndJpeg: return {{"image codecs", "PNG and JPEG; no other kinds and no video: this build has no OpenCV", "", true}};
     case MediaSupport::All: break;
   }
-  const std::uint8_t pixels[12] = {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255};
-  try {
-    const auto png = encodePng(2, 2, pixels);
-    const DecodedImage image = decodeImage(png.data(), png.size(), "doctor.png");
-    const bool same = image.width == 2 && image.height == 2 && std::equal(image.rgb.begin(), image.rgb.end(), pixels);
-    return {"image codecs", same ? "PNG works; JPEG, WebP, BMP and TIFF by OpenCV" : "PNG changes pixels", same ? "" : "Install OpenCV's image libraries again.", same};
-  } catch (const Error& error) {
-    return {"image codecs", "none works: " + error.failure().what, "Install OpenCV's image libraries again.", false};
-  }
+  return {codecs("image codecs", tryPictures()), codecs("video codecs", tryFilms())};
 }
 
 DoctorLine resources() {
@@ -105,8 +131,8 @@ std::vector<DoctorLine> examineMachine(const std::string& device, const std::str
   lines.push_back({"bfloat16", cpuComputesBfloat16() ? "multiplied by this processor (AVX-512 BF16)" : "no instructions for it",
                    cpuComputesBfloat16() ? "" : "Runs with actor.dtype bfloat16 take longer here than in float32.", true});
   lines.push_back(memory());
-  lines.push_back(gpu(passedOver));
-  lines.push_back(codecs());
+  for (DoctorLine& line : gpus(passedOver)) lines.push_back(std::move(line));
+  for (DoctorLine& line : media()) lines.push_back(std::move(line));
   lines.push_back({"data files", haveParquet() ? "parquet and JSONL" : "JSONL", haveParquet() ? "" : "Built without Arrow: parquet cannot be read.", true});
   lines.push_back(resources());
   return lines;

@@ -8,6 +8,7 @@
 
 #include "engine/core/failure.h"
 #include "engine/kernels/backends.h"
+#include "engine/kernels/cuda_devices.h"
 #include "engine/kernels/cuda_launch.h"
 
 namespace cuescope::kernels {
@@ -36,6 +37,29 @@ at::Tensor onDevice(const T* values, std::int64_t count, const at::TensorOptions
 }  // namespace
 
 bool hasCuda() { return true; }
+
+std::vector<CudaDevice> cudaDevices() {
+  std::vector<CudaDevice> devices;
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) return devices;
+  for (int i = 0; i < count; ++i) {
+    CudaDevice device;
+    cudaDeviceProp properties{};
+    std::size_t free = 0, total = 0;
+    cudaError_t error = cudaGetDeviceProperties(&properties, i);
+    if (error == cudaSuccess) {
+      const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(i));
+      error = cudaMemGetInfo(&free, &total);
+    }
+    device.name = error == cudaSuccess ? properties.name : cudaGetErrorString(error);
+    device.freeBytes = static_cast<std::int64_t>(free);
+    device.totalBytes = static_cast<std::int64_t>(total);
+    device.major = properties.major;
+    device.minor = properties.minor;
+    devices.push_back(std::move(device));
+  }
+  return devices;
+}
 
 namespace cuda {
 

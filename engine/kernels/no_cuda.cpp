@@ -1,6 +1,7 @@
 // The CUDA entry points of an engine pack that was built without nvcc.
 #include "engine/core/failure.h"
 #include "engine/kernels/backends.h"
+#include "engine/kernels/cuda_devices.h"
 
 namespace cuescope::kernels {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 }  // namespace
 
 bool hasCuda() { return false; }
+std::vector<CudaDevice> cudaDevices() { return {}; }
 
 namespace cuda {
 

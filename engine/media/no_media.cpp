@@ -1,5 +1,6 @@
 // The build without OpenCV, libpng or libjpeg: pixels come from files of tensors.
 #include "engine/core/failure.h"
+#include "engine/media/codec_trial.h"
 #include "engine/media/decode.h"
 
 namespace cuescope {
@@ -39,5 +40,7 @@ VideoFrames readVideo(const std::string& file, const std::vector<int>&, const st
 std::vector<std::uint8_t> encodePng(int, int, const std::uint8_t*) {
   refuse("The picture cannot be encoded", "PNG");
 }
+std::vector<CodecTrial> tryPictures() { return {}; }
+std::vector<CodecTrial> tryFilms() { return {}; }
 
 }  // namespace cuescope
