@@ -95,6 +95,9 @@ int main(int argc, char** argv) {
   cli::addEval(app, context);
   cli::addExport(app, context);
   cli::addBoard(app, context);
+  cli::addCompare(app, context);
+  cli::addRuns(app, context);
+  cli::addRollouts(app, context);
   cli::addData(app, context);
   cli::addBench(app, context);
   cli::addDemo(app, context);

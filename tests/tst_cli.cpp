@@ -1,72 +1,22 @@
 // cuescope-cli as a person or a script uses it: the built program against the recorded goldens, exit codes, messages.
-#include <QProcess>
+#include "tests/support/cli_process.h"
+
 #include <QTemporaryDir>
-#include <QtTest>
-#include <cerrno>
 #include <cmath>
 #include <csignal>
-#include <fcntl.h>
-#include <fstream>
 #include <functional>
-#include <nlohmann/json.hpp>
-#include <spawn.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "engine/core/array_file.h"
 #include "engine/core/capture.h"
 
 using namespace cuescope;
+using test::golden;
+using test::Ran;
+using test::readJson;
+using test::run;
 using Json = nlohmann::json;
 
 namespace {
-
-struct Ran {
-  int code = -1;
-  QByteArray out, err;
-};
-
-Ran run(const QStringList& arguments, const QByteArray& input = {}) {
-  QProcess process;
-  auto environment = QProcessEnvironment::systemEnvironment();
-  environment.remove("CUESCOPE_ENGINE");
-  environment.insert("OMP_NUM_THREADS", "1");
-  process.setProcessEnvironment(environment);
-  process.start(QCoreApplication::applicationDirPath() + "/../bin/cuescope-cli", arguments);
-  process.write(input);
-  process.closeWriteChannel();
-  if (!process.waitForFinished(240000)) process.kill();
-  return {process.exitStatus() == QProcess::NormalExit ? process.exitCode() : -1, process.readAllStandardOutput(), process.readAllStandardError()};
-}
-
-/// The most memory that the program ever held, in bytes; -1 when it failed.
-std::int64_t peakOf(const QStringList& arguments) {
-  std::vector<QByteArray> words{(QCoreApplication::applicationDirPath() + "/../bin/cuescope-cli").toLocal8Bit()};
-  for (const QString& argument : arguments) words.push_back(argument.toLocal8Bit());
-  std::vector<char*> pointers;
-  for (QByteArray& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  pid_t child = -1;
-  const int failed = posix_spawn(&child, pointers[0], &actions, nullptr, pointers.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) return -1;
-  int status = 0;
-  rusage used{};
-  while (wait4(child, &status, 0, &used) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? std::int64_t{used.ru_maxrss} * 1024 : -1;
-}
-
-QString golden(const QString& name) { return QStringLiteral(CUESCOPE_GOLDEN "/") + name; }
-
-Json readJson(const QString& file) {
-  std::ifstream in(file.toStdString());
-  return Json::parse(in);
-}
 
 /// Largest |got - want| over the places where `mask` says so (mask over the leading dimensions; empty: everywhere).
 double largestError(const std::vector<float>& got, const std::vector<float>& want, const std::vector<std::int64_t>& mask = {}) {
@@ -82,9 +32,6 @@ double largestError(const std::vector<float>& got, const std::vector<float>& wan
 }
 
 }  // namespace
-
-/// How far a plan may be from the peak that is measured.
-constexpr double kPlanError = 0.10;
 
 class TestCli : public QObject {
   Q_OBJECT
@@ -380,7 +327,7 @@ class TestCli : public QObject {
   void everyVerbHasHelp() {
     QVERIFY(run({"--help"}).out.contains("inspect"));
     for (const QString verb : {"doctor", "selfcheck", "tokenize", "chat", "preprocess", "forward", "generate", "inspect", "what-if", "dump", "train", "plan", "control", "resume",
-                               "eval", "export", "board", "data", "bench", "demo", "render", "report"}) {
+                               "eval", "compare", "export", "board", "runs", "rollouts", "data", "bench", "demo", "render", "report"}) {
       const Ran ran = run({verb, "--help"});
       QVERIFY2(ran.code == 0, qPrintable(verb));
       QVERIFY2(ran.out.contains("--help") && ran.out.size() > 120, qPrintable(verb));
@@ -437,125 +384,6 @@ class TestCli : public QObject {
     QVERIFY2(said.contains("there is no display") && said.contains("--tour DIR"), said);
   }
 
-  void evalJudgesAnswersAndTheirSumIsThatOfTheSamples() {
-    const QString samples = path("samples.jsonl");
-    const Ran greedy = run({"eval", "--model", "demo:student-weak", "--data", "demo:data/test.parquet", "--max-samples", "12", "--max-new", "40", "--output", samples, "--json"});
-    QVERIFY2(greedy.code == 0, greedy.err);
-    const Json scores = Json::parse(greedy.out.toStdString());
-    QCOMPARE(scores["decoding"].get<std::string>(), std::string("greedy"));
-    QCOMPARE(scores["data"].get<std::string>(), std::string("test"));
-    QFile file(samples);
-    QVERIFY(file.open(QIODevice::ReadOnly));
-    const auto lines = file.readAll().trimmed().split('\n');
-    QCOMPARE(lines.size(), 12);
-    double right = 0;
-    for (const auto& line : lines) {
-      const Json sample = Json::parse(line.toStdString());
-      QVERIFY(!sample["answers"].empty() && !sample["answers"][0]["output"].get<std::string>().empty());
-      right += sample["answers"][0]["acc"].get<double>();
-    }
-    const Json& all = scores["scores"][0];
-    QCOMPARE(all["group"].get<std::string>(), std::string("all"));
-    QCOMPARE(all["accuracy"]["n"].get<int>(), 12);
-    QVERIFY(std::abs(all["accuracy"]["value"].get<double>() - right / 12) < 1e-9);
-    QVERIFY(right > 0 && right < 12);  // the weak student knows some of it
-    QFile beside(path("samples.scores.json"));  // who answered, how, and the scores: the window opens the whole of it
-    QVERIFY(beside.open(QIODevice::ReadOnly));
-    Json kept = Json::parse(beside.readAll().toStdString());
-    QCOMPARE(kept["scores"], scores["scores"]);
-    QVERIFY(kept["model"]["folder"].get<std::string>().find("student-weak") != std::string::npos);
-    // Sampled, with pass@2: the same seed gives the same, and two answers are at least as good as one.
-    const QStringList sampled{"eval", "--model", "demo:student-weak", "--data", "demo:data/test.parquet", "--max-samples", "6", "--max-new", "40", "--temperature", "1", "--seed", "4", "--pass-at", "2", "--json"};
-    const Ran one = run(sampled), two = run(sampled);
-    QVERIFY2(one.code == 0, one.err);
-    Json a = Json::parse(one.out.toStdString()), b = Json::parse(two.out.toStdString());
-    QCOMPARE(a["scores"], b["scores"]);
-    QCOMPARE(a["answers_per_row"].get<int>(), 2);
-    QVERIFY(a["scores"][0]["pass_at_k"]["value"].get<double>() >= a["scores"][0]["accuracy"]["value"].get<double>());
-    QCOMPARE(run({"eval", "--model", "demo:student-weak", "--data", path("nothing.parquet")}).code, 1);
-  }
-
-  void boardComparesRunsThatWereTrainedAndEvaluated() {
-    const QString runs = path("board-runs");
-    QByteArray accuracies;
-    for (const QString seed : {"1", "2"}) {
-      const Ran trained = run({"train", "demo:../presets/demo/opsd.yaml", "trainer.default_local_dir=" + runs, "trainer.experiment_name=board-" + seed, "trainer.seed=" + seed, "trainer.total_training_steps=1",
-                               "data.train_batch_size=2", "data.val_max_samples=4", "trainer.test_freq=0", "trainer.val_before_train=false", "trainer.probe_freq=0", "trainer.save_freq=0", "--json"});
-      QVERIFY2(trained.code == 0, trained.err);
-      const Ran judged = run({"eval", "--model", runs + "/board-" + seed, "--data", "demo:data/examples.jsonl", "--max-new", "40", "--json"});
-      QVERIFY2(judged.code == 0, judged.err);
-      accuracies += QByteArray::fromStdString(Json::parse(judged.out.toStdString())["scores"][0]["accuracy"]["value"].dump()) + " ";
-    }
-    const Ran board = run({"board", runs, "--csv", path("board.csv"), "--svg", path("board.svg"), "--json"});
-    QVERIFY2(board.code == 0, board.err);
-    const Json cells = Json::parse(board.out.toStdString())["cells"];
-    QCOMPARE(cells.size(), std::size_t(1));
-    QCOMPARE(cells[0]["data"].get<std::string>(), std::string("examples"));
-    QCOMPARE(cells[0]["seeds"].dump(), std::string("[1,2]"));
-    QByteArray listed;
-    for (const auto& value : cells[0]["accuracy"]) listed += QByteArray::fromStdString(value.dump()) + " ";
-    QCOMPARE(listed, accuracies);
-    QFile csv(path("board.csv")), svg(path("board.svg"));
-    QVERIFY(csv.open(QIODevice::ReadOnly) && svg.open(QIODevice::ReadOnly));
-    QCOMPARE(csv.readAll().trimmed().split('\n').size(), 3);  // a header and two seeds
-    QVERIFY(svg.readAll().contains("<svg"));
-    QVERIFY(run({"board", runs}).out.contains("examples"));
-    QVERIFY(run({"board", runs, "--markdown"}).out.contains("|---|"));
-    const Ran none = run({"board", path("board-none")});
-    QCOMPARE(none.code, 1);
-    QVERIFY2(none.err.contains("board-none"), none.err);
-  }
-
-  void dataCheckSaysWhatARunWouldLeaveOutAndTheRunDoes() {
-    const auto row = [](int i, const QByteArray& image, const QByteArray& question) {
-      return "{\"id\":\"r" + QByteArray::number(i) + "\",\"prompt\":[{\"role\":\"user\",\"content\":\"<image>" + question + "\"}],\"images\":[{\"path\":\"" + image +
-             "\"}],\"reward_model\":{\"style\":\"rule\",\"ground_truth\":\"red\"},\"cue\":\"Look at the center.\"}\n";
-    };
-    const QByteArray good = QByteArray(CUESCOPE_RESOURCES "/demo/data/example-1.png");
-    const QString file = write("checked.jsonl", row(0, good, "What color is it?") + row(1, good, QByteArray("What color is it? ").repeated(60)) + row(2, "nowhere.png", "What color is it?") +
-                                                    "this is no JSON\n" + row(4, good, "What shape is it?"));
-    write("checked.jsonl.edits.jsonl",
-          "{\"row\":4,\"id\":\"r4\",\"cue\":\"Look left.\",\"evidence\":[{\"kind\":\"crop\",\"x\":0,\"y\":0,\"w\":64,\"h\":64,\"label\":\"\",\"from\":\"edited\"}],"
-          "\"provenance\":{\"how\":\"edited\",\"by\":\"ann\",\"at\":\"\",\"changes\":1},\"original\":{\"cue\":\"Look at the center.\",\"evidence\":[]}}\n");
-    const QStringList settings{"data.max_prompt_length=128", "teacher.privilege=cue"};
-    QStringList check{"data", "check", file, "--model", "demo:student-weak", "--json"};
-    for (const QString& setting : settings) check << "--set" << setting;
-    const Ran checked = run(check);
-    QVERIFY2(checked.code == 0, checked.err);
-    const Json verdict = Json::parse(checked.out.toStdString());
-    QCOMPARE(verdict["rows"].get<int>(), 5);
-    QCOMPARE(verdict["kept"].get<int>(), 2);
-    QCOMPARE(verdict["dropped"].dump(), std::string("{\"prompt too long\":1,\"unreadable\":2}"));
-    QCOMPARE(verdict["cue_edits"][0]["rows"].get<int>(), 1);
-    QCOMPARE(verdict["cue_edits"][0]["crops"].get<int>(), 1);
-    QVERIFY(verdict["cue_edits"][0]["applied"].get<bool>());
-    QCOMPARE(verdict["problems"].size(), std::size_t(3));
-    check.removeLast();
-    check << "teacher.privilege=cue" << "--set" << "data.bad_rows=stop";
-    const Ran stops = run(check);
-    QCOMPARE(stops.code, 1);
-    QVERIFY(Json::parse(stops.out.toStdString())["stops"].get<std::string>().find("row 2") != std::string::npos);
-    // The run says the same.
-    QStringList train{"train", "demo:../presets/demo/opsd_vicur.yaml", "trainer.default_local_dir=" + path("checked-runs"), "data.train_files=[" + file + "]", "trainer.total_training_steps=1",
-                      "data.train_batch_size=2", "trainer.test_freq=0", "trainer.val_before_train=false", "trainer.probe_freq=0", "trainer.save_freq=0", "--json"};
-    train << settings;
-    const Ran trained = run(train);
-    QVERIFY2(trained.code == 0, trained.err);
-    QVERIFY2(trained.err.contains("Left out 3 of 5 training rows: 1 prompt too long, 2 unreadable"), trained.err);
-    QVERIFY2(trained.err.contains("Cue edits of 1 rows"), trained.err);
-    const Json step = Json::parse(trained.out.split('\n').at(0).toStdString());
-    QCOMPARE(step["metrics"]["data/left_out/unreadable"].get<double>(), 2.0);
-    // The edited rows for other programs; a row that cannot be read is named.
-    const Ran broken = run({"data", "export", file, "--output", path("out.jsonl")});
-    QCOMPARE(broken.code, 1);
-    QVERIFY2(broken.err.contains("row 3") && !QFile::exists(path("out.jsonl")), broken.err);
-    const QString whole = write("whole.jsonl", row(0, good, "What color is it?"));
-    const Ran exported = run({"data", "export", whole, "--output", path("out.jsonl"), "--for-verl", "--json"});
-    QVERIFY2(exported.code == 0, exported.err);
-    QCOMPARE(Json::parse(exported.out.toStdString())["teacher_prompts"].get<int>(), 1);
-    QCOMPARE(readJson(path("out.jsonl"))["teacher_prompt"][0]["content"].get<std::string>(), std::string("<image>What color is it?\n[Hint]: Look at the center."));
-  }
-
   void whatIfShowsWhatAChangeDoesToAnAnswer() {
     const QStringList ask{"what-if", "--model", golden("tiny-student-vicur"), "--teacher", golden("tiny-teacher"), "--image", golden("images/photo.jpg"), "--prompt", "What is it?", "--cue", "A red square.",
                           "--response-ids", "48,1003,487", "--max-new", "4", "--random", "3", "--json"};
@@ -588,7 +416,10 @@ class TestCli : public QObject {
     const Json lines = Json::parse(ran.out.toStdString())["lines"];
     QStringList names;
     for (const auto& line : lines) names << QString::fromStdString(line["name"]);
-    for (const char* name : {"engine", "processor", "memory", "GPU", "image codecs"}) QVERIFY2(names.contains(name), name);
+    for (const char* name : {"engine", "processor", "memory", "GPU", "image codecs", "video codecs"}) QVERIFY2(names.contains(name), name);
+    for (const auto& line : lines)
+      if (line["name"] == "image codecs") QCOMPARE(line["value"].get<std::string>(), std::string("PNG, JPEG, WebP, BMP, TIFF are read"));
+      else if (line["name"] == "video codecs") QCOMPARE(line["value"].get<std::string>(), std::string("H.264 in MP4 is read"));
     QVERIFY(run({"doctor"}).out.contains("LibTorch"));
   }
 
@@ -618,30 +449,6 @@ class TestCli : public QObject {
     QVERIFY(process.waitForFinished(10000));
     QCOMPARE(process.exitCode(), 1);
     QVERIFY(process.readAllStandardError().contains("Stopped, as asked"));
-  }
-
-  void aPlanTellsTheMemoryOfTheDemo_data() {
-    QTest::addColumn<QString>("preset");
-    QTest::addColumn<QStringList>("settings");
-    QTest::newRow("opd_vicur") << "opd_vicur" << QStringList{};
-    QTest::newRow("opd, a larger teacher") << "opd" << QStringList{};
-    QTest::newRow("grpo, no teacher") << "grpo" << QStringList{};
-    QTest::newRow("opsd, a moving average") << "opsd" << QStringList{"teacher.kind=ema"};
-  }
-  void aPlanTellsTheMemoryOfTheDemo() {
-    QFETCH(QString, preset);
-    QFETCH(QStringList, settings);
-    const QTemporaryDir runs;
-    settings = QStringList{"trainer.total_training_steps=3", "trainer.test_freq=0", "trainer.probe_freq=0", "trainer.save_freq=0",
-                           "trainer.val_before_train=false", "trainer.default_local_dir=" + runs.path()} + settings;
-    const QString config = QStringLiteral(CUESCOPE_RESOURCES "/presets/demo/") + preset + ".yaml";
-    const Ran planned = run(QStringList{"plan", config, "--json"} + settings);
-    QVERIFY2(planned.code == 0, planned.err.constData());
-    const auto bytes = Json::parse(planned.out.toStdString()).at("peak_bytes").get<double>();
-    const std::int64_t measured = peakOf(QStringList{"train", config} + settings);
-    QVERIFY(measured > 0);
-    QVERIFY2(std::abs(bytes / static_cast<double>(measured) - 1) <= kPlanError,
-             qPrintable(QString("planned %1 MiB, measured %2 MiB\n").arg(bytes / (1 << 20)).arg(measured >> 20) + QString::fromUtf8(planned.out)));
   }
 
   void aFailureIsJsonToo() {

@@ -165,6 +165,7 @@ class DataPage : public QWidget, public SessionPart, public ViewSource, public S
   CueEdits unsavedEdits() const;
   void refreshState();
   void fail(const Failure& failure);
+  void showLint(const DataLint& lint);
   void endLint(int run, const QString& note);
   void applySearch();
 

@@ -27,18 +27,9 @@ namespace {
 
 const QString kLintTask = QStringLiteral("data.lint"), kWriteTask = QStringLiteral("data.write");
 
-constexpr int kLintPage = 100;
-constexpr std::size_t kMostComplaints = 2000;  // listed; all are counted
-
 QString person() {
   const QString name = qEnvironmentVariable("USER");
   return name.isEmpty() ? QStringLiteral("person") : name;
-}
-
-const RowVerdict* verdictOf(const std::vector<RowVerdict>& verdicts, qint64 row) {
-  for (const RowVerdict& verdict : verdicts)
-    if (verdict.row == row) return &verdict;
-  return nullptr;
 }
 
 }  // namespace
@@ -244,61 +235,23 @@ void DataPage::lintAll() {
   const int run = ++m_lintRun;
   CheckRowsRequest request;
   request.file = m_model->file().toStdString();
-  request.count = kLintPage;
   request.config = judge();
   request.edits = m_edits;
-  auto lint = [self, run, file = m_model->file(), request, edits = m_edits](Engine& engine, const std::stop_token& stop) mutable {
-    std::vector<Complaint> found;
-    QString notCounted;  // why there are no lengths
-    int counts[kChecks] = {};
-    qint64 total = 0;
-    for (qint64 first = 0;; first += kLintPage) {
-      if (stop.stop_requested()) throw Cancelled();
-      const DataRows page = engine.readRows(file.toStdString(), first, kLintPage);
-      total = page.total;
-      std::vector<RowVerdict> verdicts;
-      if (notCounted.isEmpty()) {
-        request.first = first;
-        try {
-          verdicts = engine.checkRows(request, stop);
-        } catch (const Error& error) {  // the models that count are not there: everything else is looked at all the same
-          notCounted = QString::fromStdString(error.failure().what + ": " + error.failure().where);
-        }
-      }
-      for (const DataRow& row : page.rows) {
-        const QSize size = QImage::fromData(row.image.data(), int(row.image.size())).size();
-        const auto edit = edits.find(row.index);
-        for (const Finding& finding : lintRow(row, edit != edits.end() ? edit->second : cueOf(row), size.width(), size.height(), verdictOf(verdicts, row.index), otherSizes(row))) {
-          if (finding.verdict == Verdict::Fine) continue;
-          ++counts[int(finding.check)];
-          if (found.size() < kMostComplaints) found.push_back({row.index, QString::fromStdString(row.id), finding});
-        }
-      }
-      const bool last = page.rows.empty() || first + kLintPage >= total;
-      Session::reply(QPointer<QObject>(self.data()), [self, run, notCounted, found = last ? found : std::vector<Complaint>(), first, total, last, counts = std::vector<int>(counts, counts + kChecks)] {
-        if (!self || run != self->m_lintRun || !self->m_linting) return;
-        if (!last) {
-          self->m_session.updateTask(kLintTask, double(std::min(total, first + kLintPage)), double(total));
-          return self->m_lintHead->setText(tr("Lint, whole set"), tr("%1 of %2 rows").arg(std::min(total, first + kLintPage)).arg(total));
-        }
-        self->m_found = found;
-        QStringList sums;
-        for (int check = 0; check < kChecks; ++check)
-          if (counts[std::size_t(check)]) sums << tr("%1 %2").arg(checkTitle(Check(check)).toLower()).arg(counts[std::size_t(check)]);
-        if (!notCounted.isEmpty()) sums << tr("lengths not computed (%1)").arg(notCounted);
-        self->endLint(run, sums.isEmpty() ? tr("%1 rows, no complaints").arg(total) : tr("%1 rows: %2").arg(total).arg(sums.join(QStringLiteral(", "))));
-        for (const Complaint& complaint : found) {
-          auto* item = new QListWidgetItem(complaint.finding.verdict == Verdict::Wrong ? icon(Icon::Cross, colors().danger) : icon(Icon::Caution, colors().caution),
-                                           tr("Row %1: %2. %3").arg(complaint.row).arg(complaint.finding.words, complaint.finding.detail), self->m_complaints);
-          item->setData(Qt::UserRole, complaint.row);
-          item->setToolTip(item->text());
-        }
-        Q_EMIT self->said(tr("Lint finished: %1 complaints").arg(found.size()));
+  auto lint = [self, run, request](Engine& engine, const std::stop_token& stop) {
+    const auto reply = [&](auto then) {
+      Session::reply(QPointer<QObject>(self.data()), [self, run, then] {
+        if (self && run == self->m_lintRun && self->m_linting) then(*self);
       });
-      if (last) break;
-    }
+    };
+    const DataLint lint = lintFile(engine, request, [&](std::int64_t done, std::int64_t total) {
+      reply([done, total](DataPage& page) {
+        page.m_session.updateTask(kLintTask, double(done), double(total));
+        page.m_lintHead->setText(tr("Lint, whole set"), tr("%1 of %2 rows").arg(done).arg(total));
+      });
+    }, stop);
+    reply([lint](DataPage& page) { page.showLint(lint); });
   };
-  m_session.submit("lint", [self, run, lint](Engine& engine, const EventSink&, std::stop_token stop) mutable {
+  m_session.submit("lint", [self, run, lint](Engine& engine, const EventSink&, std::stop_token stop) {
     try {
       lint(engine, stop);
     } catch (const Cancelled&) {  // asked for: whoever cancelled knows
@@ -310,6 +263,23 @@ void DataPage::lintAll() {
       });
     }
   });
+}
+
+void DataPage::showLint(const DataLint& lint) {
+  m_found.clear();
+  for (const RowComplaint& complaint : lint.found) m_found.push_back(complaintOf(complaint));
+  QStringList sums;
+  for (std::size_t check = 0; check < kChecks; ++check)
+    if (lint.counts[check]) sums << tr("%1 %2").arg(checkTitle(Check(check)).toLower()).arg(lint.counts[check]);
+  if (!lint.notCounted.empty()) sums << tr("lengths not computed (%1)").arg(QString::fromStdString(lint.notCounted));
+  endLint(m_lintRun, sums.isEmpty() ? tr("%1 rows, no complaints").arg(lint.rows) : tr("%1 rows: %2").arg(lint.rows).arg(sums.join(QStringLiteral(", "))));
+  for (const Complaint& complaint : m_found) {
+    auto* item = new QListWidgetItem(complaint.finding.verdict == Verdict::Wrong ? icon(Icon::Cross, colors().danger) : icon(Icon::Caution, colors().caution),
+                                     tr("Row %1: %2. %3").arg(complaint.row).arg(complaint.finding.words, complaint.finding.detail), m_complaints);
+    item->setData(Qt::UserRole, complaint.row);
+    item->setToolTip(item->text());
+  }
+  Q_EMIT said(tr("Lint finished: %1 complaints").arg(m_found.size()));
 }
 
 void DataPage::endLint(int run, const QString& note) {

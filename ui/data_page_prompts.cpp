@@ -10,6 +10,7 @@
 #include <QTableView>
 #include <nlohmann/json.hpp>
 
+#include "engine/core/cue_suggestion.h"
 #include "ui/data_cue_canvas.h"
 #include "ui/data_page.h"
 #include "ui/models/sample_rows.h"
@@ -34,11 +35,6 @@ QString folded(QString text, const RowVerdict* verdict = nullptr, int side = 0) 
     }
   return text;
 }
-
-// Names the rule for the provenance; the words are the whole request.
-constexpr const char* kCueRequest =
-    "Say what is visible in the picture and needed to answer the question: objects, labels, marks, values, and how they are attached to each other. "
-    "At most three sentences. Do not name a theorem or a rule, do not plan, do not calculate, do not answer.\nQuestion: ";
 
 }  // namespace
 
@@ -199,13 +195,7 @@ void DataPage::suggestCue() {
   const QString model = teacherModel(&refusal);
   const DataRow* row = m_model->row(currentRow());
   if (!row || !refusal.isEmpty() || row->pictures != 1 || row->image.empty()) return;
-  InspectRequest request;
-  request.student = model.toStdString();
-  request.imageBytes = row->image;
-  request.imageLabel = request.sampleId = row->id;
-  request.question = std::string("<image>") + kCueRequest + (row->question.empty() ? QString::fromStdString(row->prompt).remove(QStringLiteral("<image>")).toStdString() : row->question);
-  request.sites.clear();
-  request.sampling.maxNew = 160;
+  const InspectRequest request = suggestionRequest(model.toStdString(), *row);
   m_suggesting = true;
   refreshState();
   const QPointer<DataPage> self(this);
@@ -220,14 +210,11 @@ void DataPage::suggestCue() {
     };
     try {
       const InspectionPtr inspection = engine.inspect(request, [](const Event&) {}, stop);
-      answer([self, at, file, words = QString::fromStdString(inspection->answer).trimmed(), name = inspection->student.name, prompt = request.question] {
+      answer([self, at, file, request, inspection] {
         if (file != self->file() || !self->m_model->row(int(at))) return;
-        if (words.isEmpty()) return Q_EMIT self->said(tr("The teacher answered nothing"));
+        if (inspection->answer.find_first_not_of(" \t\r\n") == std::string::npos) return Q_EMIT self->said(tr("The teacher answered nothing"));
         self->jumpTo(at);
-        CueEdit next = self->currentCue();
-        next.cue = words.toStdString();
-        next.origin = {"suggested", name, prompt, -1, 0};
-        self->edit(next, tr("Suggest cue"), {});
+        self->edit(withSuggestion(self->currentCue(), request, *inspection), tr("Suggest cue"), {});
       });
     } catch (const Cancelled&) {
       answer([] {});

@@ -10,7 +10,7 @@
 namespace cuescope {
 namespace {
 
-QString verdictWord(Verdict verdict) { return verdict == Verdict::Wrong ? QStringLiteral("wrong") : verdict == Verdict::Look ? QStringLiteral("look") : QStringLiteral("fine"); }
+QString verdictWord(Verdict verdict) { return QString::fromLatin1(verdictName(verdict)); }
 
 }  // namespace
 

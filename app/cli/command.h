@@ -81,6 +81,11 @@ void addEval(CLI::App& app, Context& context);
 void addExport(CLI::App& app, Context& context);
 void addBoard(CLI::App& app, Context& context);
 void addData(CLI::App& app, Context& context);
+/// `data cue`, below `data`.
+void addCueOfRow(CLI::App& data, Context& context);
+void addCompare(CLI::App& app, Context& context);
+void addRollouts(CLI::App& app, Context& context);
+void addRuns(CLI::App& app, Context& context);
 void addBench(CLI::App& app, Context& context);
 void addDemo(CLI::App& app, Context& context);
 void addRender(CLI::App& app, Context& context);

@@ -10,7 +10,7 @@ struct CodecTrial {
   std::string name;     // "JPEG"
   std::string problem;  // empty: it works
 };
-/// PNG, JPEG, WebP, BMP, TIFF: a square of one colour, written and read. Empty in a build without OpenCV.
+/// PNG, JPEG, WebP, BMP, TIFF: a square of one colour, written and read. Empty in a build without OpenCV (mediaSupport()).
 std::vector<CodecTrial> tryPictures();
 /// H.264 in MP4. Empty in a build without OpenCV.
 std::vector<CodecTrial> tryFilms();

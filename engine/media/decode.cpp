@@ -12,8 +12,8 @@
 #include <opencv2/videoio.hpp>
 
 #include "engine/core/failure.h"
+#include "engine/core/image_header.h"
 #include "engine/media/image_file.h"
-#include "engine/media/image_header.h"
 
 namespace cuescope {
 

@@ -6,7 +6,7 @@
 
 #include "engine/core/failure.h"
 #include "engine/media/decode.h"
-#include "engine/media/image_header.h"
+#include "engine/core/image_header.h"
 
 namespace cuescope {
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "engine/media/decode.h"
-#include "engine/media/image_header.h"
+#include "engine/core/image_header.h"
 
 namespace cuescope {
 

@@ -1,5 +1,6 @@
 // Media without OpenCV: PNG and JPEG are decoded (small_decoder.h); video, and writing, are what the full build does.
 #include "engine/core/failure.h"
+#include "engine/media/codec_trial.h"
 #include "engine/media/decode.h"
 #include "engine/media/image_file.h"
 #include "engine/media/small_decoder.h"
@@ -25,5 +26,7 @@ VideoFrames probeVideo(const std::string& file) { refuse("The video cannot be re
 VideoFrames readVideo(const std::string& file, const std::vector<int>&) { refuse("The video cannot be read", file); }
 VideoFrames readVideo(const std::string& file, const std::vector<int>&, const std::function<void(DecodedImage&&)>&) { refuse("The video cannot be read", file); }
 std::vector<std::uint8_t> encodePng(int, int, const std::uint8_t*) { refuse("The picture cannot be encoded", "PNG"); }
+std::vector<CodecTrial> tryPictures() { return {}; }  // it cannot write what it would read
+std::vector<CodecTrial> tryFilms() { return {}; }
 
 }  // namespace cuescope

@@ -3,49 +3,10 @@
 #include <QCoreApplication>
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "widgets/theme.h"
 
 namespace cuescope {
-
-bool isRight(const EvaluatedSample& sample) { return sample.accuracy() >= 0.5; }
-
-PairKind SamplePair::kind() const {
-  const bool right = isRight(*a);
-  if (!b) return right ? PairKind::Both : PairKind::Neither;
-  const bool other = isRight(*b);
-  return right == other ? (right ? PairKind::Both : PairKind::Neither) : right ? PairKind::OnlyA : PairKind::OnlyB;
-}
-
-EvaluationPairs pairsOf(const Evaluation& a, const Evaluation* b) {
-  std::map<std::pair<std::string, std::int64_t>, const EvaluatedSample*> other;
-  if (b)
-    for (const EvaluatedSample& sample : b->samples)
-      if (sample.problem.empty()) other[{sample.file, sample.fileRow}] = &sample;
-  EvaluationPairs pairs;
-  for (const EvaluatedSample& sample : a.samples) {
-    if (!sample.problem.empty() || sample.answers.empty()) continue;
-    SamplePair pair{&sample, nullptr};
-    if (b) {
-      const auto found = other.find({sample.file, sample.fileRow});
-      if (found == other.end() || found->second->answers.empty()) continue;  // compared on the same rows alone
-      pair.b = found->second;
-    }
-    ++pairs.counts[int(PairKind::All)];
-    ++pairs.counts[int(pair.kind())];
-    pairs.rows.push_back(pair);
-  }
-  return pairs;
-}
-
-double mcNemar(int gained, int lost) {
-  const int n = gained + lost, k = std::min(gained, lost);
-  if (n == 0) return 1;
-  double sum = 0;
-  for (int i = 0; i <= k; ++i) sum += std::exp(std::lgamma(n + 1) - std::lgamma(i + 1) - std::lgamma(n - i + 1) - n * std::log(2.0));
-  return std::min(1.0, 2 * sum);
-}
 
 QString mcNemarSentence(const EvaluationPairs& pairs) {
   const int gained = pairs.counts[int(PairKind::OnlyA)], lost = pairs.counts[int(PairKind::OnlyB)];
@@ -70,27 +31,11 @@ QString answersText(const EvaluatedSample& sample) {
   return texts.join(u'\n');
 }
 
-Interval pairedDifference(const EvaluationPairs& pairs) {
-  const auto n = double(pairs.rows.size());
-  if (n < 1) return {kNotComputed, kNotComputed, kNotComputed, 0};
-  double sum = 0, square = 0;
-  for (const SamplePair& pair : pairs.rows) {
-    const double d = pair.a->accuracy() - pair.b->accuracy();
-    sum += d, square += d * d;
-  }
-  const double mean = sum / n;
-  if (n < 2) return {mean, kNotComputed, kNotComputed, 1};
-  constexpr double z = 1.959963984540054;
-  const double half = z * std::sqrt(std::max(0.0, (square - n * mean * mean) / (n - 1) / n));
-  return {mean, mean - half, mean + half, std::int64_t(pairs.rows.size())};
-}
-
 QString conditionsDiffer(const Evaluation& a, const Evaluation& b) {
   QStringList what;
   const auto words = [](const std::string& text) { return text.empty() ? QCoreApplication::translate("EvaluatePage", "not recorded") : QString::fromStdString(text); };
-  if (!a.dataDigest.empty() && !b.dataDigest.empty() && a.dataDigest != b.dataDigest) what << QCoreApplication::translate("EvaluatePage", "other data (%1 and %2)").arg(words(a.dataName), words(b.dataName));
-  if (a.decoding != b.decoding) what << QCoreApplication::translate("EvaluatePage", "decoding (%1 and %2)").arg(words(a.decoding), words(b.decoding));
-  if (a.privilege != b.privilege) what << QCoreApplication::translate("EvaluatePage", "what is read beside the question (%1 and %2)").arg(words(a.privilege), words(b.privilege));
+  for (const DifferentCondition& each : conditionsThatDiffer(a, b))
+    what << QCoreApplication::translate("EvaluatePage", "%1 (%2 and %3)").arg(QCoreApplication::translate("EvaluatePage", each.what), words(each.a), words(each.b));
   return what.isEmpty() ? QString() : QCoreApplication::translate("EvaluatePage", "A and B differ in more than the model: %1.").arg(what.join(QStringLiteral("; ")));
 }
 

@@ -1,39 +1,19 @@
-// EvaluationPairs: two evaluations of the same rows side by side: gained, lost, both right, both wrong, and whether the
-// difference is clear (McNemar's exact test). Pure functions on values; any thread.
+// What engine/core/evaluation_pairs.h finds, in the window's words. Pure functions on values; any thread.
 #pragma once
 
 #include <QByteArray>
 #include <QString>
-#include <vector>
 
-#include "engine/core/evaluation.h"
+#include "engine/core/evaluation_pairs.h"
 
 namespace cuescope {
 
-enum class PairKind { All, OnlyA, OnlyB, Both, Neither };
-struct SamplePair {
-  const EvaluatedSample* a = nullptr;
-  const EvaluatedSample* b = nullptr;  // null: this row was not asked of B
-  PairKind kind() const;               // without B: Both when A is right, Neither when it is wrong
-};
-struct EvaluationPairs {
-  std::vector<SamplePair> rows;  // of A, in its order; rows with a problem are left out
-  int counts[5] = {};            // by PairKind
-};
-/// Rows are matched by file and row. `b` may be null.
-EvaluationPairs pairsOf(const Evaluation& a, const Evaluation* b);
-/// Right when at least half of a row's answers are.
-bool isRight(const EvaluatedSample& sample);
-/// Two-sided exact p of McNemar's test: `gained` and `lost` are the rows where only one of them is right.
-double mcNemar(int gained, int lost);
 /// «61 against 44, p = 0.12. Not a clear difference.»
 QString mcNemarSentence(const EvaluationPairs& pairs);
 /// «right», «wrong», of several answers «3 of 8 right».
 QString verdictOf(const EvaluatedSample& sample);
 /// What was answered; several answers each with its verdict.
 QString answersText(const EvaluatedSample& sample);
-/// Mean of A's accuracy minus B's over the pairs, as shares, with its 95 % interval (normal, over rows). Pairs must have a B.
-Interval pairedDifference(const EvaluationPairs& pairs);
 /// What keeps A and B from being the same experiment but for the model: data, decoding, privilege; empty when nothing does.
 QString conditionsDiffer(const Evaluation& a, const Evaluation& b);
 /// Beneath the samples: of one evaluation, and of two.

@@ -1,4 +1,4 @@
-#include "engine/media/image_header.h"
+#include "engine/core/image_header.h"
 
 #include <array>
 #include <cstring>
