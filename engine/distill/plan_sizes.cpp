@@ -210,6 +210,8 @@ std::int64_t keyValueBytes(const ModelSizes& student, const std::vector<PlanRow>
   return bound > 0 ? std::min(all, bound) : all;
 }
 
+bool startTeaches(const RunConfig& config) { return usesTeacher(config) && config.teacher.kind == "own_start"; }
+
 RunPlan planOf(const PlanInputs& in) {
   const RunConfig& config = in.config;
   const ModelSizes& student = in.student;
@@ -256,14 +258,23 @@ RunPlan planOf(const PlanInputs& in) {
   std::int64_t caches = 0;
   const bool studentCache = config.student.freezeVision;
   if (studentCache) caches += cached(c, batch);
-  for (const ModelSizes& teacher : in.teachers) caches += cached(teacher.config, teacherBatch);
+  // Of the models beside the student: which one is the start that actor.kl_loss_coef compares with, and which one moves.
+  const bool compares = config.actor.klLossCoef != 0, moves = usesTeacher(config) && config.teacher.kind == "ema";
+  const std::size_t start = !compares ? in.teachers.size() : startTeaches(config) ? 0 : in.teachers.size() - 1;
+  const auto fixed = [&](std::size_t i) { return !moves || i != 0; };
+  for (std::size_t i = 0; i < in.teachers.size(); ++i)
+    if (fixed(i) || config.student.freezeVision) caches += cached(in.teachers[i].config, teacherBatch);
   hold("vision_cache", caches, true, "features of " + std::to_string(seen) + " pictures of frozen towers, at the run's end");
   std::int64_t kept = 0;
-  for (const ModelSizes& teacher : in.teachers) {
-    const auto& t = teacher.config.text;
+  for (std::size_t i = 0; i < in.teachers.size(); ++i) {
+    if (!fixed(i)) continue;
+    const auto& t = in.teachers[i].config.text;
+    const auto longOnes = [](std::int64_t tokens) { return tokens >= static_cast<std::int64_t>(PromptCache::kShortestKept) ? tokens : 0; };
     std::int64_t tokens = 0;
-    for (const PlanRow& row : prompts)
-      if (row.teacherPrompt >= static_cast<std::int64_t>(PromptCache::kShortestKept)) tokens += row.teacherPrompt;
+    for (const PlanRow& row : prompts) {
+      if (i != start || startTeaches(config)) tokens += longOnes(row.teacherPrompt);
+      if (i == start) tokens += longOnes(row.prompt);  // it reads the student's own
+    }
     const double perPrompt = prompts.empty() ? 0 : static_cast<double>(tokens) / static_cast<double>(prompts.size());
     kept += std::min<std::int64_t>(PromptCache::kCapacity,
                                    static_cast<std::int64_t>(perPrompt * static_cast<double>(seen * t.layers * 2 * t.kvHeads * t.headDim * (narrow ? kNarrow : kFloat))));
@@ -330,11 +341,16 @@ RunPlan planOf(const PlanInputs& in) {
   const double firstShare = seen > 0 ? std::min(1.0, static_cast<double>(in.trainRows) / std::max(1.0, static_cast<double>(plan.steps) * config.data.trainBatchSize)) : 1.0;
   const double prefillSeconds = decoderFlops(student, promptTokens / std::max(1, config.rollout.n), 0) / s.flops;
   const double rolloutSeconds = steps * perStep + prefillSeconds + towerOnce * (studentCache ? firstShare : 1.0);
-  double scoreSeconds = 0;
-  for (const ModelSizes& teacher : in.teachers)
-    scoreSeconds += (decoderFlops(teacher, static_cast<double>(asTeacher.tokens), asTeacher.pairs) + headFlops(teacher, tokens)) / s.flops +
-                    towerFlops(teacher, static_cast<double>(batch.patches)) / s.flops * firstShare;
-  if (in.teachers.size() > 1) scoreSeconds /= static_cast<double>(in.teachers.size());  // a row has one teacher
+  double teaching = 0, comparing = 0;
+  for (std::size_t i = 0; i < in.teachers.size(); ++i) {
+    const ModelSizes& teacher = in.teachers[i];
+    const double seconds = (decoderFlops(teacher, static_cast<double>(asTeacher.tokens), asTeacher.pairs) + headFlops(teacher, tokens)) / s.flops +
+                           towerFlops(teacher, static_cast<double>(batch.patches)) / s.flops * firstShare;
+    if (i == start) comparing += seconds;
+    if (i != start || startTeaches(config)) teaching += seconds;
+  }
+  const std::size_t teachers = in.teachers.size() - (compares && !startTeaches(config) && !in.teachers.empty() ? 1 : 0);
+  const double scoreSeconds = comparing + (teachers > 1 ? teaching / static_cast<double>(teachers) : teaching);  // a row has one teacher, and the start
   const double factor = config.student.gradientCheckpointing ? 4.0 : 3.0;
   // Beside the products, every kept value is written and read some six times.
   const double moved = 6.0 * static_cast<double>(activations) * passes / s.bytes;

@@ -43,7 +43,7 @@ struct MachineSpeed {
 struct PlanInputs {
   RunConfig config;
   ModelSizes student;
-  std::vector<ModelSizes> teachers;  // those that hold weights of their own
+  std::vector<ModelSizes> teachers;  // those that hold weights of their own: the usual one, those of routes, the start of actor.kl_loss_coef
   std::vector<PlanRow> rows;         // prompts; cycled to data.train_batch_size
   std::int64_t trainRows = 0, valRows = 0;
   std::int64_t dataBytes = 0;        // decoded rows of the data that stay (Dataset::decodedBytes)
@@ -53,6 +53,9 @@ struct PlanInputs {
   MachineSpeed speed;
   std::vector<std::string> assumptions;
 };
+
+/// The teacher is the student's own start, and the run's only copy of it.
+bool startTeaches(const RunConfig& config);
 
 RunPlan planOf(const PlanInputs& inputs);
 

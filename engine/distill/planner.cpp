@@ -238,16 +238,19 @@ RunPlan planRun(const RunConfig& given, const EngineOptions& options) {
   in.student = sizesOfFolder(folder, &config);
   requireRoomForAResponse(config, in.student.config);
   const std::string& kind = config.teacher.kind;
+  const auto frozenFolder = [&](const std::string& where) {
+    ModelSizes sizes = sizesOfFolder(where, nullptr);
+    if (narrow) sizes.storedBytes = 2;  // loadModels in run_open.cpp
+    return sizes;
+  };
+  const auto ownStart = [&] { return sizesOfFolder(folder, &config); };  // with the module that the student gets, in float32
   std::string teacherFolder = folder;
   if (usesTeacher(config)) {
-    if (kind == "reference") teacherFolder = resolvePath(config.teacher.path);
-    if (kind != "live") in.teachers.push_back(sizesOfFolder(teacherFolder, nullptr));
-    for (const auto& route : config.teacher.routes)
-      in.teachers.push_back(sizesOfFolder(resolvePath(route.substr(route.find('=') + 1)), nullptr));
-    if (narrow && kind == "reference")
-      for (auto& teacher : in.teachers) teacher.storedBytes = 2;
+    if (kind == "reference") in.teachers.push_back(frozenFolder(teacherFolder = resolvePath(config.teacher.path)));
+    else if (kind != "live") in.teachers.push_back(ownStart());
+    for (const auto& route : config.teacher.routes) in.teachers.push_back(frozenFolder(resolvePath(route.substr(route.find('=') + 1))));
   }
-  if (config.actor.klLossCoef != 0 && kind != "own_start") in.teachers.push_back(sizesOfFolder(folder, nullptr));
+  if (config.actor.klLossCoef != 0 && !startTeaches(config)) in.teachers.push_back(ownStart());
 
   const auto files = resolved(config.data.trainFiles), heldOut = resolved(config.data.valFiles);
   const auto dataset = std::make_shared<Dataset>(Dataset::open(files, config.data.cueEdits));

@@ -49,9 +49,16 @@ std::unique_ptr<Teachers> teachersOf(const RunConfig& config, const RunParts& pa
                          .headChanges = live && updatesPerBatch(config) > 1,
                          .fixed = !moves,
                          .temperature = config.rollout.temperature};
-  auto teachers = std::make_unique<Teachers>(std::make_unique<Teacher>(parts.teacher, options));
+  auto teachers = std::make_unique<Teachers>(std::make_shared<Teacher>(parts.teacher, options));
   for (const auto& [source, model] : parts.routedTeachers) teachers->route(source, std::make_unique<Teacher>(model, TeacherOptions{.temperature = config.rollout.temperature}));
   return teachers;
+}
+
+/// What it has read of pictures and prompts is kept once, also where it is the teacher too.
+std::shared_ptr<Teacher> startOf(const RunConfig& config, const RunParts& parts, const Teachers* teachers) {
+  if (!parts.start) return nullptr;
+  if (teachers && parts.start == parts.teacher) return teachers->usual();
+  return std::make_shared<Teacher>(parts.start, TeacherOptions{.temperature = config.rollout.temperature});
 }
 
 }  // namespace
@@ -112,7 +119,7 @@ Run::Run(const RunConfig& config, RunParts parts, const std::string& directory, 
       m_sink(std::move(sink)),
       m_options(stepOptions(config)),
       m_teacher(teachersOf(config, m_parts)),
-      m_start(m_parts.start ? std::make_unique<Teacher>(m_parts.start, TeacherOptions{.temperature = config.rollout.temperature}) : nullptr),
+      m_start(startOf(config, m_parts, m_teacher.get())),
       m_optimizer(selectTrainable(*m_parts.student, config), optimizerOptions(config)),
       m_preparer(config, m_parts.studentProcessor,
                  m_teacher ? (m_parts.teacherProcessor ? m_parts.teacherProcessor : m_parts.studentProcessor) : nullptr,

@@ -177,7 +177,7 @@ class Run final : public TrainingRun {
   EventSink m_sink;
   StepOptions m_options;
   std::unique_ptr<Teachers> m_teacher;
-  std::unique_ptr<Teacher> m_start;  // of actor.kl_loss_coef
+  std::shared_ptr<Teacher> m_start;  // of actor.kl_loss_coef; the teacher itself where that is the student's own start
   Optimizer m_optimizer;
   Preparer m_preparer;
   DataCursor m_cursor;

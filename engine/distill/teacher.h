@@ -62,7 +62,9 @@ class Teacher {
 /// The run's teachers.
 class Teachers {
  public:
-  explicit Teachers(std::unique_ptr<Teacher> usual) : m_usual(std::move(usual)) {}
+  explicit Teachers(std::shared_ptr<Teacher> usual) : m_usual(std::move(usual)) {}
+  /// The teacher of rows whose source has none of its own.
+  std::shared_ptr<Teacher> usual() const { return m_usual; }
   void route(const std::string& dataSource, std::unique_ptr<Teacher> teacher) { m_routed[dataSource] = std::move(teacher); }
   Teacher& of(const std::string& dataSource) {
     auto found = m_routed.find(dataSource);
@@ -72,7 +74,7 @@ class Teachers {
   std::int64_t positions() const;
 
  private:
-  std::unique_ptr<Teacher> m_usual;
+  std::shared_ptr<Teacher> m_usual;
   std::map<std::string, std::unique_ptr<Teacher>> m_routed;
 };
 
