@@ -1,12 +1,11 @@
 #include "engine/distill/student_step.h"
 
-#include <algorithm>
-#include <cmath>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/argsort.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -56,7 +55,7 @@ void addGaps(LossMetrics& metrics, const at::Tensor& gaps, const std::vector<std
     double sum = 0, count = 0;
     void add(double value) { sum += value, ++count; }
   };
-  Sum all{"distillation/gap"}, k1{"distillation/k1"}, k3{"distillation/k3"};  // k1, k3: the two estimators of KL(S || T) on the sampled tokens (spec 3.3)
+  Sum all{"distillation/gap"}, k1{"distillation/k1"}, k3{"distillation/k3"};  // k1, k3: the two estimators of KL(S || T) on the sampled tokens (spec 3.6)
   Sum halves[] = {{"distillation/gap_first_half"}, {"distillation/gap_second_half"}};
   Sum quarters[] = {{"distillation/gap_quarter_1"}, {"distillation/gap_quarter_2"}, {"distillation/gap_quarter_3"}, {"distillation/gap_quarter_4"}};
   for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {

@@ -215,7 +215,8 @@ const CueRecovery* TextDecoder::cueAt(std::int64_t layer) const {
 
 void TextDecoder::ropeTables(const at::Tensor& positionIds, at::Tensor& cos, at::Tensor& sin) const {
   const std::int64_t half = m_config.headDim / 2;
-  // Slot j belongs to H when j mod 3 is 1, to W when it is 2, as far as their sections reach; else to T.
+  // Interleaved mRoPE (spec 2.4): slot j turns by position * theta^(-2j / d), the position of H when j mod 3 is 1, of W when it is 2, as
+  // far as their sections reach; else of T.
   std::vector<std::int64_t> axes(static_cast<std::size_t>(half), 0);
   for (std::int64_t axis = 1; axis < 3; ++axis)
     for (std::int64_t j = axis; j < std::min(half, 3 * m_config.mropeSection[static_cast<std::size_t>(axis)]); j += 3)
@@ -330,6 +331,7 @@ at::Tensor TextDecoder::headsOf(const at::Tensor& projected, std::int64_t heads,
   return applyRope(norm.forward(projected.view({-1, heads, m_config.headDim}).to(stateType())), cos, sin).to(activationType());
 }
 
+// y = x + W_o attention(norm x), then y + MLP(norm y) (spec 2.4). [T, h] -> [T, h], or the wanted tails' [tails, h].
 at::Tensor TextDecoder::runLayer(std::int64_t index, const at::Tensor& states, const Plan& plan, bool trimmed) const {
   const DecoderLayer& layer = *layers()[static_cast<std::size_t>(index)];
   const DecoderLayer::Attention& a = *layer.attention;

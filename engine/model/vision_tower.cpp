@@ -78,6 +78,7 @@ struct VisionTower::PatchEmbed : torch::nn::Module {
   std::shared_ptr<Projection> proj;
 };
 
+// x + proj(attention(LN1 x)), then + fc2(gelu_tanh(fc1(LN2 x))); attention within a temporal slice, both ways (spec 2.3, step 4).
 struct VisionTower::Block : torch::nn::Module {
   struct Attention : torch::nn::Module {
     Attention(std::int64_t hidden, const at::TensorOptions& options) {
@@ -130,6 +131,8 @@ struct VisionTower::Block : torch::nn::Module {
   std::shared_ptr<Mlp> mlp;
 };
 
+// Four patches in a row become one token: their states side by side, a LayerNorm before or after that, then fc2(gelu(fc1 .)) (spec 2.3,
+// step 5).
 struct VisionTower::Merger : torch::nn::Module {
   Merger(const Qwen3VLConfig::Vision& c, bool normAfterMerge, const at::TensorOptions& options)
       : normAfterMerge(normAfterMerge) {
