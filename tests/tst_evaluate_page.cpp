@@ -187,6 +187,8 @@ class EvaluatePageTest : public QObject {
     keep(page, "evaluate-paused");
     QTest::mouseClick(page.pauseButton(), Qt::LeftButton);
     QTRY_VERIFY(!page.busy());
+    const QColor plus = page.evaluateButton()->icon().pixmap(16, 16).toImage().pixelColor(8, 8);
+    QVERIFY2(std::abs(plus.lightness() - colors().onAccentFill.lightness()) < 30, qPrintable(plus.name()));  // seen on the accent's ground
     QCOMPARE(page.evaluations(), 1);
     QCOMPARE(page.table()->rowCount(), 19);  // one row could not be asked
     QVERIFY(page.verdict().contains(QStringLiteral("1 rows could not be asked")));

@@ -203,6 +203,7 @@ class TestPageExports : public QObject, private WindowFixture {
     m_window->action("file.export")->trigger();
     auto* dialog = m_window->findChild<QFileDialog*>();
     QVERIFY(dialog && !dialog->isModal());
+    QVERIFY2(dialog->selectedFiles().value(0).endsWith("prompts.png"), qPrintable(dialog->selectedFiles().join(' ')));
     QVERIFY2(dialog->nameFilters().join(' ').contains("csv") && !dialog->nameFilters().join(' ').contains("npz") && !dialog->nameFilters().join(' ').contains("capture"), qPrintable(dialog->nameFilters().join(' ')));
     delete dialog;
     m_window->setPage(MainWindow::Rollouts);

@@ -13,6 +13,8 @@
 #include <QTemporaryDir>
 #include <QUrl>
 #include <QtTest>
+#include <algorithm>
+#include <cmath>
 
 #include "engine/core/capture.h"
 #include "support/window_fixture.h"
@@ -48,6 +50,7 @@ class TestStudio : public QObject, private WindowFixture {
   void askingFillsEveryPanel();
   void theSelectionLinksMapMatrixAndStripAtOnceAndAsksTheEngineNothing();
   void keysWalkTokensLayersAndHeads();
+  void anotherQuestionBeginsAtTheLargestGapAndTheSameOneWhereItWas();
   void aDroppedPictureIsInspected();
   void aBadFileIsAMessageInThePanel();
   void aBrokenModelIsAMessageInThePanel();
@@ -184,6 +187,22 @@ void TestStudio::keysWalkTokensLayersAndHeads() {
   QCOMPARE(m_window->selection().head(), 0);
   m_window->actions().value("selection.max")->trigger();
   QCOMPARE(m_window->selection().head(), kHeadMax);
+}
+
+void TestStudio::anotherQuestionBeginsAtTheLargestGapAndTheSameOneWhereItWas() {
+  ask();
+  InspectPage* page = m_window->inspectPage();
+  const auto& all = page->inspection()->distributions;
+  const auto largest = std::max_element(all.begin(), all.end(), [](const auto& a, const auto& b) { return std::abs(a.gap()) < std::abs(b.gap()); }) - all.begin();
+  const int other = largest == 0 ? 1 : 0;
+  for (const bool same : {true, false}) {
+    QSignalSpy arrived(m_session.get(), &Session::inspectionArrived);
+    m_window->selection().setToken(other);
+    if (!same) page->askBar()->questionField()->setText("What shape is it?");
+    QTest::mouseClick(page->askBar()->askButton(), Qt::LeftButton);
+    QTRY_COMPARE(arrived.size(), 1);
+    QCOMPARE(m_window->selection().token(), same ? other : int(largest));
+  }
 }
 
 void TestStudio::aDroppedPictureIsInspected() {

@@ -196,7 +196,7 @@ void DataSide::mark() {
 void DataSide::setProvenance(const CueEdit& cue, const DataRow* row) {
   std::vector<FactRow> rows;
   const auto put = [&](const QString& name, const QString& value, const QString& tip = {}) { rows.push_back({name, {value}, {}, tip}); };
-  if (row) {
+  if (row && row->problem.empty()) {  // of a row that cannot be read nothing is known
     const CueOrigin& o = cue.origin;
     const bool own = cue.cue != cue.originalCue;  // its text is a person's or a teacher's; else the data's
     put(tr("Cue from"), own ? (o.how.empty() ? tr("edited") : QString::fromStdString(o.how)) : cue.cue.empty() ? tr("none") : o.how.empty() ? tr("the data file") : tr("the data file, %1").arg(QString::fromStdString(o.how)));
@@ -212,7 +212,9 @@ void DataSide::setProvenance(const CueEdit& cue, const DataRow* row) {
       put(tr("Original cue"), cue.originalCue.empty() ? tr("none") : QString::fromStdString(cue.originalCue), QString::fromStdString(cue.originalCue));
       put(tr("Original marks"), QString::number(cue.originalMarks.size()));
     }
-    put(tr("Kind, layout"), QString::fromStdString(row->kind + ", " + row->layout));
+    QStringList kind{QString::fromStdString(row->kind), QString::fromStdString(row->layout)};
+    kind.removeAll(QString());
+    put(tr("Kind, layout"), kind.isEmpty() ? tr("none") : kind.join(QStringLiteral(", ")));
     put(tr("Pictures"), QString::number(row->pictures));
     put(tr("Reference answer"), bareAnswer(row->answer), QString::fromStdString(row->answer));
   }

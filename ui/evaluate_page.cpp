@@ -59,6 +59,14 @@ QString percent(const Interval& interval) { return number(100 * interval.value, 
 
 constexpr int kPassA = 4, kScoreB = 5, kPassB = 7;  // columns of the totals
 
+/// On the accent's ground an icon of the usual grey is not seen.
+QIcon addIcon(double ratio) {
+  QIcon add;
+  add.addPixmap(icon(Icon::Add, colors().onAccentFill).pixmap(QSize(16, 16), ratio), QIcon::Normal);
+  add.addPixmap(icon(Icon::Add, colors().control).pixmap(QSize(16, 16), ratio), QIcon::Disabled);
+  return add;
+}
+
 }  // namespace
 
 EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* parent) : QWidget(parent), m_session(session), m_workspace(workspace) {
@@ -85,14 +93,7 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   m_rows->setSuffix(tr(" rows"));
   m_rows->setAccessibleName(tr("Rows at most"));
   m_evaluate = new QPushButton(tr("Evaluate"));
-  const auto drawIcon = [this] {  // on the accent's ground an icon of the usual grey is not seen
-    QIcon add;
-    add.addPixmap(icon(Icon::Add, colors().onAccentFill).pixmap(QSize(16, 16), devicePixelRatioF()), QIcon::Normal);
-    add.addPixmap(icon(Icon::Add, colors().control).pixmap(QSize(16, 16), devicePixelRatioF()), QIcon::Disabled);
-    m_evaluate->setIcon(add);
-  };
-  drawIcon();
-  connect(&Theme::instance(), &Theme::changed, this, drawIcon);
+  connect(&Theme::instance(), &Theme::changed, this, &EvaluatePage::showProgress);  // with the theme's icon
   m_evaluate->setProperty("primary", true);
   m_evaluate->setToolTip(tr("Asks the model every row and judges the answers"));
   m_pause = new QPushButton(tr("Pause"));
@@ -319,7 +320,7 @@ void EvaluatePage::fillChoosers() {
 void EvaluatePage::showProgress() {
   const EvaluationState state = m_session.evaluationState();
   const bool possible = m_model->count() > 0 && m_data->count() > 0, paused = state == EvaluationState::Paused;
-  m_evaluate->setIcon(busy() ? QIcon() : icon(Icon::Add));
+  m_evaluate->setIcon(busy() ? QIcon() : addIcon(devicePixelRatioF()));
   m_evaluate->setText(busy() ? tr("Cancel") : tr("Evaluate"));
   m_evaluate->setEnabled(busy() || possible);
   m_evaluate->setToolTip(busy() ? tr("Ends it here; the answers so far are not kept") : possible ? tr("Asks the model every row and judges the answers (%1). A run that trains goes on in between.").arg(m_settings->words()) : tr("Open a model and a data file first."));

@@ -127,6 +127,12 @@ bool HelpWindow::open(const QString& page) {
     m_text->document()->setDefaultFont(uiFont(13));
     m_text->setMarkdown(one.text);
     for (QTextBlock block = m_text->document()->begin(); block.isValid(); block = block.next()) {
+      QTextBlockFormat format = block.blockFormat();  // Markdown comes without any room between its parts
+      if (!block.textList() && !QTextCursor(block).currentTable()) {
+        format.setTopMargin(format.headingLevel() > 1 ? 14 : 0);
+        format.setBottomMargin(6);
+        QTextCursor(block).setBlockFormat(format);
+      }
       if (block.blockFormat().headingLevel() > 0 && !anchor.isEmpty() && anchorOf(block.text()) == anchor) {
         m_text->setTextCursor(QTextCursor(block));
         m_text->ensureCursorVisible();

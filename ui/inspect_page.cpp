@@ -422,6 +422,7 @@ void InspectPage::inspectRun(const QString& run) {
 
 void InspectPage::arrived(const InspectionPtr& inspection) {
   const bool sinkIsNew = !inspection->cueRecovery.empty() && (!m_inspection || m_inspection->cueRecovery.empty());
+  const bool anotherAnswer = m_inspection && m_shownRequest.responseIds.empty() && (m_inspection->question != inspection->question || m_inspection->studentImageDigest != inspection->studentImageDigest);
   cancelLooks();
   ++m_generation;
   m_captureKey.clear();
@@ -432,6 +433,7 @@ void InspectPage::arrived(const InspectionPtr& inspection) {
   SelectionState first = m_selection.state();
   first.prompt = first.visionQuery = -1;
   if (sinkIsNew) first.site = Site::CueRecovery;  // the first look at a student with the module shows what the module sees
+  if (anotherAnswer) first.token = -1;  // the chosen token is of an answer to something else
   if (first.token < 0) {  // nothing chosen yet: where student and teacher differ most
     for (int t = 0; t < int(inspection->distributions.size()); ++t) {
       const auto size = [&](int token) { return std::abs(inspection->distributions[std::size_t(token)].gap()); };

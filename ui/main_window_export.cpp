@@ -2,9 +2,12 @@
 #include <QAbstractItemView>
 #include <QApplication>
 #include <QClipboard>
+#include <QDir>
 #include <QFileDialog>
+#include <QFileInfo>
 #include <QMimeData>
 #include <QPlainTextEdit>
+#include <QRegularExpression>
 #include <QTableView>
 #include <algorithm>
 #include <memory>
@@ -76,6 +79,19 @@ bool MainWindow::exportView(const QString& file) {
   }
 }
 
+namespace {
+
+/// A name that says what is in the file and that no file of the folder has yet.
+QString proposedName(const QDir& folder, const QString& subject, const QString& what, const QString& suffix) {
+  QString name = (subject.isEmpty() ? QString() : QFileInfo(subject).completeBaseName() + u'-') + what;
+  name.replace(QRegularExpression(QStringLiteral("[^\\w-]+")), QStringLiteral("-"));
+  QString free = name + u'.' + suffix;
+  for (int i = 2; folder.exists(free); ++i) free = QStringLiteral("%1-%2.%3").arg(name).arg(i).arg(suffix);
+  return free;
+}
+
+}  // namespace
+
 // Not modal: a run goes on, and what is exported is the view as it is when the file is named.
 void MainWindow::saveDialog(const QString& title, const QStringList& formats) {
   static const QHash<QString, QString> kFilters = {{QStringLiteral("png"), tr("PNG picture (*.png)")}, {QStringLiteral("svg"), tr("SVG drawing (*.svg)")},
@@ -89,6 +105,8 @@ void MainWindow::saveDialog(const QString& title, const QStringList& formats) {
   for (const QString& format : formats) filters << kFilters.value(format);
   dialog->setNameFilters(filters);
   dialog->setDefaultSuffix(formats.front());
+  const QString what = formats.front() == u"capture" ? QStringLiteral("look") : viewSource() ? viewSource()->currentView() : m_inspect->exportView();
+  dialog->selectFile(proposedName(dialog->directory(), page() == Train || page() == Rollouts ? m_selection.run() : m_selection.sample(), what, formats.front()));
   connect(dialog, &QFileDialog::filterSelected, dialog, [dialog](const QString& filter) { dialog->setDefaultSuffix(filter.section(QStringLiteral("*."), 1).chopped(1)); });
   // The page may have been left meanwhile: what was asked for is what is written.
   connect(dialog, &QFileDialog::fileSelected, this, [this, page = page(), view = viewSource() ? viewSource()->currentView() : m_inspect->exportView()](const QString& file) {
@@ -137,6 +155,7 @@ void MainWindow::reportDialog() {
   dialog->setAcceptMode(QFileDialog::AcceptSave);
   dialog->setNameFilters({tr("HTML page (*.html)"), tr("PDF (*.pdf)")});
   dialog->setDefaultSuffix(QStringLiteral("html"));
+  dialog->selectFile(proposedName(dialog->directory(), page() == Inspect || page() == Data ? m_selection.sample() : m_selection.run(), QStringLiteral("report"), QStringLiteral("html")));
   connect(dialog, &QFileDialog::filterSelected, dialog, [dialog](const QString& filter) { dialog->setDefaultSuffix(filter.section(QStringLiteral("*."), 1).chopped(1)); });
   connect(dialog, &QFileDialog::fileSelected, this, &MainWindow::exportReport);
   dialog->open();

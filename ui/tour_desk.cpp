@@ -10,7 +10,7 @@ namespace cuescope {
 
 void Tour::planDesk() {
   ImageCanvas* canvas = m_window.inspectPage()->map()->canvas();
-  m_steps.push_back({QStringLiteral("compare"), tr("the new map is swiped over the one before, stands beside it, and is alone again"), 5000,
+  m_steps.push_back({QStringLiteral("compare"), tr("a map is put aside, swiped over, stands beside the next one that is chosen, and is alone again"), 5000,
                      [this] {
                        m_window.setPage(MainWindow::Inspect);
                        m_window.action(QStringLiteral("map.swipe"))->trigger();
@@ -20,8 +20,13 @@ void Tour::planDesk() {
                        const bool swiped = canvas->compare() == ImageCanvas::Compare::Swipe;
                        m_window.action(QStringLiteral("map.side"))->trigger();
                        const bool beside = canvas->compare() == ImageCanvas::Compare::SideBySide;
+                       const std::optional<MapSlice> kept = m_window.inspectPage()->map()->secondSlice();
+                       const SelectionState chosen = m_window.selection().state();
+                       m_window.selection().setHead(chosen.head == 0 ? 1 : 0);
+                       const bool other = kept && m_window.inspectPage()->map()->secondSlice() && m_window.inspectPage()->map()->secondSlice()->values == kept->values && m_window.inspectPage()->map()->slice().values != kept->values;
+                       m_window.selection().set(chosen);
                        m_window.action(QStringLiteral("map.single"))->trigger();
-                       return firstWrong({must(swiped, "2 does not swipe"), must(beside, "3 does not show both"), must(canvas->compare() == ImageCanvas::Compare::Single, "1 does not show one")});
+                       return firstWrong({must(swiped, "2 does not swipe"), must(beside, "3 does not show both"), must(other, "the map that was put aside is not beside the next one"), must(canvas->compare() == ImageCanvas::Compare::Single, "1 does not show one")});
                      }});
   m_steps.push_back({QStringLiteral("report"), tr("inspection and run are written as HTML and PDF, twice with the same bytes"), 60000,
                      [this] {

@@ -21,6 +21,7 @@
 #include "ui/rollouts_detail.h"
 #include "ui/rollouts_page.h"
 #include "ui/tour.h"
+#include "widgets/image_canvas.h"
 
 namespace cuescope {
 
@@ -34,7 +35,8 @@ void Tour::planPages() {
                      [=] { return rollouts()->model()->rowCount() > 0 && rollouts()->detail()->inspectButton()->isEnabled() && rollouts()->detail()->sameTable()->rowCount() > 0; },
                      [=] {
                        return firstWrong({must(rollouts()->model()->rowCount() > 0, "no rows are listed"), must(rollouts()->detail()->strip()->responseSize() > 2, "the response has no tokens"),
-                                          must(std::isfinite(rollouts()->model()->facts(0)->meanGap), "the gap was not saved"), must(rollouts()->detail()->inspectButton()->isEnabled(), "the sample cannot be inspected")});
+                                          must(std::isfinite(rollouts()->model()->facts(0)->meanGap), "the gap was not saved"), must(rollouts()->detail()->inspectButton()->isEnabled(), "the sample cannot be inspected"),
+                                          must(!rollouts()->detail()->picture()->scene().picture.isNull(), "the picture is not beside it")});
                      }});
   m_steps.push_back({QStringLiteral("rollouts-inspect"), tr("a rollout in Inspect: the same ids, read by the run's own weights"), 60000,
                      [=, this] {

@@ -303,7 +303,7 @@ void MapPanel::applyScene() {
     b.selectedPatch = scene.selectedPatch;
     if (!std::isfinite(m_view.high)) shareRange(scene, b);
     m_canvas->setScene(scene);
-    m_canvas->setSecond(b, m_labelA.isEmpty() ? tr("A, chosen now") : m_labelA, m_labelB);
+    m_canvas->setSecond(b, !m_labelA.isEmpty() ? m_labelA : m_secondState == m_selection.state() ? tr("A, choose another token, layer or head") : tr("A, chosen now"), m_labelB);
   } else {
     m_canvas->setScene(scene);
     if (!second) m_canvas->setSecond(std::nullopt);

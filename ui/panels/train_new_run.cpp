@@ -116,7 +116,7 @@ NewRunForm::NewRunForm(QWidget* parent) : QWidget(parent) {
   top->addWidget(m_summary, 3);
   top->addWidget(cancel);
   page->addWidget(bar);
-  m_planLine = new ElidedLabel(tr("Memory and time are worked out when all parameters are in order."), this);
+  m_planLine = new ElidedLabel(tr("Memory and time are being worked out; they stand here once all parameters are in order."), this);
   m_planLine->setPixelSize(11);
   m_planLine->setTone(ElidedLabel::Tone::Text2);
   m_planLine->setAccessibleName(tr("What the run will need"));

@@ -288,7 +288,7 @@ QWidget* TrainPage::makeCurves() {
   row->addWidget(save);
   m_curves = new CurveGrid;
   m_curves->setWhatsThis(tr("The metrics of the chosen runs over the steps."));
-  m_curves->setEmptyText(tr("No steps yet. The first point arrives after the first update."));
+  m_curves->setEmptyText(tr("No steps yet: the line above says what is being done. The first point arrives after the first update."));
   m_curveArea = new QScrollArea;
   m_curveArea->setWidgetResizable(true);
   m_curveArea->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
