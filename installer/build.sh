@@ -13,7 +13,7 @@ run() {
   if [ -t 1 ] || [ -n "${CUESCOPE_VERBOSE:-}" ]; then "$@" 2>&1 | tee -a "$log"; else "$@" >>"$log" 2>&1; fi
 }
 : >"$log"
-[ -d "build/$preset/bin" ] || echo "cuescope: building for the first time, about ten minutes on two cores; follow it in build/$preset.log" >&2
+[ -d "build/$preset/bin" ] || echo "cuescope: building for the first time, ten to twenty minutes on two cores; follow it in build/$preset.log" >&2
 [ -f "build/$preset/build.ninja" ] || run cmake --preset "$preset" ||
   { tail -n 40 "$log" >&2; echo "cuescope: configuring failed; the whole log is $log" >&2; exit 1; }
 targets=()
