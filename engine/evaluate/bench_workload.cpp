@@ -18,15 +18,6 @@ std::vector<std::int64_t> validIds(const at::Tensor& ids, const at::Tensor& mask
 
 }  // namespace
 
-std::vector<RowInput> BenchWorkload::studentRows() const {
-  std::vector<RowInput> out = prompts;
-  for (std::int64_t b = 0; b < rows(); ++b) {
-    const auto* first = responses.const_data_ptr<std::int64_t>() + b * responses.size(1);
-    out[static_cast<std::size_t>(b)].ids.insert(out[static_cast<std::size_t>(b)].ids.end(), first, first + responses.size(1));
-  }
-  return out;
-}
-
 BenchWorkload readBenchWorkload(const std::string& file) {
   const Safetensors source = Safetensors::open(file);
   const auto whole = [&](const char* name) { return source.read(name).to(at::kLong).contiguous(); };

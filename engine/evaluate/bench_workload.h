@@ -1,4 +1,4 @@
-// The rows of workload.safetensors, as the engine packs them. Used by bench.cpp and distill_step.cpp.
+// The rows of workload.safetensors, as the engine packs them. Used by bench.cpp and train_step.cpp.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,8 +16,6 @@ struct BenchWorkload {
   at::Tensor responses;                  // int64 [B, R]
 
   std::int64_t rows() const { return static_cast<std::int64_t>(prompts.size()); }
-  /// The prompts with their responses.
-  std::vector<RowInput> studentRows() const;
 };
 BenchWorkload readBenchWorkload(const std::string& file);
 
