@@ -263,6 +263,29 @@ class WidgetsReading : public QObject {
     QCOMPARE(hundred->horizontalScrollBar()->value(), hundred->horizontalScrollBar()->maximum());  // the newest
   }
 
+  void fewStepsOfSeveralPicturesStandInBlocksAndAreLarger() {
+    const std::unique_ptr<FilmStrip> film(strip(4, 4, {1060, 226}));
+    QVERIFY(QTest::qWaitForWindowExposed(film.get()));
+    const auto cell = [&](int row, int column) { return film->cellRect(column * 4 + row); };
+    QVERIFY2(cell(0, 0).height() > 80, qPrintable(QString::number(cell(0, 0).height())));
+    QVERIFY(cell(1, 0).top() > cell(0, 0).bottom() && cell(1, 0).left() == cell(0, 0).left());
+    QVERIFY(cell(2, 0).left() > cell(0, 3).right() && cell(2, 0).top() == cell(0, 0).top());
+    QCOMPARE(film->horizontalScrollBar()->maximum() + film->verticalScrollBar()->maximum(), 0);
+    for (int c = 0; c < film->cellCount(); ++c) {
+      QVERIFY(film->viewport()->rect().contains(film->cellRect(c)));
+      for (int other = 0; other < c; ++other) QVERIFY(!film->cellRect(c).intersects(film->cellRect(other)));
+    }
+    QSignalSpy compared(film.get(), &FilmStrip::comparePicked);
+    QTest::mouseClick(film->viewport(), Qt::LeftButton, Qt::ControlModifier, cell(3, 2).center());
+    QCOMPARE(compared.value(0), (QVariantList{20, 3}));
+    int names = 0, numbers = 0;
+    for (const painted::Text& text : painted::textsOf(*film->viewport())) names += text.words.startsWith(QStringLiteral("demo-test-")), numbers += text.words == QStringLiteral("20");
+    QCOMPARE(names, 4);
+    QCOMPARE(numbers, 2);  // over each block
+    film->setPlanned(10, 400);  // while it goes on the places of the next ones are kept
+    QVERIFY(cell(2, 0).left() == cell(0, 0).left());
+  }
+
   void aCursorWhoseStepHasNoMapsStandsBetweenTwoColumns() {
     const std::unique_ptr<FilmStrip> film(strip(1, 5, {600, 90}));
     QVERIFY(QTest::qWaitForWindowExposed(film.get()));

@@ -55,6 +55,30 @@ class WidgetsSteps : public QObject {
     QCOMPARE(curves::tickText(-2, 1, false), QStringLiteral("−2"));
     QCOMPARE(curves::tickText(3e-6, 1e-6, false), QStringLiteral("3e−6"));
     QCOMPARE(curves::tickText(2.4e6, 1e5, false), QStringLiteral("2.4 M"));
+    QCOMPARE(curves::tickText(12345, 5, false), QStringLiteral("12.345 k"));  // not the same words as 12340
+    QCOMPARE(curves::tickText(3.985e-5, 1e-8, false), QStringLiteral("3.985e−5"));
+  }
+
+  void labelsOfASmallSpanAreCountedFromTheFirst() {
+    const auto plain = curves::tickLabels({0.2, 0.4, 0.6}, false);
+    QCOMPARE(plain.base, QString());
+    QCOMPARE(plain.texts.back(), QStringLiteral("0.6"));
+    const auto close = curves::tickLabels({0.39851, 0.398512, 0.398514}, false);
+    QCOMPARE(close.base, QStringLiteral("0.398510, in 1e−6"));
+    QCOMPARE(close.texts, (std::vector<QString>{"0", "2", "4"}));
+    for (const double value : {0.398512, 12.3456, -0.7, 12'345'678.0, 3.9e-5, 1.5e-9})
+      for (const double part : {1e-3, 1e-5, 1e-7}) {
+        const std::vector<double> ticks = curves::ticks(value, value + std::abs(value) * part, false, 4);
+        QVERIFY(ticks.size() >= 2);
+        const auto labels = curves::tickLabels(ticks, false);
+        QSet<QString> different;
+        for (const QString& text : labels.texts) {
+          QVERIFY2(text.size() <= (labels.base.isEmpty() ? 7 : 4), qPrintable(text));
+          different.insert(text);
+        }
+        QCOMPARE(std::size_t(different.size()), ticks.size());
+        QCOMPARE(labels.base.isEmpty(), labels.texts.front() != QStringLiteral("0"));
+      }
   }
 
   void stepsTokensAndTimeMapBackAndForth() {

@@ -84,19 +84,34 @@ std::vector<double> ticks(double low, double high, bool log, int wanted) {
 
 QString tickText(double value, double step, bool log) {
   const double size = std::abs(value);
-  if (size >= 1e9) return QString::number(value / 1e9, 'g', 3) + QStringLiteral(" G");
-  if (size >= 1e6) return QString::number(value / 1e6, 'g', 3) + QStringLiteral(" M");
-  if (size >= 1e4) return QString::number(value / 1e3, 'g', 4) + QStringLiteral(" k");
+  // As many digits as tell two neighbours apart.
+  const int apart = step > 0 && size > 0 ? std::clamp(int(std::ceil(std::log10(size / step) - 1e-9)) + 1, 1, 15) : 1;
+  if (size >= 1e9) return QString::number(value / 1e9, 'g', std::max(3, apart)) + QStringLiteral(" G");
+  if (size >= 1e6) return QString::number(value / 1e6, 'g', std::max(3, apart)) + QStringLiteral(" M");
+  if (size >= 1e4) return QString::number(value / 1e3, 'g', std::max(4, apart)) + QStringLiteral(" k");
   QString text;
   if (log || step <= 0) {
     text = size != 0 && size < 1e-3 ? QString::number(value, 'e', 0) : QString::number(value, 'g', 4);
   } else {
     int decimals = std::max(0, int(std::ceil(-std::log10(step) - 1e-9)));
     if (decimals < 6 && std::abs(step * std::pow(10, decimals) - std::round(step * std::pow(10, decimals))) > 1e-6) ++decimals;
-    text = size != 0 && size < 1e-4 ? QString::number(value, 'g', 3) : QString::number(value, 'f', decimals);
+    text = size != 0 && size < 1e-4 ? QString::number(value, 'g', std::max(3, apart)) : QString::number(value, 'f', decimals);
     if (value == 0) text = QStringLiteral("0");
   }
   return plainExponent(text);
+}
+
+TickLabels tickLabels(const std::vector<double>& values, bool log, qsizetype most) {
+  TickLabels labels;
+  const double step = values.size() > 1 ? std::abs(values[1] - values[0]) : 0;
+  for (const double v : values) labels.texts.push_back(tickText(v, step, log));
+  const bool fit = std::all_of(labels.texts.begin(), labels.texts.end(), [&](const QString& text) { return text.size() <= most; });
+  if (log || fit || step <= 0) return labels;
+  const int exponent = int(std::floor(std::log10(step) + 1e-9));
+  const double lead = step / std::pow(10.0, exponent);  // 1, 2, 2.5 or 5
+  labels.base = labels.texts.front() + QStringLiteral(", in ") + plainExponent(exponent == 0 ? QStringLiteral("1") : QStringLiteral("1e%1").arg(exponent));
+  for (std::size_t i = 0; i < values.size(); ++i) labels.texts[i] = QString::number(std::round((values[i] - values[0]) / step) * std::round(lead * 4) / 4);
+  return labels;
 }
 
 QString timeTickText(double seconds, double range) {

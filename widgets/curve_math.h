@@ -20,6 +20,13 @@ int indexAt(const CurveRun& run, double step);
 std::vector<double> ticks(double low, double high, bool log, int wanted);
 /// «0.25», «2.4 M», «1 h»: short label of a tick.
 QString tickText(double value, double step, bool log);
+/// The labels of an axis, at most `most` characters each: where values lie closer than that shows, they are counted from the first
+/// one, which stands in `base` with what is counted: «0.39851, in 1e−6».
+struct TickLabels {
+  std::vector<QString> texts;
+  QString base;
+};
+TickLabels tickLabels(const std::vector<double>& values, bool log, qsizetype most = 7);
 QString timeTickText(double seconds, double range);
 
 }  // namespace cuescope::curves

@@ -20,18 +20,29 @@ QPen runPen(int run, const Colors& c, double width) {
   return pen;
 }
 
+// Words among curves: often they begin where a uniform map would be.
+void paintNote(QPainter& p, const QPointF& at, const QString& words, const Colors& c) {
+  const QRectF place(at, QSizeF(wordsWidth(p.font(), words) + 2, 14));
+  QColor ground = c.well;
+  ground.setAlphaF(0.8f);
+  p.fillRect(place.adjusted(-2, 1, 2, -1), ground);
+  paintWords(p, place, Qt::AlignLeft | Qt::AlignVCenter, words);
+}
+
 void drawTicks(QPainter& p, const CurveGrid& grid, const CurvePanel& panel, const PanelFrame& item, const Colors& c) {
   p.setFont(monoFont(10));
   p.setPen(c.text3);
   const std::vector<double>&ys = item.yTicks, &xs = item.xTicks;
-  const double stepY = ys.size() > 1 ? std::abs(ys[1] - ys[0]) : 0, stepX = xs.size() > 1 ? std::abs(xs[1] - xs[0]) : 0;
+  const double stepX = xs.size() > 1 ? std::abs(xs[1] - xs[0]) : 0;
   // Within a decade or two a log axis has round numbers like any other, with the same decimals.
   const bool decades = panel.log && std::all_of(ys.begin(), ys.end(), [](double v) { return v > 0 && std::abs(std::log10(v) - std::round(std::log10(v))) < 1e-9; });
-  for (const double v : ys) {
-    const double y = item.yOf(v);
+  const curves::TickLabels labels = curves::tickLabels(ys, decades);
+  for (std::size_t i = 0; i < ys.size(); ++i) {
+    const double y = item.yOf(ys[i]);
     if (y < item.axes.top() - 1 || y > item.axes.bottom() + 1) continue;
-    paintWords(p, QRectF(item.outer.left(), y - 7, item.axes.left() - item.outer.left() - 5, 14), Qt::AlignRight | Qt::AlignVCenter, curves::tickText(v, stepY, decades));
+    paintWords(p, QRectF(item.outer.left(), y - 7, item.axes.left() - item.outer.left() - 5, 14), Qt::AlignRight | Qt::AlignVCenter, labels.texts[i]);
   }
+  if (!labels.base.isEmpty()) paintNote(p, QPointF(item.axes.left() + 4, item.axes.top() + 1), QStringLiteral("0 = ") + labels.base, c);
   const QString unit = grid.x() == CurveX::Step ? QStringLiteral("step ") : grid.x() == CurveX::Tokens ? QStringLiteral("tokens ") : QString();
   for (std::size_t i = 0; i < xs.size(); ++i) {
     const double x = item.xOf(xs[i]);
@@ -157,11 +168,7 @@ void paintPanelFrame(QPainter& p, const CurveGrid& grid, int index, const std::v
       p.drawLine(QPointF(item.axes.left(), y), QPointF(item.axes.right(), y));
       p.setFont(uiFont(10));
       p.setPen(c.text3);
-      const QRectF place(item.axes.left() + 4, y < item.axes.top() + 16 ? y + 1 : y - 15, wordsWidth(p.font(), panel.referenceName) + 2, 14);
-      QColor ground = c.well;  // curves often begin where a uniform map would be
-      ground.setAlphaF(0.8f);
-      p.fillRect(place.adjusted(-2, 1, 2, -1), ground);
-      paintWords(p, place, Qt::AlignLeft | Qt::AlignVCenter, panel.referenceName);
+      paintNote(p, QPointF(item.axes.left() + 4, y < item.axes.top() + 16 ? y + 1 : y - 15), panel.referenceName, c);
     }
   }
   double wordsBottom = item.axes.top();

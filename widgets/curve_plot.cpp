@@ -61,6 +61,7 @@ struct CurveGrid::Private {
 
   void schedule(bool newLayout);
   void refresh();
+  void bring();
   void build();
   void prepare();
   void fill();
@@ -143,6 +144,11 @@ void CurveGrid::Private::schedule(bool newLayout) {
 }
 
 void CurveGrid::Private::refresh() {
+  if (stale) plot->replot(QCustomPlot::rpImmediateRefresh);
+}
+
+// Before every drawing, whoever asked for it: titles of one state never stand over the curves of another.
+void CurveGrid::Private::bring() {
   if (!stale) return;
   stale = false;
   if (rebuild) build();
@@ -151,7 +157,6 @@ void CurveGrid::Private::refresh() {
   ranges();
   fill();
   restyle();
-  plot->replot(QCustomPlot::rpImmediateRefresh);
 }
 
 void CurveGrid::Private::build() {
@@ -176,6 +181,7 @@ void CurveGrid::Private::build() {
       axis->setTickLabels(false);
       axis->setTicks(true);
       axis->setTickLength(0, 0);
+      axis->setTickPen(Qt::NoPen);  // without a length they would still be dots
       axis->setSubTicks(false);
       axis->grid()->setVisible(true);
       axis->grid()->setLayer(QStringLiteral("grid"));
@@ -275,7 +281,9 @@ void CurveGrid::Private::ranges() {
   }
   for (std::size_t i = 0; i < panels.size(); ++i) {
     PanelItems& item = items[i];
-    if (!zoomedX) item.x->setRange(0, last > 0 ? last * 1.02 : 10);
+    // A whisker at the first step stands beside the axis, not half behind it.
+    const double room = std::any_of(panels[i].series.begin(), panels[i].series.end(), [](const CurveSeries& s) { return !s.low.empty(); }) ? 0.02 : 0;
+    if (!zoomedX) item.x->setRange(-room * last, last > 0 ? last * 1.02 : 10);
     if (item.zoomed) continue;
     double low = std::numeric_limits<double>::infinity(), high = -low;
     const auto take = [&](double v) {
@@ -346,6 +354,7 @@ CurveGrid::CurveGrid(QWidget* parent) : QWidget(parent), d(std::make_unique<Priv
   d->later->setSingleShot(true);
   d->later->setInterval(16);
   connect(d->later, &QTimer::timeout, this, [this] { d->refresh(); });
+  connect(d->plot, &QCustomPlot::beforeReplot, this, [this] { d->bring(); });
   connect(&Theme::instance(), &Theme::changed, this, [this] { d->schedule(false); });
   d->schedule(true);
 }
@@ -504,7 +513,10 @@ void CurveGrid::resizeEvent(QResizeEvent*) {
   d->plot->setGeometry(rect());
   d->schedule(false);  // more or fewer pixel columns
 }
-void CurveGrid::changeEvent(QEvent* event) { QWidget::changeEvent(event); }
+// The plot, which is painted after this, shows what is shown around it.
+void CurveGrid::paintEvent(QPaintEvent*) {
+  if (d->stale) d->plot->replot(QCustomPlot::rpQueuedRefresh);
+}
 
 bool CurveGrid::eventFilter(QObject* watched, QEvent* event) {
   if (watched != d->plot || d->panels.empty()) return QWidget::eventFilter(watched, event);

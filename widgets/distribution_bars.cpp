@@ -15,11 +15,16 @@
 namespace cuescope {
 namespace {
 
-constexpr double kBar = 8, kGap = 1, kRowPad = 5, kAxis = 20, kLegendLine = 19, kRight = 40;
+constexpr double kBar = 8, kGap = 1, kRowPad = 5, kLeastPad = 1, kAxis = 20, kLegendLine = 19, kRight = 40;
 
 int conditionsIn(const DistributionSet& set) { return int(std::count(std::begin(set.present), std::end(set.present), true)); }
-double rowHeight(const DistributionSet& set) { return std::max(1, conditionsIn(set)) * (kBar + kGap) - kGap + 2 * kRowPad; }
+double rowHeight(const DistributionSet& set, double pad) { return std::max(1, conditionsIn(set)) * (kBar + kGap) - kGap + 2 * pad; }
 double legendHeight(const DistributionSet& set, bool legend) { return legend ? (conditionsIn(set) > 2 ? 2 : 1) * kLegendLine + 8 : 0; }
+double heightWith(const DistributionSet& set, bool legend, double pad) { return legendHeight(set, legend) + double(set.rows.size() + 1) * rowHeight(set, pad) + kAxis; }
+// In a low place the rows move closer; their bars keep their thickness.
+double padIn(double height, const DistributionSet& set, bool legend) {
+  return std::clamp(kRowPad - (heightWith(set, legend, kRowPad) - height) / double(set.rows.size() + 1) / 2, kLeastPad, kRowPad);
+}
 int slotOf(const DistributionSet& set, int condition) {
   return int(std::count(std::begin(set.present), std::begin(set.present) + condition, true));
 }
@@ -41,13 +46,14 @@ QString endText(double p) {
 }  // namespace
 
 double DistributionBars::heightFor(const DistributionSet& set, bool legend) {
-  return legendHeight(set, legend) + double(set.rows.size() + 1) * rowHeight(set) + kAxis;
+  return heightWith(set, legend, kRowPad);
 }
 
 QRectF DistributionBars::barRect(const QRectF& rect, const DistributionSet& set, bool legend, int row, int condition) {
   const double left = rect.left() + labelWidth(rect, set), full = rect.right() - kRight - left;
   const double p = probabilityOf(set, row, condition);
-  const double y = rect.top() + legendHeight(set, legend) + row * rowHeight(set) + kRowPad + slotOf(set, condition) * (kBar + kGap);
+  const double pad = padIn(rect.height(), set, legend);
+  const double y = rect.top() + legendHeight(set, legend) + row * rowHeight(set, pad) + pad + slotOf(set, condition) * (kBar + kGap);
   return {left, y, std::isfinite(p) ? std::max(1.0, full * std::clamp(p, 0.0, 1.0)) : 0, kBar};
 }
 
@@ -70,9 +76,9 @@ void DistributionBars::paintBars(QPainter& painter, const QRectF& rect, const Di
     }
   }
   const double names = labelWidth(rect, set), left = rect.left() + names, full = rect.right() - kRight - left, top = rect.top() + legendHeight(set, legend);
-  const double bottom = top + double(set.rows.size() + 1) * rowHeight(set);
+  const double high = rowHeight(set, padIn(rect.height(), set, legend)), bottom = top + double(set.rows.size() + 1) * high;
   for (int row = 0; row <= int(set.rows.size()); ++row) {
-    const QRectF area(rect.left(), top + row * rowHeight(set), rect.width(), rowHeight(set));
+    const QRectF area(rect.left(), top + row * high, rect.width(), high);
     if (row == set.chosen) painter.fillRect(area, c.selection);
     else if (row == hover) painter.fillRect(area, c.hover);
     painter.fillRect(QRectF(area.left(), area.top(), area.width(), 1), c.line);
@@ -85,7 +91,7 @@ void DistributionBars::paintBars(QPainter& painter, const QRectF& rect, const Di
     painter.setFont(tail ? uiFont(12) : monoFont(12, strong ? QFont::DemiBold : QFont::Normal));
     painter.setPen(tail && row != hover ? c.text3 : c.text);
     const QString name = tail ? QStringLiteral("tail") : set.rows[std::size_t(row)].token;
-    paintWords(painter, QRectF(rect.left() + 4, top + row * rowHeight(set), names - 12, rowHeight(set)), Qt::AlignRight | Qt::AlignVCenter,
+    paintWords(painter, QRectF(rect.left() + 4, top + row * high, names - 12, high), Qt::AlignRight | Qt::AlignVCenter,
                      elidedWords(painter.font(), name, Qt::ElideMiddle, names - 12));
     painter.setFont(monoFont(10));
     for (int k = 0; k < 4; ++k) {
@@ -98,7 +104,7 @@ void DistributionBars::paintBars(QPainter& painter, const QRectF& rect, const Di
     if (row == current) {
       painter.setPen(QPen(c.accent, 2));
       painter.setBrush(Qt::NoBrush);
-      painter.drawRect(QRectF(rect.left() + 1, top + row * rowHeight(set) + 1, rect.width() - 2, rowHeight(set) - 2));
+      painter.drawRect(QRectF(rect.left() + 1, top + row * high + 1, rect.width() - 2, high - 2));
     }
   }
   painter.setFont(monoFont(10));
@@ -119,7 +125,7 @@ void DistributionBars::setDistributions(const DistributionSet& set) {
   m_set = set;
   m_hover = -1;
   if (m_current > int(set.rows.size())) m_current = -1;
-  const int least = set.rows.empty() ? 60 : int(std::ceil(heightFor(set, m_legend)));
+  const int least = set.rows.empty() ? 60 : int(std::ceil(heightWith(set, m_legend, kLeastPad)));
   if (least != minimumHeight()) {
     setMinimumHeight(least);
     updateGeometry();
@@ -140,7 +146,7 @@ QSize DistributionBars::sizeHint() const { return {320, int(std::ceil(heightFor(
 int DistributionBars::rowAt(const QPointF& position) const {
   const double y = position.y() - legendHeight(m_set, m_legend);
   if (m_set.rows.empty() || y < 0) return -1;
-  const int row = int(y / rowHeight(m_set));
+  const int row = int(y / rowHeight(m_set, padIn(height(), m_set, m_legend)));
   return row <= int(m_set.rows.size()) ? row : -1;
 }
 
@@ -207,7 +213,8 @@ QString DistributionBars::cellName(int index) const {
   return name;
 }
 QRect DistributionBars::cellRect(int index) const {
-  return QRectF(0, legendHeight(m_set, m_legend) + index * rowHeight(m_set), width(), rowHeight(m_set)).toRect();
+  const double high = rowHeight(m_set, padIn(height(), m_set, m_legend));
+  return QRectF(0, legendHeight(m_set, m_legend) + index * high, width(), high).toRect();
 }
 
 }  // namespace cuescope

@@ -80,6 +80,16 @@ QString FilmStrip::scaleText() const {
   return m_steps.empty() ? QString() : QStringLiteral("one scale 0 to %1").arg(significantShare(m_high));
 }
 
+bool FilmStrip::hasPlanned() const { return m_every > 0 && !m_steps.empty() && m_steps.back() + m_every <= m_lastPlanned; }
+
+/// The largest picture with which blocks of `perBlock` pictures stand side by side in a size.
+double FilmStrip::cellHeightIn(int perBlock, double aspect, const QSizeF& size, double label) const {
+  const int blocks = (int(m_rows.size()) + perBlock - 1) / perBlock, columns = int(m_steps.size());
+  const double high = (size.height() - kHead - kBottom) / perBlock - kGap;
+  const double wide = ((size.width() - kRight) / blocks - label) / columns - kGap;
+  return std::floor(std::min({high, wide / aspect, 160.0}));
+}
+
 FilmStrip::Geometry FilmStrip::geometryFor(const QSizeF& size) const {
   Geometry g;
   if (m_rows.empty()) return g;
@@ -96,29 +106,33 @@ FilmStrip::Geometry FilmStrip::geometryFor(const QSizeF& size) const {
     if (row.gridRows > 0) aspect = std::max(aspect, double(row.gridCols) / row.gridRows);
     alike = alike && row.gridRows == patches;
   }
+  g.perBlock = int(m_rows.size());
+  double largest = 1.25 * g.cellHeight;  // less is not worth another place of the names
+  for (int perBlock = 1; perBlock < int(m_rows.size()) && !m_steps.empty() && !hasPlanned(); ++perBlock)
+    if (const double height = cellHeightIn(perBlock, aspect, size, g.label); height >= largest) largest = g.cellHeight = height, g.perBlock = perBlock;
+  g.blockWidth = std::floor((size.width() - kRight) / g.blocks(int(m_rows.size())));
   // Whole pixels a patch, where that costs little: a patch is as large as its neighbour.
   if (const double whole = alike ? std::floor(g.cellHeight / patches) * patches : 0; whole >= g.cellHeight * 0.8) g.cellHeight = whole;
   g.cellWidth = std::floor(std::max(24.0, g.cellHeight * aspect));
   // Few steps stand apart rather than leave half of the strip empty.
   g.pitch = g.cellWidth + kGap;
-  const bool more = m_every > 0 && !m_steps.empty() && m_steps.back() + m_every <= m_lastPlanned;
-  if (m_steps.size() > 1 && !more) g.pitch = std::clamp(std::floor((size.width() - g.label - kRight + kGap) / double(m_steps.size())), g.pitch, 2 * g.pitch);
+  if (m_steps.size() > 1 && !hasPlanned()) g.pitch = std::clamp(std::floor((g.blockWidth - g.label + kGap) / double(m_steps.size())), g.pitch, 2 * g.pitch);
   return g;
 }
 
 QRectF FilmStrip::frame(const Geometry& g, int row, int column) const {
-  return {g.label + column * g.pitch, kHead + row * (g.cellHeight + kGap), g.cellWidth, g.cellHeight};
+  return {(row / g.perBlock) * g.blockWidth + g.label + column * g.pitch, kHead + (row % g.perBlock) * (g.cellHeight + kGap), g.cellWidth, g.cellHeight};
 }
 
 void FilmStrip::updateScroll() {
   const Geometry g = geometryFor(viewport()->size());
   const bool end = m_atEnd;
-  const int wide = m_steps.empty() ? 0 : int(frame(g, 0, int(m_steps.size()) - 1).right() + kRight);
+  const int wide = m_steps.empty() ? 0 : int(frame(g, int(m_rows.size()) - 1, int(m_steps.size()) - 1).right() + kRight);
   horizontalScrollBar()->setRange(0, std::max(0, wide - viewport()->width()));
   horizontalScrollBar()->setPageStep(viewport()->width());
   horizontalScrollBar()->setSingleStep(int(g.pitch));
   if (end) horizontalScrollBar()->setValue(horizontalScrollBar()->maximum());
-  const int high = m_rows.empty() ? 0 : int(frame(g, int(m_rows.size()) - 1, 0).bottom() + kBottom);
+  const int high = m_rows.empty() ? 0 : int(frame(g, g.perBlock - 1, 0).bottom() + kBottom);
   verticalScrollBar()->setRange(0, std::max(0, high - viewport()->height()));
   verticalScrollBar()->setPageStep(viewport()->height());
   verticalScrollBar()->setSingleStep(int(g.cellHeight + kGap));
@@ -147,7 +161,8 @@ const QImage& FilmStrip::thumbnail(int row, int column, const QSize& size, const
     scene.picture = QImage(std::max(1, film.gridCols) * 8, std::max(1, film.gridRows) * 8, QImage::Format_RGB32);
     scene.picture.fill(Qt::white);
   }
-  scene.map = {film.gridRows, film.gridCols, film.maps.at(step), film.gridRows * film.gridCols > 0 ? 1.0 / (film.gridRows * film.gridCols) : 0};
+  const int tokens = film.visualTokens > 0 ? film.visualTokens : film.gridRows * film.gridCols;
+  scene.map = {film.gridRows, film.gridCols, film.maps.at(step), tokens > 0 ? 1.0 / tokens : 0};
   scene.style.map = m_map;
   scene.style.high = m_high;
   image = renderHeatmap(scene, QRectF(QPointF(0, 0), QSizeF(scene.picture.size())), size, colors);
@@ -156,7 +171,6 @@ const QImage& FilmStrip::thumbnail(int row, int column, const QSize& size, const
 
 // The places of pictures to come: an outline and a step, no more.
 void FilmStrip::paintPlanned(QPainter& painter, const Geometry& g, double width, const QRectF& flag, const Colors& c) const {
-  if (m_every <= 0) return;
   int column = int(m_steps.size());
   for (int step = m_steps.back() + m_every; step <= m_lastPlanned; step += m_every, ++column) {
     const QRectF top = frame(g, 0, column);
@@ -174,12 +188,22 @@ void FilmStrip::paintPlanned(QPainter& painter, const Geometry& g, double width,
 void FilmStrip::paintStrip(QPainter& painter, const QRectF& rect, const Colors& c) const {
   if (m_rows.empty() || m_steps.empty()) return;
   painter.save();
-  const Geometry g = geometryFor(rect.size());
-  const bool ours = rect.size() == QSizeF(viewport()->size());
-  const double along = ours ? horizontalScrollBar()->value() : 0, down = ours ? verticalScrollBar()->value() : 0;
-  const double ratio = painter.device() ? painter.device()->devicePixelRatioF() : 1;
   painter.translate(rect.topLeft());
+  const Geometry g = geometryFor(rect.size());
+  const int blocks = g.blocks(int(m_rows.size()));
+  const bool ours = rect.size() == QSizeF(viewport()->size());
+  const QPointF scrolled(ours ? horizontalScrollBar()->value() : 0, ours ? verticalScrollBar()->value() : 0);
+  for (int block = 0; block < blocks; ++block) {
+    paintBlock(painter, g, block, QSizeF(blocks > 1 ? g.blockWidth : rect.width(), rect.height()), scrolled, c);
+    painter.translate(g.blockWidth, 0);
+  }
+  painter.restore();
+}
 
+// The pictures of a block over the steps, with its own numbers and cursor. `size`: of the block; frames count from its left edge.
+void FilmStrip::paintBlock(QPainter& painter, const Geometry& g, int block, const QSizeF& size, const QPointF& scrolled, const Colors& c) const {
+  const double along = scrolled.x(), down = scrolled.y();
+  const int first = block * g.perBlock, rows = std::min(g.perBlock, int(m_rows.size()) - first);
   // Where the cursor stands: on a column, or between two because its step has no maps.
   const int chosen = columnOf(m_cursor);
   QRectF flag;
@@ -191,20 +215,20 @@ void FilmStrip::paintStrip(QPainter& painter, const QRectF& rect, const Colors& 
     const int next = int(after - m_steps.begin());
     between = chosen >= 0 ? frame(g, 0, chosen).center().x() : next == 0 ? frame(g, 0, 0).left() - 3 : std::round(frame(g, 0, next - 1).right() + (g.pitch - g.cellWidth) / 2 - 0.5);
     const double width = wordsWidth(painter.font(), cursorText) + 10;
-    between = std::min(between, along + rect.width() - 2);  // after the newest, at the strip's end
-    flag = QRectF(std::clamp(between - along - width / 2, g.label - 2, std::max(g.label - 2, rect.width() - width)), 1, width, kHead - 5);
+    between = std::min(between, along + size.width() - 2);  // after the newest, at the strip's end
+    flag = QRectF(std::clamp(between - along - width / 2, g.label - 2, std::max(g.label - 2, size.width() - width)), 1, width, kHead - 5);
   }
 
   painter.save();
-  painter.setClipRect(QRectF(g.label - 3, 0, rect.width() - g.label + 3, rect.height()));
+  painter.setClipRect(QRectF(g.label - 3, 0, size.width() - g.label + 3, size.height()));
   for (int column = 0; column < int(m_steps.size()); ++column) {
     const QRectF top = frame(g, 0, column).translated(-along, 0);
-    if (column == chosen || top.right() < g.label - 4 || top.left() > rect.width()) continue;
+    if (column == chosen || top.right() < g.label - 4 || top.left() > size.width()) continue;
     painter.setFont(monoFont(10));
     const QString text = QString::number(m_steps[std::size_t(column)]);
     const double width = wordsWidth(painter.font(), text);
     const QRectF head(top.center().x() - width / 2, 0, width + 1, kHead - 4);
-    if (head.left() < g.label - 3 || head.right() > rect.width()) continue;  // half a number is another number
+    if (head.left() < g.label - 3 || head.right() > size.width()) continue;  // half a number is another number
     if (flag.adjusted(-2, 0, 2, 0).intersects(head)) continue;  // the cursor's number stands there
     painter.setPen(c.text3);
     paintWords(painter, head, Qt::AlignCenter, text);
@@ -215,44 +239,48 @@ void FilmStrip::paintStrip(QPainter& painter, const QRectF& rect, const Colors& 
     painter.setPen(c.onAccentFill);
     paintWords(painter, flag, Qt::AlignCenter, cursorText);
   }
-  if (ours && horizontalScrollBar()->maximum() == 0 && verticalScrollBar()->maximum() == 0) paintPlanned(painter, g, rect.width(), flag, c);
-  painter.setClipRect(QRectF(g.label - 3, kHead - 3, rect.width() - g.label + 3, rect.height() - kHead + 3));
+  if (hasPlanned() && size == QSizeF(viewport()->size()) && horizontalScrollBar()->maximum() == 0 && verticalScrollBar()->maximum() == 0) paintPlanned(painter, g, size.width(), flag, c);
+  painter.setClipRect(QRectF(g.label - 3, kHead - 3, size.width() - g.label + 3, size.height() - kHead + 3));
   painter.translate(-along, -down);
   for (int column = 0; column < int(m_steps.size()); ++column) {
     const QRectF top = frame(g, 0, column);
-    if (top.right() - along < g.label - 4 || top.left() - along > rect.width()) continue;
-    for (int row = 0; row < int(m_rows.size()); ++row) {
-      const FilmRow& film = m_rows[std::size_t(row)];
-      QRectF place = frame(g, row, column);
-      if (place.bottom() - down < kHead || place.top() - down > rect.height()) continue;
-      if (!film.maps.count(m_steps[std::size_t(column)])) {
-        painter.setPen(c.text3);
-        painter.setFont(uiFont(10));
-        paintWords(painter, place, Qt::AlignCenter | Qt::TextWordWrap, tr("not saved"));
-        continue;
-      }
-      // Each picture keeps its own shape inside the common frame.
-      const double aspect = film.gridRows > 0 ? double(film.gridCols) / film.gridRows : 1;
-      QSizeF size = QSizeF(aspect, 1).scaled(place.size(), Qt::KeepAspectRatio);
-      place = QRectF(std::round(place.center().x() - size.width() / 2), std::round(place.center().y() - size.height() / 2), std::round(size.width()), std::round(size.height()));
-      const QSize pixels(int(std::lround(place.width() * ratio)), int(std::lround(place.height() * ratio)));
-      painter.drawImage(place, thumbnail(row, column, pixels, c));
-      if (column == chosen) paintInkOutline(painter, place, c);
-    }
+    if (top.right() - along < g.label - 4 || top.left() - along > size.width()) continue;
+    for (int row = 0; row < rows; ++row)
+      if (const QRectF place = frame(g, row, column); place.bottom() - down >= kHead && place.top() - down <= size.height()) paintCell(painter, first + row, column, place, c);
   }
-  if (m_cursor >= 0 && chosen < 0) painter.fillRect(QRectF(between, down + kHead - 3, 1, rect.height()), c.accent);
+  if (m_cursor >= 0 && chosen < 0) painter.fillRect(QRectF(between, down + kHead - 3, 1, size.height()), c.accent);
   painter.restore();
+  paintNames(painter, g, block, down, size.height(), c);
+}
 
+void FilmStrip::paintCell(QPainter& painter, int row, int column, QRectF place, const Colors& c) const {
+  const FilmRow& film = m_rows[std::size_t(row)];
+  if (!film.maps.count(m_steps[std::size_t(column)])) {
+    painter.setPen(c.text3);
+    painter.setFont(uiFont(10));
+    paintWords(painter, place, Qt::AlignCenter | Qt::TextWordWrap, tr("not saved"));
+    return;
+  }
+  // Each picture keeps its own shape inside the common frame.
+  const double ratio = painter.device() ? painter.device()->devicePixelRatioF() : 1;
+  const double aspect = film.gridRows > 0 ? double(film.gridCols) / film.gridRows : 1;
+  const QSizeF size = QSizeF(aspect, 1).scaled(place.size(), Qt::KeepAspectRatio);
+  place = QRectF(std::round(place.center().x() - size.width() / 2), std::round(place.center().y() - size.height() / 2), std::round(size.width()), std::round(size.height()));
+  const QSize pixels(int(std::lround(place.width() * ratio)), int(std::lround(place.height() * ratio)));
+  painter.drawImage(place, thumbnail(row, column, pixels, c));
+  if (column == columnOf(m_cursor)) paintInkOutline(painter, place, c);
+}
+
+void FilmStrip::paintNames(QPainter& painter, const Geometry& g, int block, double down, double height, const Colors& c) const {
   painter.save();
-  painter.setClipRect(QRectF(0, kHead - 3, g.label - 3, rect.height()));
+  painter.setClipRect(QRectF(0, kHead - 3, g.label - 3, height));
   painter.setFont(monoFont(11));
   painter.setPen(c.text2);
   const double names = g.label - 18;
-  for (int row = 0; row < int(m_rows.size()); ++row) {
-    const QRectF place = frame(g, row, 0).translated(0, -down);
+  for (int row = block * g.perBlock; row < std::min((block + 1) * g.perBlock, int(m_rows.size())); ++row) {
+    const QRectF place = frame(g, row % g.perBlock, 0).translated(0, -down);
     paintWords(painter, QRectF(8, place.top(), names + 2, place.height()), Qt::AlignLeft | Qt::AlignVCenter, elidedWords(painter.font(), m_rows[std::size_t(row)].label, Qt::ElideMiddle, names + 1));
   }
-  painter.restore();
   painter.restore();
 }
 
@@ -272,10 +300,13 @@ void FilmStrip::paintEvent(QPaintEvent*) {
 
 int FilmStrip::cellAt(const QPointF& position) const {
   const Geometry g = geometryFor(viewport()->size());
-  if (g.cellWidth <= 0 || position.x() < g.label - 2) return -1;
-  const double x = position.x() + horizontalScrollBar()->value() - g.label, y = position.y() < kHead ? 0 : position.y() + verticalScrollBar()->value() - kHead;
-  const int column = int(x / g.pitch), row = std::clamp(int(y / (g.cellHeight + kGap)), 0, int(m_rows.size()) - 1);
-  return x >= 0 && column < int(m_steps.size()) && y < double(m_rows.size()) * (g.cellHeight + kGap) ? column * int(m_rows.size()) + row : -1;
+  if (g.cellWidth <= 0) return -1;
+  const int block = std::clamp(int(position.x() / g.blockWidth), 0, g.blocks(int(m_rows.size())) - 1);
+  const double across = position.x() - block * g.blockWidth - g.label;
+  const double x = across + horizontalScrollBar()->value(), y = position.y() < kHead ? 0 : position.y() + verticalScrollBar()->value() - kHead;
+  const int column = int(x / g.pitch), row = block * g.perBlock + std::min(int(y / (g.cellHeight + kGap)), g.perBlock - 1);
+  const bool inside = across >= -2 && x >= 0 && column < int(m_steps.size()) && y < g.perBlock * (g.cellHeight + kGap) && row < int(m_rows.size());
+  return inside ? column * int(m_rows.size()) + row : -1;
 }
 
 void FilmStrip::mousePressEvent(QMouseEvent* event) {
@@ -330,8 +361,8 @@ bool FilmStrip::viewportEvent(QEvent* event) {
     const int cell = cellAt(help->pos());
     QString words = cell < 0 ? QString() : cellName(cell);
     const Geometry g = geometryFor(viewport()->size());
-    const double row = (help->y() + verticalScrollBar()->value() - kHead) / (g.cellHeight + kGap);
-    if (cell < 0 && help->x() < g.label && row >= 0 && row < double(m_rows.size())) words = m_rows[std::size_t(row)].label;
+    for (int row = 0; row < int(m_rows.size()) && cell < 0; ++row)
+      if (const QRectF place = frame(g, row, 0).translated(0, -verticalScrollBar()->value()); QRectF(place.left() - g.label, place.top(), g.label, place.height()).contains(help->pos())) words = m_rows[std::size_t(row)].label;
     words.isEmpty() ? QToolTip::hideText() : QToolTip::showText(help->globalPos(), words, viewport());
     return true;
   }

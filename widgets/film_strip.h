@@ -1,6 +1,6 @@
 // FilmStrip: the same probe pictures' maps at every n-th step, on one printed scale. Click sets the step, Ctrl+click
 // compares, double click opens. One painted widget: sideways it scrolls and shows the newest by default; downwards as many pictures as stay large enough to be
-// read, the others a scroll away. The cursor stands on its step's column, or between two where its step has no maps. UI thread.
+// read, the others a scroll away; a few steps that leave the strip half empty stand in two or more blocks. The cursor stands on its step's column, or between two where its step has no maps. UI thread.
 #pragma once
 
 #include <QAbstractScrollArea>
@@ -21,6 +21,7 @@ struct FilmRow {
   QImage picture;                           // may be null: the map alone is drawn
   int gridRows = 0, gridCols = 0;
   std::map<int, std::vector<float>> maps;   // step -> values
+  int visualTokens = 0;                     // that share the attention; 0: those of this picture
 };
 
 class FilmStrip : public QAbstractScrollArea, public CellSource {
@@ -65,10 +66,18 @@ class FilmStrip : public QAbstractScrollArea, public CellSource {
     double label = 0;                       // width of the names
     double cellWidth = 0, cellHeight = 0;
     double pitch = 0;                       // from a column to the next
+    int perBlock = 1;                       // pictures that stand below each other
+    double blockWidth = 0;                  // few steps of several pictures stand side by side, and are larger
+    int blocks(int rows) const { return (rows + perBlock - 1) / perBlock; }
   };
+  bool hasPlanned() const;
+  double cellHeightIn(int perBlock, double aspect, const QSizeF& size, double label) const;
   Geometry geometryFor(const QSizeF& size) const;
   int columnOf(int step) const;             // -1: this step has no maps
   QRectF frame(const Geometry& geometry, int row, int column) const;
+  void paintBlock(QPainter& painter, const Geometry& geometry, int block, const QSizeF& size, const QPointF& scrolled, const Colors& colors) const;
+  void paintCell(QPainter& painter, int row, int column, QRectF place, const Colors& colors) const;
+  void paintNames(QPainter& painter, const Geometry& geometry, int block, double down, double height, const Colors& colors) const;
   void paintPlanned(QPainter& painter, const Geometry& geometry, double width, const QRectF& flag, const Colors& colors) const;
   int cellAt(const QPointF& position) const;
   int nearestColumn(int step) const;

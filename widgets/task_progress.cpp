@@ -47,10 +47,12 @@ TaskProgress::TaskProgress(QWidget* parent) : QWidget(parent) {
   m_cancel->setIconSize({14, 14});
   m_cancel->setToolTip(tr("Cancel what is computed now (Ctrl+.)"));
   m_cancel->setAccessibleName(tr("Cancel"));
+  m_steady = new QSpacerItem(0, 0, QSizePolicy::Maximum, QSizePolicy::Minimum);
   row->addWidget(m_what);
+  row->addItem(m_steady);
   row->addWidget(m_bar);
   row->addWidget(m_cancel);
-  row->addWidget(m_left);
+  row->addWidget(m_left, 1);
   connect(m_cancel, &QToolButton::clicked, this, &TaskProgress::cancelRequested);
   setIdle({});
 }
@@ -61,13 +63,25 @@ void TaskProgress::setTask(const QString& what, double done, double total, doubl
   m_bar->show();
   m_cancel->show();
   m_left->show();
+  steady();
 }
 void TaskProgress::setIdle(const QString& words) {
   m_what->setText(words);
   m_bar->hide();
+  steady();
   m_cancel->hide();
   m_left->hide();
 }
+// The bar stands behind the words, and stays where it is while their numbers grow.
+void TaskProgress::steady() {
+  const int words = m_what->sizeHint().width();
+  m_widest = m_bar->isHidden() ? 0 : std::max(m_widest, (words + 47) / 48 * 48);
+  const int wanted = std::max(0, m_widest - words);
+  if (wanted == m_steady->sizeHint().width()) return;
+  m_steady->changeSize(wanted, 0, QSizePolicy::Maximum, QSizePolicy::Minimum);
+  layout()->invalidate();
+}
+
 void TaskProgress::setCancellable(bool cancellable, const QString& reason) {
   m_cancel->setEnabled(cancellable);
   m_cancel->setToolTip(cancellable ? tr("Cancel what is computed now (Ctrl+.)") : reason);

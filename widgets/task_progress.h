@@ -3,6 +3,7 @@
 
 #include <QWidget>
 
+class QSpacerItem;
 class QToolButton;
 
 namespace cuescope {
@@ -40,6 +41,9 @@ class TaskProgress : public QWidget {
   ThinBar* m_bar = nullptr;
   class ElidedLabel* m_left = nullptr;
   QToolButton* m_cancel = nullptr;
+  void steady();
+  QSpacerItem* m_steady = nullptr;  // behind the words
+  int m_widest = 0;                 // of this task's words
 };
 
 }  // namespace cuescope
