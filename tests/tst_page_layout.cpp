@@ -16,6 +16,9 @@
 
 #include "support/page_scenes.h"
 #include "support/painted_text.h"
+#include "ui/layouts.h"
+#include "ui/panels/panel.h"
+#include "ui/roomy_page.h"
 #include "widgets/elided_label.h"
 #include "widgets/film_strip.h"
 #include "widgets/segmented_button.h"
@@ -186,6 +189,71 @@ class PageLayoutTest : public QObject {
             !qobject_cast<const QScrollArea*>(w))
           missed << pathOf(w, look.page);
       QVERIFY2(missed.isEmpty(), qPrintable(look.name + QStringLiteral(": ") + missed.join(u'\n')));
+    }
+  }
+
+  // As the design says it: in a room of 1280 × 800 the side of Data and of Train is one group of tabs, the steps of a prompt are a tab.
+  void sidePanelsBecomeTabsInANarrowRoom() {
+    made_up::Pages pages;
+    const struct {
+      const char* look;
+      QStringList alone, shared;  // what stands by itself, what shares tabs in a narrow room
+    } kPages[] = {{"data", {}, {"data.prompts", "data.lint", "data.provenance"}},
+                  {"rollouts", {"rollouts.sample"}, {"rollouts.response", "rollouts.same"}},
+                  {"train", {"train.probes"}, {"train.health", "train.checkpoints", "train.parameters"}}};
+    for (const auto& each : kPages) {
+      const auto look = std::find_if(pages.looks().begin(), pages.looks().end(), [&](const made_up::PageLook& one) { return one.name == QLatin1String(each.look); });
+      QVERIFY(look != pages.looks().end());
+      const auto panel = [&](const QString& name) { return look->page->findChild<Panel*>(name); };
+      for (int turn = 0; turn < 2; ++turn) {
+        pages.show(*look, kSizes[0].page);
+        for (const QString& name : each.alone) QVERIFY2(!panel(name)->stack() && panel(name)->isVisible(), qPrintable(name));
+        PanelStack* tabs = panel(each.shared.first())->stack();
+        QVERIFY2(tabs && tabs->current() == panel(each.shared.first()), each.look);
+        for (const QString& name : each.shared) QVERIFY2(panel(name)->stack() == tabs, qPrintable(name));
+        pages.show(*look, kSizes[1].page);
+        for (const QString& name : each.alone + each.shared) QVERIFY2(panel(name) && !panel(name)->stack() && panel(name)->isVisible(), qPrintable(name));
+      }
+      // What a person does in one room stays in that room, in a kept layout too; the default comes back by itself.
+      panel(each.shared.last())->setClosed(true);
+      const QByteArray kept = layoutOf(look->page);
+      auto* roomy = dynamic_cast<RoomyPage*>(look->page);
+      roomy->setRoomLayouts({});
+      roomy->defaultPlaces();
+      QVERIFY(!panel(each.shared.last())->isClosed());
+      pages.show(*look, kSizes[0].page);
+      QVERIFY(applyLayout(look->page, kept));
+      QVERIFY2(!panel(each.shared.last())->isClosed() && panel(each.shared.last())->stack(), each.look);
+      pages.show(*look, kSizes[1].page);
+      QVERIFY(panel(each.shared.last())->isClosed());
+      roomy->setRoomLayouts({});
+      roomy->defaultPlaces();
+    }
+  }
+
+  // New height goes where it is of use, after a layout was restored too, and when it was restored in a smaller room.
+  void newHeightGoesToThePanelsThatCanUseIt() {
+    made_up::Pages pages;
+    const struct {
+      const char* look;
+      const char *grows, *stays;
+    } kPages[] = {{"data", "data.prompts", "data.provenance"}, {"rollouts", "rollouts.response", "rollouts.same"}, {"train", "train.parameters", "train.health"}};
+    for (const auto& each : kPages) {
+      const auto look = std::find_if(pages.looks().begin(), pages.looks().end(), [&](const made_up::PageLook& one) { return one.name == QLatin1String(each.look); });
+      const auto height = [&](const char* name) { return look->page->findChild<Panel*>(QLatin1String(name))->height(); };
+      const QSize large(1500, 1000), small(1500, 800);
+      pages.show(*look, large);
+      const int grows = height(each.grows), stays = height(each.stays);
+      const QByteArray kept = layoutOf(look->page);
+      pages.show(*look, small);
+      QCOMPARE(height(each.stays), stays);
+      QCOMPARE(height(each.grows), grows - 200);
+      QVERIFY(applyLayout(look->page, kept));
+      pages.show(*look, small);
+      QCOMPARE(height(each.stays), stays);
+      pages.show(*look, large);
+      QCOMPARE(height(each.stays), stays);
+      QCOMPARE(height(each.grows), grows);
     }
   }
 

@@ -7,8 +7,10 @@
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QHeaderView>
+#include <QLabel>
 #include <QKeyEvent>
 #include <QLineEdit>
+#include <QPainter>
 #include <QListWidget>
 #include <QPlainTextEdit>
 #include <QPushButton>
@@ -22,7 +24,9 @@
 
 #include "ui/acts_as.h"
 #include "ui/data_cue_canvas.h"
+#include "ui/layouts.h"
 #include "ui/panels/panel.h"
+#include "ui/rollouts_cells.h"
 #include "ui/table_columns.h"
 #include "ui/workspace.h"
 #include "widgets/elided_label.h"
@@ -31,11 +35,36 @@
 #include "widgets/frame_strip.h"
 #include "widgets/icons.h"
 #include "widgets/segmented_button.h"
+#include "widgets/theme.h"
 
 namespace cuescope {
 namespace {
 
 constexpr int kPage = 100;
+constexpr int kColumnsFrom = 540;  // px of the table from which every column stands in it
+
+/// The mark's number before its kind, as on the picture.
+class NumberDelegate : public QStyledItemDelegate {
+ public:
+  using QStyledItemDelegate::QStyledItemDelegate;
+
+ protected:
+  void initStyleOption(QStyleOptionViewItem* option, const QModelIndex& index) const override {
+    QStyledItemDelegate::initStyleOption(option, index);
+    const qreal ratio = option->widget ? option->widget->devicePixelRatioF() : 1;
+    QPixmap badge(QSize(15, 15) * ratio);
+    badge.setDevicePixelRatio(ratio);
+    badge.fill(colors().ink);
+    QPainter painter(&badge);
+    painter.setPen(colors().casing);
+    painter.setFont(monoFont(10, QFont::DemiBold));
+    painter.drawText(QRect(0, 0, 15, 15), Qt::AlignCenter, QString::number(index.row() + 1));
+    painter.end();
+    option->icon = QIcon(badge);
+    option->decorationSize = {15, 15};
+    option->features |= QStyleOptionViewItem::HasDecoration;
+  }
+};
 
 /// Rows by words in id, question, cue or answer, and by what lint says.
 class RowFilter : public QSortFilterProxyModel {
@@ -67,7 +96,7 @@ class RowFilter : public QSortFilterProxyModel {
 
 }  // namespace
 
-DataPage::DataPage(Session& session, Workspace& workspace, QWidget* parent) : QWidget(parent), m_session(session), m_workspace(workspace) {
+DataPage::DataPage(Session& session, Workspace& workspace, QWidget* parent) : QWidget(parent), RoomyPage(this), m_session(session), m_workspace(workspace) {
   m_undo = new QUndoStack(this);
   m_model = new DataRowsModel(this);
   m_model->setEdits(&m_edits);
@@ -92,22 +121,27 @@ DataPage::DataPage(Session& session, Workspace& workspace, QWidget* parent) : QW
   connect(m_empty, &EmptyPanel::actionChosen, this, [this, demo] { demo.isEmpty() || m_error->isVisible() ? Q_EMIT openRequested() : openFile(demo); });
   m_stack->addWidget(none);
 
-  auto* split = new QSplitter(Qt::Horizontal);
-  split->setHandleWidth(1);
-  split->setChildrenCollapsible(false);
-  split->addWidget(buildRows());
-  split->addWidget(buildEditor());
+  m_split = madeSplitter(Qt::Horizontal);
+  m_split->addWidget(buildRows());
+  m_split->addWidget(buildEditor());
   m_side = new DataSide;
-  split->addWidget(m_side);
-  split->setSizes({516, 484, 384});
-  split->setStretchFactor(1, 1);
-  m_stack->addWidget(split);
+  m_split->addWidget(m_side);
+  m_split->setStretchFactor(1, 1);
+  m_stack->addWidget(m_split);
   m_views = new ViewFocus(this, QStringLiteral("row"));
   const std::pair<QWidget*, const char*> views[] = {{m_table, "rows"}, {m_complaints, "lint"}, {m_lintAll, "lint"}, {m_canvas, "row"}, {m_cue, "row"}, {m_marks, "row"}, {m_side->studentText(), "prompts"}, {m_side->teacherText(), "prompts"}, {m_side->lint(), "checks"}};
   for (const auto& [widget, name] : views) m_views->add(widget, QLatin1String(name));
   m_promptTimer.setSingleShot(true);
   m_promptTimer.setInterval(150);
   connectRows();
+  defaultPlaces();
+}
+
+void DataPage::placePanels() { m_side->placePanels(room() != Wide); }
+
+void DataPage::defaultSizes() {
+  m_split->setSizes(room() == Wide ? QList<int>{440, 564, 380} : QList<int>{420, 482, 340});
+  m_side->defaultSizes();
 }
 
 QWidget* DataPage::buildRows() {
@@ -144,8 +178,9 @@ QWidget* DataPage::buildRows() {
   m_table->setSelectionBehavior(QAbstractItemView::SelectRows);
   m_table->setSelectionMode(QAbstractItemView::SingleSelection);
   m_table->verticalHeader()->hide();
-  m_table->verticalHeader()->setDefaultSectionSize(22);
+  m_table->verticalHeader()->setDefaultSectionSize(34);
   m_table->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
+  m_table->setItemDelegateForColumn(DataRowsModel::Id, new PictureDelegate(m_table));
   m_table->setShowGrid(false);
   m_table->setWordWrap(false);
   m_table->setTabKeyNavigation(false);
@@ -154,7 +189,6 @@ QWidget* DataPage::buildRows() {
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   m_table->horizontalHeader()->setHighlightSections(false);
   m_table->setColumnHidden(DataRowsModel::Kind, true);  // in Provenance
-  m_table->setItemDelegateForColumn(DataRowsModel::Id, new NameDelegate(m_table));
   elideHeads(m_table);
   m_table->setAccessibleName(tr("Rows"));
   auto* lint = new Strip(28, Strip::Ground::Window);
@@ -166,22 +200,29 @@ QWidget* DataPage::buildRows() {
   m_judge = new QComboBox;
   m_judge->setAccessibleName(tr("Run whose limits count"));
   m_judge->setToolTip(tr("The models, limits and privilege that prompts and lint go by, as a run of this configuration reads the rows"));
-  m_judge->setMaximumWidth(170);
+  m_judge->setMaximumWidth(150);
   actsAs(m_lintAll, "data.lint");
   actsAs(m_judge, "data.judge");
   lint->row()->addWidget(m_lintHead, 1);
   lint->row()->addWidget(m_judge);
   lint->row()->addWidget(m_lintAll);
+  m_lintSums = new QLabel;
+  m_lintSums->setWordWrap(true);
+  m_lintSums->setProperty("tone", QStringLiteral("2"));
+  m_lintSums->setContentsMargins(8, 4, 8, 4);
+  m_lintSums->hide();
   m_complaints = new QListWidget;
   m_complaints->setWhatsThis(tr("What lint found wrong or doubtful; choosing one goes to its row."));
   m_complaints->setAccessibleName(tr("Complaints; choosing one goes to its row"));
   m_complaints->setFixedHeight(140);
+  m_complaints->hide();  // until there are some: the rows have the room
   m_complaints->setUniformItemSizes(true);
   m_complaints->setIconSize({14, 14});
   column->addWidget(head);
   column->addWidget(bar);
   column->addWidget(m_table, 1);
   column->addWidget(lint);
+  column->addWidget(m_lintSums);
   column->addWidget(m_complaints);
   return rows;
 }
@@ -252,7 +293,8 @@ QWidget* DataPage::buildEditor() {
   m_marks->setWhatsThis(tr("The evidence marks of this row."));
   m_marks->setHorizontalHeaderLabels({tr("Kind"), tr("Says"), tr("Pixels"), tr("From")});
   m_marks->verticalHeader()->setDefaultSectionSize(22);
-  m_marks->verticalHeader()->setDefaultAlignment(Qt::AlignCenter);
+  m_marks->verticalHeader()->hide();
+  m_marks->setItemDelegateForColumn(0, new NumberDelegate(m_marks));
   m_marks->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
   m_marks->setShowGrid(false);
   m_marks->setSelectionBehavior(QAbstractItemView::SelectRows);
@@ -262,7 +304,7 @@ QWidget* DataPage::buildEditor() {
   m_marks->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   m_marks->horizontalHeader()->setHighlightSections(false);
   elideHeads(m_marks);
-  for (const auto& [each, width] : {std::pair{0, 64}, {2, 150}, {3, 76}}) setColumn(m_marks, each, width);
+  for (const auto& [each, width] : {std::pair{0, 84}, {2, 150}, {3, 76}}) setColumn(m_marks, each, width);
   m_marks->setFixedHeight(136);
   m_marks->setAccessibleName(tr("Evidence marks"));
   column->addWidget(bar);
@@ -297,7 +339,7 @@ void DataPage::connectRows() {
     m_stack->setCurrentIndex(1);
     if (first && m_filter->rowCount() > 0) m_table->selectRow(0);
     if (first) {
-      for (const auto& [each, width] : {std::pair{DataRowsModel::Index, 44}, {DataRowsModel::Id, 96}, {DataRowsModel::Answer, 58}, {DataRowsModel::Cue, 116}}) setColumn(m_table, each, width);
+      for (const auto& [each, width] : {std::pair{DataRowsModel::Index, 44}, {DataRowsModel::Id, 148}, {DataRowsModel::Answer, 66}, {DataRowsModel::Cue, 126}}) setColumn(m_table, each, width);
     }
     if (m_wantedRow >= 0) jumpTo(m_wantedRow);
     else if (!m_search->text().isEmpty() || m_show->currentIndex() > 0) m_model->fetchMore({});  // a search looks at all rows
@@ -376,6 +418,7 @@ void DataPage::connectRows() {
     edit(next, tr("Name mark %1").arg(row + 1), {});
   });
   m_marks->installEventFilter(this);
+  m_table->installEventFilter(this);
   m_canvas->installEventFilter(this);
   fillJudges();
   refreshState();
@@ -412,6 +455,7 @@ void DataPage::goToSample(int at, bool inspect) {
 
 // The cue's edits are the page's: its field leaves undo and redo to the window.
 bool DataPage::eventFilter(QObject* watched, QEvent* event) {
+  if (watched == m_table && event->type() == QEvent::Resize) placeColumns();
   if (watched == m_cue && event->type() == QEvent::ShortcutOverride) {
     auto* key = static_cast<QKeyEvent*>(event);
     if (key->matches(QKeySequence::Undo) || key->matches(QKeySequence::Redo)) {
@@ -426,10 +470,19 @@ bool DataPage::eventFilter(QObject* watched, QEvent* event) {
   return QWidget::eventFilter(watched, event);
 }
 
-// Narrow: number and answer of a row give way to its question; the answer stands in Provenance.
+// In a narrow table number and answer of a row give way to its question; the answer stands in Provenance.
+void DataPage::placeColumns() {
+  for (const int each : {int(DataRowsModel::Index), int(DataRowsModel::Answer)}) m_table->setColumnHidden(each, m_table->width() < kColumnsFrom);
+}
+
 void DataPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
-  for (const int each : {int(DataRowsModel::Index), int(DataRowsModel::Answer)}) m_table->setColumnHidden(each, width() < 1300);
+  followSize();
+}
+
+void DataPage::showEvent(QShowEvent* event) {
+  QWidget::showEvent(event);
+  sizeOnce();
 }
 
 void DataPage::openFile(const QString& file) {
@@ -449,7 +502,8 @@ void DataPage::openFile(const QString& file) {
   m_dirty.clear();
   m_found.clear();
   m_complaints->clear();
-  m_lintHead->setText(tr("Lint, whole set"), tr("not run"));
+  m_complaints->hide();
+  sayLint(tr("not run"), {});
   m_wantedRow = -1;
   m_session.cancelJobs("lint");
   endLint(m_lintRun, tr("not run"));

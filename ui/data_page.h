@@ -5,6 +5,8 @@
 #pragma once
 
 #include <QAbstractTableModel>
+#include <QHash>
+#include <QImage>
 #include <QSet>
 #include <QSortFilterProxyModel>
 #include <QTimer>
@@ -15,18 +17,21 @@
 
 #include "ui/data_side.h"
 #include "ui/page_view.h"
+#include "ui/roomy_page.h"
 #include "ui/sample_walk.h"
 #include "ui/session.h"
 #include "ui/session_file.h"
 
 class QCheckBox;
 class QComboBox;
+class QLabel;
 class QLineEdit;
 class QListWidget;
 class QPlainTextEdit;
 class QPushButton;
 class QTableView;
 class QTableWidget;
+class QSplitter;
 class QStackedWidget;
 class QUndoStack;
 
@@ -60,6 +65,8 @@ class DataRowsModel : public QAbstractTableModel {
   void setEdits(const CueEdits* edits) { m_edits = edits; }
   CueEdit cueAt(int index) const;
   void touch(int index);  // its cue has changed
+  /// Its first picture, small; null when it is not here.
+  QImage thumbnailAt(int index) const;
   /// The worst finding of a row with its cue as it is now, or null; kept until the row is touched.
   const Finding* worstAt(int index) const;
 
@@ -82,9 +89,10 @@ class DataRowsModel : public QAbstractTableModel {
   std::deque<int> m_fetched;  // rows whose picture was asked for again, oldest first
   const CueEdits* m_edits = nullptr;
   mutable std::unordered_map<int, std::optional<Finding>> m_worst;  // of rows that were looked at
+  mutable QHash<int, QImage> m_thumbs;  // the same
 };
 
-class DataPage : public QWidget, public SessionPart, public ViewSource, public SampleWalk {
+class DataPage : public QWidget, public RoomyPage, public SessionPart, public ViewSource, public SampleWalk {
   Q_OBJECT
  public:
   DataPage(Session& session, Workspace& workspace, QWidget* parent = nullptr);
@@ -144,11 +152,15 @@ class DataPage : public QWidget, public SessionPart, public ViewSource, public S
  protected:
   bool eventFilter(QObject* watched, QEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
+  void showEvent(QShowEvent* event) override;
+  void placePanels() override;
+  void defaultSizes() override;
 
  private:
   QWidget* buildRows();
   QWidget* buildEditor();
   void connectRows();
+  void placeColumns();
   int currentRow() const;  // of the model
   int sourceRow(int shown) const;  // of the model, of a row of the table
   void showRow();
@@ -166,7 +178,8 @@ class DataPage : public QWidget, public SessionPart, public ViewSource, public S
   void refreshState();
   void fail(const Failure& failure);
   void showLint(const DataLint& lint);
-  void endLint(int run, const QString& note);
+  void endLint(int run, const QString& note, const QString& sums = {});
+  void sayLint(const QString& note, const QString& sums);
   void applySearch();
 
   Session& m_session;
@@ -191,6 +204,7 @@ class DataPage : public QWidget, public SessionPart, public ViewSource, public S
   QTimer m_promptTimer;
 
   QStackedWidget* m_stack = nullptr;
+  QSplitter* m_split = nullptr;
   EmptyPanel* m_empty = nullptr;
   ErrorPanel* m_error = nullptr;
   ErrorPanel* m_rowError = nullptr;
@@ -200,6 +214,7 @@ class DataPage : public QWidget, public SessionPart, public ViewSource, public S
   QTableView* m_table = nullptr;
   QPushButton* m_inspect = nullptr;
   ElidedLabel* m_lintHead = nullptr;
+  QLabel* m_lintSums = nullptr;  // complaints by check
   QPushButton* m_lintAll = nullptr;
   QListWidget* m_complaints = nullptr;
   SegmentedButton* m_tools = nullptr;

@@ -231,6 +231,8 @@ void DataPage::lintAll() {
   m_found.clear();
   m_complaints->clear();
   m_lintAll->setText(tr("Cancel"));
+  m_complaints->hide();
+  sayLint(tr("running"), {});
   const QPointer<DataPage> self(this);
   const int run = ++m_lintRun;
   CheckRowsRequest request;
@@ -246,7 +248,7 @@ void DataPage::lintAll() {
     const DataLint lint = lintFile(engine, request, [&](std::int64_t done, std::int64_t total) {
       reply([done, total](DataPage& page) {
         page.m_session.updateTask(kLintTask, double(done), double(total));
-        page.m_lintHead->setText(tr("Lint, whole set"), tr("%1 of %2 rows").arg(done).arg(total));
+        page.sayLint(tr("%1 of %2 rows").arg(done).arg(total), {});
       });
     }, stop);
     reply([lint](DataPage& page) { page.showLint(lint); });
@@ -272,22 +274,29 @@ void DataPage::showLint(const DataLint& lint) {
   for (std::size_t check = 0; check < kChecks; ++check)
     if (lint.counts[check]) sums << tr("%1 %2").arg(checkTitle(Check(check)).toLower()).arg(lint.counts[check]);
   if (!lint.notCounted.empty()) sums << tr("lengths not computed (%1)").arg(QString::fromStdString(lint.notCounted));
-  endLint(m_lintRun, sums.isEmpty() ? tr("%1 rows, no complaints").arg(lint.rows) : tr("%1 rows: %2").arg(lint.rows).arg(sums.join(QStringLiteral(", "))));
+  endLint(m_lintRun, sums.isEmpty() ? tr("%1 rows, no complaints").arg(lint.rows) : tr("%1 rows").arg(lint.rows), sums.join(QStringLiteral(", ")));
   for (const Complaint& complaint : m_found) {
     auto* item = new QListWidgetItem(complaint.finding.verdict == Verdict::Wrong ? icon(Icon::Cross, colors().danger) : icon(Icon::Caution, colors().caution),
                                      tr("Row %1: %2. %3").arg(complaint.row).arg(complaint.finding.words, complaint.finding.detail), m_complaints);
     item->setData(Qt::UserRole, complaint.row);
     item->setToolTip(item->text());
   }
+  m_complaints->setVisible(!m_found.empty());
   Q_EMIT said(tr("Lint finished: %1 complaints").arg(m_found.size()));
 }
 
-void DataPage::endLint(int run, const QString& note) {
+void DataPage::endLint(int run, const QString& note, const QString& sums) {
   if (run != m_lintRun || !m_linting) return;
   m_linting = false;
   m_session.endTask(kLintTask);
   m_lintAll->setText(tr("Run lint"));
+  sayLint(note, sums);
+}
+
+void DataPage::sayLint(const QString& note, const QString& sums) {
   m_lintHead->setText(tr("Lint, whole set"), note);
+  m_lintSums->setText(sums.isEmpty() ? QString() : tr("Complaints: %1").arg(sums));
+  m_lintSums->setVisible(!sums.isEmpty());
 }
 
 }  // namespace cuescope

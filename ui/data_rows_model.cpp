@@ -6,6 +6,7 @@
 namespace cuescope {
 namespace {
 constexpr int kPage = 100;
+constexpr qsizetype kThumbsKept = 1000;
 constexpr std::size_t kFetchedKept = 8;  // pictures that were asked for again and stay whatever they take: the shown row is among them
 }  // namespace
 
@@ -14,6 +15,7 @@ void DataRowsModel::clear(const QString& file) {
   m_file = file;
   m_rows.clear();
   m_worst.clear();
+  m_thumbs.clear();
   m_fetched.clear();
   m_bytes = 0;
   m_total = -1;
@@ -66,6 +68,15 @@ void DataRowsModel::touch(int at) {
   Q_EMIT dataChanged(index(at, 0), index(at, Columns - 1));
 }
 
+QImage DataRowsModel::thumbnailAt(int index) const {
+  const auto known = m_thumbs.constFind(index);
+  if (known != m_thumbs.constEnd()) return *known;
+  const DataRow* at = row(index);
+  if (!at || at->image.empty()) return {};
+  if (m_thumbs.size() >= kThumbsKept) m_thumbs.clear();
+  return m_thumbs[index] = thumbnailOf(*at);
+}
+
 const Finding* DataRowsModel::worstAt(int index) const {
   const DataRow* at = row(index);
   if (!at) return nullptr;
@@ -89,6 +100,7 @@ QVariant DataRowsModel::data(const QModelIndex& index, int role) const {
     const Finding* bad = worstAt(index.row());
     return !bad ? icon(Icon::Check) : bad->verdict == Verdict::Wrong ? icon(Icon::Cross, colors().danger) : bad->check == Check::Cue ? icon(Icon::Add) : icon(Icon::Caution, colors().caution);
   }
+  if (role == Qt::DecorationRole && index.column() == Id) return thumbnailAt(index.row());
   if (role == Qt::FontRole) return index.column() == Question || index.column() == Cue ? uiFont(12) : monoFont(11);
   if (role == Qt::TextAlignmentRole) return index.column() == Index ? int(Qt::AlignRight | Qt::AlignVCenter) : int(Qt::AlignLeft | Qt::AlignVCenter);
   if (role == Qt::ToolTipRole && !at->problem.empty()) return QString::fromStdString(at->problem);
@@ -111,7 +123,7 @@ QVariant DataRowsModel::data(const QModelIndex& index, int role) const {
 }
 
 QVariant DataRowsModel::headerData(int section, Qt::Orientation orientation, int role) const {
-  if (orientation != Qt::Horizontal || role != Qt::DisplayRole) return {};
+  if (orientation != Qt::Horizontal || (role != Qt::DisplayRole && role != Qt::ToolTipRole)) return {};
   const char* const names[] = {"Row", "Id", "Kind", "Question", "Answer", "Cue"};
   return section < Columns ? QVariant(tr(names[section])) : QVariant();
 }

@@ -8,6 +8,7 @@
 #include <QTextBlock>
 #include <QVBoxLayout>
 
+#include "ui/layouts.h"
 #include "ui/panels/fact_table.h"
 #include "ui/panels/panel.h"
 #include "widgets/elided_label.h"
@@ -55,13 +56,9 @@ void LintList::paintEvent(QPaintEvent*) {
 DataSide::DataSide(QWidget* parent) : QWidget(parent) {
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
-  auto* split = new QSplitter(Qt::Vertical);
-  split->setHandleWidth(1);
-  split->setChildrenCollapsible(false);
-  column->addWidget(split);
-  auto* prompts = new QSplitter(Qt::Horizontal);
-  prompts->setHandleWidth(1);
-  prompts->setChildrenCollapsible(false);
+  m_split = madeSplitter(Qt::Vertical);
+  column->addWidget(m_split);
+  auto* prompts = madeSplitter(Qt::Horizontal);
   for (int i = 0; i < 2; ++i) {
     auto* half = new QWidget;
     auto* halfColumn = new QVBoxLayout(half);
@@ -82,7 +79,7 @@ DataSide::DataSide(QWidget* parent) : QWidget(parent) {
     halfColumn->addWidget(m_text[i], 1);
     prompts->addWidget(half);
   }
-  m_promptPanel = new Panel(QStringLiteral("data.prompts"), tr("Prompts as rendered"), prompts);
+  m_promptPanel = new Panel(QStringLiteral("data.prompts"), tr("Prompts"), prompts);
   auto* batch = new QWidget;
   auto* batchColumn = new QVBoxLayout(batch);
   batchColumn->setContentsMargins(0, 0, 0, 0);
@@ -101,22 +98,30 @@ DataSide::DataSide(QWidget* parent) : QWidget(parent) {
   batchColumn->addWidget(batchStrip);
   batchColumn->addWidget(m_batch, 1);
   m_promptPanel->addTab(tr("Batch"), batch);
-  split->addWidget(m_promptPanel);
+  growWithRoom(m_promptPanel);
   m_lint = new LintList;
   auto* scroll = new QScrollArea;
   scroll->setWidget(m_lint);
   scroll->setWidgetResizable(true);
-  split->addWidget(new Panel(QStringLiteral("data.lint"), tr("Lint, this row"), scroll));
+  m_lintPanel = new Panel(QStringLiteral("data.lint"), tr("Lint"), scroll);
   m_provenance = new FactTable;
   auto* holder = new QWidget;
   auto* holderColumn = new QVBoxLayout(holder);
   holderColumn->setContentsMargins(8, 4, 8, 4);
   holderColumn->addWidget(m_provenance);
   holderColumn->addStretch(1);
-  split->addWidget(new Panel(QStringLiteral("data.provenance"), tr("Provenance"), holder));
-  split->setSizes({330, 240, 190});
+  m_provenancePanel = new Panel(QStringLiteral("data.provenance"), tr("Provenance"), holder);
+  placePanels(false);
   connect(&Theme::instance(), &Theme::changed, this, &DataSide::mark);
 }
+
+void DataSide::placePanels(bool tabs) {
+  const QList<Panel*> panels{m_promptPanel, m_lintPanel, m_provenancePanel};
+  if (tabs) m_split->addWidget(new PanelStack(panels));
+  else for (Panel* panel : panels) m_split->addWidget(panel);
+}
+
+void DataSide::defaultSizes() { m_split->setSizes({330, 240, 190}); }
 
 QString DataSide::studentHead() const { return m_heads[0]; }
 QString DataSide::teacherHead() const { return m_heads[1]; }

@@ -8,6 +8,7 @@
 #include "ui/models/data_lint.h"
 
 class QPlainTextEdit;
+class QSplitter;
 
 namespace cuescope {
 
@@ -50,6 +51,9 @@ class DataSide : public QWidget {
   QPlainTextEdit* batchText() const { return m_batch; }
   QString batchNote() const;
   Panel* promptPanel() const { return m_promptPanel; }
+  /// Puts the three panels, which have no parent now, one below the other or behind one set of tabs.
+  void placePanels(bool tabs);
+  void defaultSizes();
   QPlainTextEdit* studentText() const { return m_text[0]; }
   QPlainTextEdit* teacherText() const { return m_text[1]; }
   LintList* lint() const { return m_lint; }
@@ -64,7 +68,10 @@ class DataSide : public QWidget {
   ElidedLabel* m_batchHead = nullptr;
   std::vector<std::pair<int, int>> m_trained;  // characters of the batch that the loss counts: begin, end
   QString m_cue, m_heads[2];
+  QSplitter* m_split = nullptr;
   Panel* m_promptPanel = nullptr;
+  Panel* m_lintPanel = nullptr;
+  Panel* m_provenancePanel = nullptr;
   LintList* m_lint = nullptr;
   FactTable* m_provenance = nullptr;
 };

@@ -19,6 +19,7 @@
 
 #include "ui/export.h"
 #include "ui/inspection_view.h"
+#include "ui/layouts.h"
 #include "ui/panels/alignment_panel.h"
 #include "ui/panels/ask_bar.h"
 #include "ui/panels/capture_settings.h"
@@ -42,17 +43,7 @@
 namespace cuescope {
 namespace {
 
-QSplitter* splitter(Qt::Orientation orientation) {
-  auto* s = new QSplitter(orientation);
-  s->setHandleWidth(1);
-  s->setChildrenCollapsible(false);
-  return s;
-}
-
 constexpr int kDemoAnswerTokens = 64;
-constexpr int kWhatIfHeight = 104;  // head, three rows, line
-constexpr int kTokensHeight = 168;   // head, two lines of the prompt, two of the response
-constexpr int kMatrixHeight = 206, kScoreHeight = 204;
 
 }  // namespace
 
@@ -81,7 +72,7 @@ HeadMaps headMaps(const Inspection& inspection, const SelectionState& selection,
 }
 
 InspectPage::InspectPage(Session& session, Selection& selection, Workspace& workspace, QWidget* parent)
-    : QWidget(parent), m_session(session), m_selection(selection), m_workspace(workspace), m_undo(new QUndoStack(this)) {
+    : QWidget(parent), RoomyPage(this), m_session(session), m_selection(selection), m_workspace(workspace), m_undo(new QUndoStack(this)) {
   build();
   defaultPlaces();
   connectPanels();
@@ -160,13 +151,17 @@ void InspectPage::build() {
   m_recipePanel = add("recipe", tr("Recipe"), m_recipe);
   add("change", tr("Before, after"), m_change);
   m_lensPanel = add("lens", tr("Logit lens"), m_lens);
+  for (const char* name : {"distributions", "change", "lens", "alignment"}) growWithRoom(panel(name));
 
-  m_left = splitter(Qt::Vertical);
+  m_left = madeSplitter(Qt::Vertical);
   m_left->addWidget(top);
-  m_right = splitter(Qt::Vertical);
-  m_columns = splitter(Qt::Horizontal);
+  m_left->setStretchFactor(0, 1);
+  m_right = madeSplitter(Qt::Vertical);
+  m_columns = madeSplitter(Qt::Horizontal);
   m_columns->addWidget(m_left);
   m_columns->addWidget(m_right);
+  m_columns->setStretchFactor(0, 716);
+  m_columns->setStretchFactor(1, 667);
   whole->addWidget(m_columns);
   markPage(this);
 }
@@ -586,88 +581,6 @@ void InspectPage::stepHead(int by) {
   m_selection.setHead(std::clamp(m_selection.head() + by, kHeadMean, stack->heads - 1));
 }
 
-// The three arrangements of the design: wide as the mock-up for 1600 × 1000; narrow as the one for 1280 × 800, where what if goes to
-// the right and alignment and cue score share the matrix's tabs; and one group of tabs beside the map where there is less.
-void InspectPage::defaultPlaces() {
-  takeOutPanels(this);
-  const auto tabs = [&](std::initializer_list<const char*> names) {
-    QList<Panel*> shared;
-    for (const char* name : names) shared << panel(name);
-    return new PanelStack(shared);
-  };
-  QSplitter *lower = nullptr, *lowerRight = nullptr;
-  if (m_room == Wide) {
-    m_left->addWidget(panel("what-if"));
-    m_left->addWidget(panel("tokens"));
-    m_right->addWidget(tabs({"matrix", "shares", "model", "steps", "recipe"}));
-    lowerRight = splitter(Qt::Vertical);
-    lowerRight->addWidget(panel("alignment"));
-    lowerRight->addWidget(panel("cue-score"));
-    lower = splitter(Qt::Horizontal);
-    lower->addWidget(tabs({"distributions", "change", "lens"}));
-    lower->addWidget(lowerRight);
-    m_right->addWidget(lower);
-  } else if (m_room == Narrow) {
-    m_left->addWidget(panel("tokens"));
-    m_right->addWidget(tabs({"matrix", "alignment", "cue-score", "shares", "model", "steps", "recipe"}));
-    m_right->addWidget(panel("what-if"));
-    m_right->addWidget(tabs({"distributions", "change", "lens"}));
-  } else {
-    m_right->addWidget(tabs({"distributions", "tokens", "matrix", "what-if", "alignment", "cue-score", "change", "lens", "shares", "model", "steps", "recipe"}));
-  }
-  for (Panel* each : m_panels) each->setClosed(false);
-  for (PanelStack* shared : findChildren<PanelStack*>()) shared->setCurrent(shared->panels().front());
-  m_lower = lower, m_lowerRight = lowerRight;
-  m_columns->setStretchFactor(0, 716);
-  m_columns->setStretchFactor(1, 667);
-  for (QSplitter* column : {m_left, m_right})
-    for (int i = 0; i < column->count(); ++i) column->setStretchFactor(i, 0);
-  m_left->setStretchFactor(0, 1);
-  if (m_room == Wide) {
-    m_right->setStretchFactor(1, 1);
-    lower->setStretchFactor(0, 1);
-    lower->setStretchFactor(1, 1);
-    lowerRight->setStretchFactor(0, 1);
-  } else {
-    m_right->setStretchFactor(m_room == Narrow ? 2 : 0, 1);
-  }
-  defaultSizes();
-  setProperty(kSizesDue, true);
-  orderFocus(this);
-  sizeOnce();
-}
-
-// Said to a splitter that is smaller than its things need, sizes come out as their least ones: they are said again when the page first
-// has its room.
-void InspectPage::defaultSizes() {
-  if (m_room == Wide) {
-    m_columns->setSizes({716, 667});
-    const int height = std::max(700, m_columns->height());
-    m_left->setSizes({height - kWhatIfHeight - kTokensHeight - 2, kWhatIfHeight, kTokensHeight});
-    m_right->setSizes({kMatrixHeight, height - kMatrixHeight - 1});
-    if (m_lower) m_lower->setSizes({334, 333});
-    if (m_lowerRight) m_lowerRight->setSizes({height - kMatrixHeight - kScoreHeight - 2, kScoreHeight});
-  } else if (m_room == Narrow) {
-    m_columns->setSizes({620, 620});
-    m_left->setSizes({500, 158});
-    m_right->setSizes({202, kWhatIfHeight, 352});
-  } else {
-    m_columns->setSizes({420, 340});
-  }
-}
-
-void InspectPage::setRoom(const QSize& given) {
-  m_roomGiven = true;
-  const Room next = given.width() >= 1300 && given.height() >= 740 ? Wide : given.width() >= 1040 && given.height() >= 560 ? Narrow : Compact;
-  if (next == m_room) return;
-  // A room that was never shown has no sizes worth keeping.
-  if (property(kSizesDue).toBool()) m_roomLayouts.remove(m_room);
-  else m_roomLayouts.insert(m_room, placesOf(this));
-  m_room = next;
-  const QByteArray kept = m_roomLayouts.take(next);
-  if (kept.isEmpty() || !applyPlaces(this, kept)) defaultPlaces();
-}
-
 void InspectPage::showEvent(QShowEvent* event) {
   QWidget::showEvent(event);
   sizeOnce();
@@ -677,21 +590,7 @@ void InspectPage::showEvent(QShowEvent* event) {
 
 void InspectPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
-  if (!m_roomGiven) {
-    setRoom(size());
-    m_roomGiven = false;
-  }
-  sizeOnce();
-}
-
-// After the layouts around the page have had their say: shown for the first time it still has the size it was made with.
-void InspectPage::sizeOnce() {
-  if (!isVisible() || !property(kSizesDue).toBool()) return;
-  QTimer::singleShot(0, this, [this] {
-    if (!isVisible() || !property(kSizesDue).toBool()) return;
-    setProperty(kSizesDue, false);
-    defaultSizes();
-  });
+  followSize();
 }
 
 }  // namespace cuescope

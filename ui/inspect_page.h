@@ -7,7 +7,7 @@
 #include <QWidget>
 #include <set>
 
-#include "ui/layouts.h"
+#include "ui/roomy_page.h"
 #include "ui/selection.h"
 #include "ui/session.h"
 
@@ -46,9 +46,6 @@ ChangeSet changeSet(const WhatIf& answer, int rows);
 class InspectPage : public QWidget, public RoomyPage {
   Q_OBJECT
  public:
-  /// Rooms of the page: as the mock-ups for 1600 × 1000 and for 1280 × 800, and what is smaller still.
-  enum Room { Wide, Narrow, Compact };
-
   InspectPage(Session& session, Selection& selection, Workspace& workspace, QWidget* parent = nullptr);
   ~InspectPage() override;
 
@@ -110,15 +107,6 @@ class InspectPage : public QWidget, public RoomyPage {
   /// For the head and layer keys.
   void stepLayer(int by);
   void stepHead(int by);
-  /// The room there is for the page, whatever it needs: decides how its panels are placed.
-  void setRoom(const QSize& room);
-  Room room() const { return m_room; }
-  int layoutRoom() const override { return m_room; }
-  QHash<int, QByteArray> roomLayouts() const override { return m_roomLayouts; }
-  void setRoomLayouts(const QHash<int, QByteArray>& layouts) override { m_roomLayouts = layouts; }
-  void defaultPlaces() override;
-  void defaultSizes();
-  void sizeOnce();
 
  Q_SIGNALS:
   void openRequested();
@@ -127,6 +115,9 @@ class InspectPage : public QWidget, public RoomyPage {
  protected:
   void resizeEvent(QResizeEvent* event) override;
   void showEvent(QShowEvent* event) override;
+  Room roomFor(const QSize& given) const override;  // inspect_page_places.cpp, as are the next
+  void placePanels() override;
+  void defaultSizes() override;
 
  private:
   static constexpr const char* kSiteTag = "site";  // jobs that capture a site of the shown look
@@ -172,9 +163,6 @@ class InspectPage : public QWidget, public RoomyPage {
   InspectionPtr m_inspection, m_besideLook;
   InspectRequest m_sent, m_shownRequest;
   qint64 m_causalId = 0, m_whatIfId = 0;
-  Room m_room = Wide;
-  bool m_roomGiven = false;  // by the window, which knows more than the page's own size
-  QHash<int, QByteArray> m_roomLayouts;
   QString m_view = QStringLiteral("map");
   double m_exportScale = 2;
   // The capture of a missing site: its cost, and whether it runs. A generation tells answers to old questions apart.

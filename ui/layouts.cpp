@@ -2,6 +2,7 @@
 
 #include <QCoreApplication>
 #include <QDataStream>
+#include <QHash>
 #include <QIODevice>
 #include <QSplitter>
 #include <QVariant>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "ui/panels/panel.h"
+#include "ui/roomy_page.h"
 
 namespace cuescope {
 namespace {
@@ -121,13 +123,6 @@ void takeOut(Panel* panel) {
   panel->setAttribute(Qt::WA_WState_ExplicitShowHide, false);
 }
 
-QSplitter* madeSplitter(Qt::Orientation orientation) {
-  auto* splitter = new QSplitter(orientation);
-  splitter->setHandleWidth(1);
-  splitter->setChildrenCollapsible(false);
-  return splitter;
-}
-
 /// Is a floating panel waiting to come back here?
 bool isAwaited(const QWidget* place, const QList<Panel*>& all) {
   return std::any_of(all.begin(), all.end(), [&](const Panel* panel) { return panel->isFloating() && panel->home() == place; });
@@ -219,19 +214,90 @@ struct Builder {
       if (QWidget* widget = build(child)) splitter->insertWidget(index++, widget);
   }
 
-  void size(QSplitter* splitter, const Node& node) {
-    if (node.sizes.size() == splitter->count()) splitter->setSizes(node.sizes);
-    splitter->setHandleWidth(1);
-    std::size_t i = 0;
-    for (const Node& child : node.children) {
-      if (child.kind == Node::Made && int(i) < splitter->count())
-        if (auto* made = qobject_cast<QSplitter*>(splitter->widget(int(i)))) size(made, child);
-      ++i;
-    }
-  }
 };
 
+void sizeSplitter(QSplitter* splitter, const Node& node) {
+  if (node.sizes.size() == splitter->count()) splitter->setSizes(node.sizes);
+  splitter->setHandleWidth(1);
+  std::size_t i = 0;
+  for (const Node& child : node.children) {
+    if (child.kind == Node::Made && int(i) < splitter->count())
+      if (auto* made = qobject_cast<QSplitter*>(splitter->widget(int(i)))) sizeSplitter(made, child);
+    ++i;
+  }
+}
+
+void sizeOwn(const QWidget* page, const std::vector<Node>& nodes) {
+  for (QSplitter* splitter : ownSplitters(page))
+    for (const Node& node : nodes)
+      if (node.name == placeName(splitter)) sizeSplitter(splitter, node);
+}
+
+/// What placesOf() wrote.
+struct Places {
+  struct Kept {
+    bool closed = false, floating = false;
+    QByteArray geometry;
+  };
+  std::vector<Node> nodes;
+  QStringList named;  // the panels that have a place
+  QHash<QString, Kept> kept;
+};
+
+bool readPlaces(const QByteArray& places, Places& to) {
+  QDataStream in(places);
+  in.setVersion(QDataStream::Qt_6_4);
+  qint32 count = 0;
+  in >> count;
+  if (in.status() != QDataStream::Ok || count < 0 || count > kMost) return false;
+  for (int i = 0; i < count; ++i) {
+    Node node;
+    if (!read(in, node) || node.kind != Node::Own) return false;
+    collectPanels(node, to.named);
+    to.nodes.push_back(std::move(node));
+  }
+  in >> count;
+  if (in.status() != QDataStream::Ok || count < 0 || count > kMost) return false;
+  for (int i = 0; i < count; ++i) {
+    QString name;
+    Places::Kept one;
+    in >> name >> one.closed >> one.floating >> one.geometry;
+    to.kept.insert(name, one);
+  }
+  QStringList once = to.named;
+  return in.status() == QDataStream::Ok && in.atEnd() && once.removeDuplicates() == 0;  // a panel has one place
+}
+
+int heightStretch(const QWidget* widget) { return widget->sizePolicy().verticalStretch(); }
+
+void setHeightStretch(QWidget* widget, int stretch) {
+  QSizePolicy policy = widget->sizePolicy();
+  policy.setVerticalStretch(stretch);
+  widget->setSizePolicy(policy);
+}
+
+void handOnStretch(QSplitter* splitter) {
+  int most = 0;
+  for (int i = 0; i < splitter->count(); ++i) {
+    QWidget* child = splitter->widget(i);
+    if (auto* inner = qobject_cast<QSplitter*>(child)) handOnStretch(inner);
+    if (auto* shared = qobject_cast<PanelStack*>(child)) {
+      const auto panels = shared->panels();
+      setHeightStretch(shared, !panels.isEmpty() && std::all_of(panels.begin(), panels.end(), [](const Panel* panel) { return heightStretch(panel) > 0; }));
+    }
+    most = std::max(most, heightStretch(child));
+  }
+  if (placeName(splitter).isEmpty()) setHeightStretch(splitter, most);  // a page's own has the page's word
+}
+
 }  // namespace
+
+QSplitter* madeSplitter(Qt::Orientation orientation) {
+  auto* splitter = new QSplitter(orientation);
+  splitter->setHandleWidth(1);
+  splitter->setChildrenCollapsible(false);
+  return splitter;
+}
 
 void markPage(QWidget* page) {
   if (isMarkedPage(page)) return;
@@ -302,36 +368,8 @@ QByteArray placesOf(const QWidget* page) {
 }
 
 bool applyPlaces(QWidget* page, const QByteArray& places) {
-  QDataStream in(places);
-  in.setVersion(QDataStream::Qt_6_4);
-  qint32 count = 0;
-  in >> count;
-  if (in.status() != QDataStream::Ok || count < 0 || count > kMost) return false;
-  std::vector<Node> nodes;
-  QStringList named;
-  for (int i = 0; i < count; ++i) {
-    Node node;
-    if (!read(in, node) || node.kind != Node::Own) return false;
-    collectPanels(node, named);
-    nodes.push_back(std::move(node));
-  }
-  struct Kept {
-    bool closed = false, floating = false;
-    QByteArray geometry;
-  };
-  QHash<QString, Kept> kept;
-  in >> count;
-  if (in.status() != QDataStream::Ok || count < 0 || count > kMost) return false;
-  for (int i = 0; i < count; ++i) {
-    QString name;
-    Kept one;
-    in >> name >> one.closed >> one.floating >> one.geometry;
-    kept.insert(name, one);
-  }
-  if (in.status() != QDataStream::Ok || !in.atEnd()) return false;
-  if (QStringList once = named; once.removeDuplicates() > 0) return false;  // a panel has one place
-
-  page->setProperty(kSizesDue, false);
+  Places read;
+  if (!readPlaces(places, read)) return false;
   const QList<Panel*> all = panelsOf(page);
   Builder builder;
   for (QSplitter* splitter : ownSplitters(page)) {
@@ -340,19 +378,19 @@ bool applyPlaces(QWidget* page, const QByteArray& places) {
       if (const QString name = placeName(splitter->widget(i)); !name.isEmpty()) builder.things.insert(name, splitter->widget(i));
   }
   for (Panel* panel : all)
-    if (named.contains(panel->objectName())) {
+    if (read.named.contains(panel->objectName())) {
       takeOut(panel);
       builder.panels.insert(panel->objectName(), panel);
     }
   tidy(page);
-  for (const Node& node : nodes)
+  for (const Node& node : read.nodes)
     if (QSplitter* splitter = builder.own.value(node.name)) builder.fill(splitter, node);
-  for (const Node& node : nodes)
-    if (QSplitter* splitter = builder.own.value(node.name)) builder.size(splitter, node);
+  stretchPanels(page);
+  sizeOwn(page, read.nodes);
   const auto own = ownSplitters(page);
   for (Panel* panel : all) {
     if (!panel->parentWidget() && !own.isEmpty()) own.front()->addWidget(panel);  // its place is of another version of the page
-    const Kept one = kept.value(panel->objectName());
+    const Places::Kept one = read.kept.value(panel->objectName());
     if (!panel->stack()) panel->setVisible(true);
     if (one.floating) {
       panel->setFloating(true);
@@ -368,13 +406,23 @@ bool applyPlaces(QWidget* page, const QByteArray& places) {
   return true;
 }
 
+void applySizes(QWidget* page, const QByteArray& places) {
+  if (Places read; readPlaces(places, read)) sizeOwn(page, read.nodes);
+}
+
+void growWithRoom(Panel* panel) { setHeightStretch(panel, 1); }
+
+void stretchPanels(QWidget* page) {
+  for (QSplitter* splitter : ownSplitters(page)) handOnStretch(splitter);
+}
+
 QByteArray layoutOf(const QWidget* page) {
   QByteArray bytes;
   QDataStream out(&bytes, QIODevice::WriteOnly);
   out.setVersion(QDataStream::Qt_6_4);
   const auto* roomy = dynamic_cast<const RoomyPage*>(page);
   QHash<int, QByteArray> rooms = roomy ? roomy->roomLayouts() : QHash<int, QByteArray>();
-  rooms.insert(roomy ? roomy->layoutRoom() : 0, placesOf(page));
+  rooms.insert(roomy ? roomy->room() : 0, roomy ? roomy->places() : placesOf(page));
   out << kMagic << kVersion << rooms;
   out << quint16(qChecksum(bytes));
   return bytes;
@@ -393,9 +441,9 @@ bool applyLayout(QWidget* page, const QByteArray& layout) {
   in >> rooms >> sum;
   if (in.status() != QDataStream::Ok) return false;
   auto* roomy = dynamic_cast<RoomyPage*>(page);
-  const int room = roomy ? roomy->layoutRoom() : 0;
+  const int room = roomy ? roomy->room() : 0;
   if (rooms.contains(room)) {
-    if (!applyPlaces(page, rooms.value(room))) return false;
+    if (roomy ? !roomy->restorePlaces(rooms.value(room)) : !applyPlaces(page, rooms.value(room))) return false;
   } else if (roomy) {
     roomy->defaultPlaces();  // nothing was done in a room of this size
   }
@@ -447,7 +495,10 @@ bool swapPanels(Panel* a, Panel* b) {
   if (PanelStack* shared = b->stack(); shared && aFront && !bClosed) shared->setCurrent(b);
   if (PanelStack* shared = a->stack(); shared && bFront && !aClosed) shared->setCurrent(a);
   for (Panel* panel : {a, b}) panel->refreshTabs();
-  if (QWidget* page = a->page()) orderFocus(page);
+  if (QWidget* page = a->page()) {
+    stretchPanels(page);
+    orderFocus(page);
+  }
   return true;
 }
 
@@ -504,6 +555,7 @@ bool movePanel(Panel* panel, Panel* target, DropZone zone) {
   panel->bringToFront();
   panel->refreshTabs();
   tidy(page);
+  stretchPanels(page);
   hideEmpty(page);
   orderFocus(page);
   return true;

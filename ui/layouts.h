@@ -3,30 +3,22 @@
 #pragma once
 
 #include <QByteArray>
-#include <QHash>
 #include <QString>
+#include <Qt>
 
+class QSplitter;
 class QWidget;
 
 namespace cuescope {
 
 class Panel;
 
+/// As all of them are: a line of 1 px, and nothing is folded away.
+QSplitter* madeSplitter(Qt::Orientation orientation);
+
 /// Names the page's splitters and what lies in them besides panels; once, when it is built. Places are told by these names.
 void markPage(QWidget* page);
 bool isMarkedPage(const QWidget* widget);
-
-/// A page that places its panels differently in rooms of different sizes. What a person did in one of them is kept a room.
-class RoomyPage {
- public:
-  virtual ~RoomyPage() = default;
-  virtual int layoutRoom() const = 0;
-  /// Layouts (placesOf) that were left in other rooms, by room.
-  virtual QHash<int, QByteArray> roomLayouts() const = 0;
-  virtual void setRoomLayouts(const QHash<int, QByteArray>& layouts) = 0;
-  /// The places as they are built for the room of now.
-  virtual void defaultPlaces() = 0;
-};
 
 QByteArray layoutOf(const QWidget* page);
 /// False, and nothing changed, when the bytes are damaged or of another shape of page.
@@ -34,8 +26,13 @@ bool applyLayout(QWidget* page, const QByteArray& layout);
 /// The same of the room of now alone.
 QByteArray placesOf(const QWidget* page);
 bool applyPlaces(QWidget* page, const QByteArray& places);
-/// A page's property: the sizes of its default places are said again when it is first shown. Places that are applied take it back.
-inline constexpr const char* kSizesDue = "cuescopeSizesDue";
+/// Its sizes alone, to panels that lie in these places already.
+void applySizes(QWidget* page, const QByteArray& places);
+
+/// New height goes to the panels that can use it; the others keep theirs. A panel is one of those when this is said of it.
+void growWithRoom(Panel* panel);
+/// Hands that on to what holds them: tabs grow when all of them can, a split when a part of it can. After every new placing.
+void stretchPanels(QWidget* page);
 
 /// Leaves a page without panels, to be placed anew: none floats, none has a parent.
 void takeOutPanels(QWidget* page);

@@ -71,7 +71,6 @@ MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent),
   m_inspect = new InspectPage(session, m_selection, m_workspace);
   m_data = new DataPage(session, m_workspace);
   m_stack->addWidget(hold(m_inspect));
-  connect(static_cast<PageHolder*>(m_stack->widget(0)), &PageHolder::roomChanged, m_inspect, &InspectPage::setRoom);
   m_stack->addWidget(new QWidget);  // the Train page, when it is first needed
   m_stack->addWidget(new QWidget);  // Rollouts, the same
   m_stack->addWidget(hold(m_data));
@@ -120,7 +119,10 @@ void MainWindow::connectSession() {
   connect(m_bar, &PageBar::partChosen, this, &MainWindow::choosePart);
   connect(m_bar, &PageBar::pinChanged, this, &MainWindow::pinPage);
   connect(&m_selection, &Selection::changed, this, [this](Selection::Parts parts) {
-    if (parts & Selection::Run) m_session.openRun(m_selection.run());  // of an earlier day: it is read when it is looked at
+    if (parts & Selection::Run) {
+      m_session.openRun(m_selection.run());  // of an earlier day: it is read when it is looked at
+      m_navigator->selectRun(m_selection.run());
+    }
     refreshSelectionBar();
     refreshActionsSoon();
   });
@@ -197,7 +199,6 @@ void MainWindow::connectSession() {
   });
   connect(&m_session, &Session::runAdded, this, [this](const QString& name) {
     m_selection.setRun(name);
-    m_navigator->selectRun(name);
     refreshDemoMark();
   });
   connect(&m_session, &Session::runFailed, this, [this](const QString&, const Failure& failure) { m_status->say(QString::fromStdString(failure.what)); });

@@ -13,12 +13,15 @@
 #include "ui/rollouts_cells.h"
 #include "ui/page_holder.h"
 #include "ui/rollouts_page.h"
+#include "ui/roomy_page.h"
 #include "ui/status_strip.h"
 
 namespace cuescope {
 
 PageHolder* MainWindow::hold(QWidget* page) {
-  return new PageHolder(page);
+  auto* holder = new PageHolder(page);
+  if (auto* roomy = dynamic_cast<RoomyPage*>(page)) connect(holder, &PageHolder::roomChanged, page, [roomy](const QSize& room) { roomy->setRoom(room); });
+  return holder;
 }
 
 QWidget* MainWindow::pageWidget(int index) const {
@@ -121,7 +124,6 @@ void MainWindow::openForeign(const QString& path) {
     return;
   }
   m_selection.setRun(name);
-  m_navigator->selectRun(name);
   const RunRecord* run = m_session.run(name);
   setPage(run->steps.empty() ? Rollouts : Train);
   m_status->say(tr("%1 is open, read-only").arg(name));

@@ -25,6 +25,7 @@
 #include "ui/panels/map_panel.h"
 #include "ui/panels/train_new_run.h"
 #include "ui/panels/train_page.h"
+#include "ui/roomy_page.h"
 #include "ui/session_file.h"
 #include "ui/status_strip.h"
 

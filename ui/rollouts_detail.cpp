@@ -24,6 +24,7 @@
 #include "ui/models/rollout_store.h"
 #include "ui/models/sample_rows.h"
 #include "ui/panels/fact_table.h"
+#include "ui/layouts.h"
 #include "ui/panels/panel.h"
 #include "ui/rollouts_cells.h"
 #include "ui/table_columns.h"
@@ -124,10 +125,8 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
-  auto* split = new QSplitter(Qt::Vertical);
-  split->setHandleWidth(1);
-  split->setChildrenCollapsible(false);
-  column->addWidget(split);
+  m_split = madeSplitter(Qt::Vertical);
+  column->addWidget(m_split);
 
   auto* sample = new QWidget;
   auto* sampleRow = new QHBoxLayout(sample);
@@ -141,6 +140,7 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   m_rows = new FactTable;
   m_pictures = new FrameStrip;
   m_pictures->setWhatsThis(tr("The pictures of the sample; choosing one shows it above."));
+  m_pictures->setFixedHeight(64);  // the chosen one is large above
   m_pictures->hide();
   connect(m_pictures, &FrameStrip::picked, this, [this](int picture) {
     m_picture->setScene(rowScene(m_samples.row(QString::fromStdString(m_detail.record.sampleId)), picture));
@@ -150,8 +150,8 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   pictureColumn->setSpacing(4);
   pictureColumn->addWidget(m_picture, 1);
   pictureColumn->addWidget(m_pictures);
-  sampleRow->addLayout(pictureColumn, 1);
-  sampleRow->addWidget(m_rows, 1, Qt::AlignTop);
+  sampleRow->addLayout(pictureColumn, 2);
+  sampleRow->addWidget(m_rows, 3, Qt::AlignTop);
   m_samplePanel = new Panel(QStringLiteral("rollouts.sample"), tr("Sample"), sample);
   m_inspect = new QPushButton(icon(Icon::Eye), tr("Open in Inspect"));
   m_inspectWith = new QToolButton;
@@ -171,7 +171,6 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   m_samplePanel->addToHead(m_inspect);
   m_samplePanel->addToHead(m_inspectWith);
   connect(m_inspect, &QPushButton::clicked, this, &RolloutsDetail::openInInspect);
-  split->addWidget(m_samplePanel);
 
   auto* response = new QWidget;
   auto* responseColumn = new QVBoxLayout(response);
@@ -234,7 +233,7 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   tokenRow->addWidget(m_bars, 1);
   responseColumn->addWidget(token);
   m_responsePanel = new Panel(QStringLiteral("rollouts.response"), tr("Response"), response);
-  split->addWidget(m_responsePanel);
+  growWithRoom(m_responsePanel);
 
   m_same = new QTableWidget(0, 5);
   m_same->setWhatsThis(tr("The responses to the same prompt at other steps."));
@@ -256,8 +255,7 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   m_same->setItemDelegateForColumn(4, new SparkDelegate(m_same));
   m_same->setAccessibleName(tr("The same prompt over the steps"));
   m_samePanel = new Panel(QStringLiteral("rollouts.same"), tr("Same prompt over steps"), m_same);
-  split->addWidget(m_samePanel);
-  split->setSizes({250, 330, 170});
+  placePanels(false);
 
   connect(m_colour, &QComboBox::currentIndexChanged, this, &RolloutsDetail::colourStrip);
   for (TokenStrip* strip : {m_strip, m_otherStrip}) {
@@ -282,6 +280,14 @@ RolloutsDetail::RolloutsDetail(Session& session, Selection& selection, SampleRow
   connect(&Theme::instance(), &Theme::changed, this, [this] { m_range->update(); });
   show({}, {}, nullptr, 0);
 }
+
+void RolloutsDetail::placePanels(bool tabs) {
+  m_split->addWidget(m_samplePanel);
+  if (tabs) m_split->addWidget(new PanelStack({m_responsePanel, m_samePanel}));
+  else for (Panel* panel : {m_responsePanel, m_samePanel}) m_split->addWidget(panel);
+}
+
+void RolloutsDetail::defaultSizes() { m_split->setSizes({280, 330, 170}); }
 
 void RolloutsDetail::show(const QString& run, const QString& file, const RolloutFacts* facts, double groupAdvantage) {
   m_run = run;

@@ -55,6 +55,10 @@ class RolloutsDetail : public QWidget {
   /// The same as soon as the sample's picture is here; another sample forgets it.
   void openWhenReady();
 
+  /// Puts the three panels, which have no parent now, one below the other; with `tabs` the steps of the prompt are a tab of the response.
+  void placePanels(bool tabs);
+  void defaultSizes();
+
   FrameStrip* pictures() const { return m_pictures; }
   ImageCanvas* picture() const { return m_picture; }
   TokenStrip* strip() const { return m_strip; }
@@ -114,6 +118,7 @@ class RolloutsDetail : public QWidget {
   class ElidedLabel* m_otherHead = nullptr;
   TokenStrip* m_otherStrip = nullptr;
 
+  QSplitter* m_split = nullptr;
   Panel* m_samplePanel = nullptr;
   Panel* m_responsePanel = nullptr;
   Panel* m_samePanel = nullptr;

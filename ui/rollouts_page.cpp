@@ -19,6 +19,7 @@
 #include "ui/acts_as.h"
 #include "ui/models/rollout_store.h"
 #include "ui/models/sample_rows.h"
+#include "ui/layouts.h"
 #include "ui/panels/panel.h"
 #include "ui/rollouts_cells.h"
 #include "ui/rollouts_detail.h"
@@ -30,7 +31,7 @@
 
 namespace cuescope {
 
-RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* parent) : QWidget(parent), m_session(session), m_selection(selection) {
+RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* parent) : QWidget(parent), RoomyPage(this), m_session(session), m_selection(selection) {
   m_samples = new SampleRows(session, "rollout-samples", this);
   m_store = new RolloutStore(this);
   m_model = new RolloutTable(*m_store, this);
@@ -54,9 +55,7 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
   connect(m_empty, &EmptyPanel::actionChosen, this, &RolloutsPage::trainRequested);
   m_stack->addWidget(none);
 
-  auto* split = new QSplitter(Qt::Horizontal);
-  split->setHandleWidth(1);
-  split->setChildrenCollapsible(false);
+  m_split = madeSplitter(Qt::Horizontal);
   auto* left = new QWidget;
   auto* leftColumn = new QVBoxLayout(left);
   leftColumn->setContentsMargins(0, 0, 0, 0);
@@ -151,13 +150,12 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
   leftColumn->addWidget(m_histogram);
   leftColumn->addWidget(m_list, 1);
   leftColumn->addWidget(footer);
-  split->addWidget(left);
+  m_split->addWidget(left);
   m_detail = new RolloutsDetail(session, selection, *m_samples);
-  split->addWidget(m_detail);
-  split->setSizes({716, 667});
-  split->setStretchFactor(0, 1);
-  split->setStretchFactor(1, 1);
-  m_stack->addWidget(split);
+  m_split->addWidget(m_detail);
+  m_split->setStretchFactor(0, 1);
+  m_split->setStretchFactor(1, 1);
+  m_stack->addWidget(m_split);
 
   connect(m_query, &QLineEdit::textChanged, this, &RolloutsPage::applyQuery);
   connect(m_query, &QLineEdit::returnPressed, m_table, qOverload<>(&QWidget::setFocus));
@@ -220,6 +218,14 @@ RolloutsPage::RolloutsPage(Session& session, Selection& selection, QWidget* pare
     if (isVisible() && QString::fromStdString(step->run) == m_run) m_grown.start();
   });
   refreshEmpty();
+  defaultPlaces();
+}
+
+void RolloutsPage::placePanels() { m_detail->placePanels(room() != Wide); }
+
+void RolloutsPage::defaultSizes() {
+  m_split->setSizes({716, 667});
+  m_detail->defaultSizes();
 }
 
 int RolloutsPage::sampleCount() const { return m_model->rowCount(); }
@@ -240,13 +246,15 @@ void RolloutsPage::goToSample(int at, bool inspect) {
 // Narrow: the table drops the largest gap and the gaps by token; both stand beside it for the chosen row.
 void RolloutsPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
-  const bool narrow = width() < 1300;
+  const bool narrow = width() < kWideFrom;
   m_table->setColumnHidden(RolloutTable::MaxGap, narrow);
   m_table->setColumnHidden(RolloutTable::Spark, narrow);
+  followSize();
 }
 
 void RolloutsPage::showEvent(QShowEvent* event) {
   QWidget::showEvent(event);
+  sizeOnce();
   if (m_stale) followRun();
   else m_grown.start();
 }

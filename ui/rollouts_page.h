@@ -6,6 +6,7 @@
 #include <QWidget>
 
 #include "ui/page_view.h"
+#include "ui/roomy_page.h"
 #include "ui/sample_walk.h"
 #include "ui/session.h"
 #include "ui/selection.h"
@@ -13,6 +14,7 @@
 class QComboBox;
 class QLabel;
 class QLineEdit;
+class QSplitter;
 class QStackedWidget;
 class QTableView;
 
@@ -28,7 +30,7 @@ class RolloutTable;
 class RolloutsDetail;
 class SampleRows;
 
-class RolloutsPage : public QWidget, public ViewSource, public SampleWalk {
+class RolloutsPage : public QWidget, public RoomyPage, public ViewSource, public SampleWalk {
   Q_OBJECT
  public:
   RolloutsPage(Session& session, Selection& selection, QWidget* parent = nullptr);
@@ -63,6 +65,8 @@ class RolloutsPage : public QWidget, public ViewSource, public SampleWalk {
   void resizeEvent(QResizeEvent* event) override;
   bool eventFilter(QObject* watched, QEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
+  void placePanels() override;
+  void defaultSizes() override;
 
  private:
   void followRun();
@@ -91,6 +95,7 @@ class RolloutsPage : public QWidget, public ViewSource, public SampleWalk {
   bool m_rebuilding = false;
 
   QStackedWidget* m_stack = nullptr;
+  QSplitter* m_split = nullptr;
   QStackedWidget* m_list = nullptr;
   EmptyPanel* m_empty = nullptr;
   EmptyPanel* m_emptyStep = nullptr;

@@ -102,13 +102,17 @@ const DataRow* SampleRows::row(const QString& id) {
   return nullptr;
 }
 
+QImage thumbnailOf(const DataRow& row) {
+  const QImage image = QImage::fromData(row.image.data(), int(row.image.size()));
+  return image.isNull() ? image : image.scaled(kThumb, Qt::KeepAspectRatio, Qt::SmoothTransformation);
+}
+
 QImage SampleRows::thumbnail(const QString& id) {
   const auto it = m_thumbs.constFind(id);
   if (it != m_thumbs.constEnd()) return it.value();
   const DataRow* at = row(id);
   if (!at) return {};
-  QImage image = QImage::fromData(at->image.data(), int(at->image.size()));
-  if (!image.isNull()) image = image.scaled(kThumb, Qt::KeepAspectRatio, Qt::SmoothTransformation);
+  const QImage image = thumbnailOf(*at);
   m_thumbs.insert(id, image);
   m_thumbOrder << id;
   m_thumbBytes += image.sizeInBytes();

@@ -17,6 +17,9 @@ namespace cuescope {
 
 class Session;
 
+/// The first picture of a row at the size of a table's cell, on any screen; null without one.
+QImage thumbnailOf(const DataRow& row);
+
 class SampleRows : public QObject {
   Q_OBJECT
  public:

@@ -8,6 +8,7 @@
 #include <QVBoxLayout>
 
 #include "ui/models/run_events.h"
+#include "ui/layouts.h"
 #include "ui/panels/panel.h"
 #include "ui/panels/train_side.h"
 #include "ui/table_columns.h"
@@ -94,25 +95,28 @@ TrainColumn::TrainColumn(Session& session, RunQueue& queue, QWidget* parent) : Q
   healthArea->setWidget(m_health);
   m_events = new RunEventsList;
   m_queue = new QueueList(queue);
-  auto* healthPanel = new cuescope::Panel(QStringLiteral("train.health"), tr("Health"), healthArea);
-  healthPanel->addTab(tr("Events"), m_events);
-  healthPanel->addTab(tr("Queue"), m_queue);
-  addWidget(healthPanel);
+  m_healthPanel = new cuescope::Panel(QStringLiteral("train.health"), tr("Health"), healthArea);
+  m_healthPanel->addTab(tr("Events"), m_events);
+  m_healthPanel->addTab(tr("Queue"), m_queue);
   m_checkpoints = new CheckpointList;
   m_checkpointPanel = new cuescope::Panel(QStringLiteral("train.checkpoints"), tr("Checkpoints"), m_checkpoints);
-  addWidget(m_checkpointPanel);
   m_parameters = new ParameterList(ParameterList::Mode::Parameters, session);
   m_yaml = new ParameterList(ParameterList::Mode::Yaml, session);
   m_diff = new ParameterList(ParameterList::Mode::Diff, session);
-  auto* parameterPanel = new cuescope::Panel(QStringLiteral("train.parameters"), tr("Parameters"), m_parameters);
-  parameterPanel->addTab(tr("YAML"), m_yaml);
-  parameterPanel->addTab(tr("Diff"), m_diff);
-  addWidget(parameterPanel);
-  setSizes({150, 230, 410});
-  setStretchFactor(2, 1);
+  m_parameterPanel = new cuescope::Panel(QStringLiteral("train.parameters"), tr("Parameters"), m_parameters);
+  m_parameterPanel->addTab(tr("YAML"), m_yaml);
+  m_parameterPanel->addTab(tr("Diff"), m_diff);
+  growWithRoom(m_parameterPanel);
+  placePanels(false);
   connect(m_health, &HealthList::stepPicked, this, &TrainColumn::stepPicked);
   connect(m_events, &RunEventsList::stepPicked, this, &TrainColumn::stepPicked);
   connect(m_checkpoints, &CheckpointList::stepPicked, this, &TrainColumn::stepPicked);
+}
+
+void TrainColumn::placePanels(bool tabs) {
+  const QList<cuescope::Panel*> panels{m_healthPanel, m_checkpointPanel, m_parameterPanel};
+  if (tabs) addWidget(new PanelStack(panels));
+  else for (cuescope::Panel* panel : panels) addWidget(panel);
 }
 
 void TrainColumn::setRun(const QString& run) {

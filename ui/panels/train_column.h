@@ -49,6 +49,8 @@ class TrainColumn : public QSplitter {
   ParameterList* difference() const { return m_diff; }
   void setRun(const QString& run);           // of parameters, YAML and diff
   void setCheckpointNote(const QString& note);
+  /// Puts the three panels, which have no parent now, one below the other or behind one set of tabs.
+  void placePanels(bool tabs);
 
  Q_SIGNALS:
   void stepPicked(int step);
@@ -59,7 +61,8 @@ class TrainColumn : public QSplitter {
   QueueList* m_queue = nullptr;
   CheckpointList* m_checkpoints = nullptr;
   ParameterList *m_parameters = nullptr, *m_yaml = nullptr, *m_diff = nullptr;
-  cuescope::Panel* m_checkpointPanel = nullptr;  // QFrame has a Panel of its own
+  // QFrame has a Panel of its own.
+  cuescope::Panel *m_healthPanel = nullptr, *m_checkpointPanel = nullptr, *m_parameterPanel = nullptr;
 };
 
 }  // namespace cuescope

@@ -30,6 +30,7 @@
 #include "ui/acts_as.h"
 #include "ui/models/row_request.h"
 #include "ui/models/run_queue.h"
+#include "ui/layouts.h"
 #include "ui/panels/panel.h"
 #include "ui/panels/train_column.h"
 #include "ui/panels/train_new_run.h"
@@ -67,7 +68,7 @@ Icon stateIcon(RunState state) {
 
 }  // namespace
 
-TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : QWidget(parent), m_session(session), m_selection(selection) {
+TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : QWidget(parent), RoomyPage(this), m_session(session), m_selection(selection) {
   new QUndoStack(this);  // edits of the form; found by the window
   m_queue = new RunQueue(session, this);
   m_later = new QTimer(this);
@@ -82,9 +83,7 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
   page->addWidget(m_stack);
   connect(m_stack, &QStackedWidget::currentChanged, this, &TrainPage::shownChanged);
 
-  auto* main = new QSplitter(Qt::Horizontal);
-  main->setHandleWidth(1);
-  main->setChildrenCollapsible(false);
+  m_main = madeSplitter(Qt::Horizontal);
   auto* left = new QWidget;
   auto* column = new QVBoxLayout(left);
   column->setContentsMargins(0, 0, 0, 0);
@@ -95,21 +94,17 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
   column->addWidget(m_error);
   m_phases = new PhaseBar;
   column->addWidget(m_phases);
-  auto* down = new QSplitter(Qt::Vertical);
-  down->setHandleWidth(1);
-  down->setChildrenCollapsible(false);
-  down->addWidget(makeCurves());
-  down->addWidget(makeFilm());
-  down->setStretchFactor(1, 1);
-  down->setSizes({30 + 3 * kCurveHeight + 2, 252});  // three whole rows of curves; the strip has the rest
-  column->addWidget(down, 1);
-  main->addWidget(left);
+  m_down = madeSplitter(Qt::Vertical);
+  m_down->addWidget(makeCurves());
+  m_down->addWidget(makeFilm());
+  growWithRoom(m_filmPanel);
+  column->addWidget(m_down, 1);
+  m_main->addWidget(left);
   m_column = new TrainColumn(session, *m_queue);
   connectColumn();
-  main->addWidget(m_column);
-  main->setStretchFactor(0, 1);
-  main->setSizes({1062, kSideWidth});
-  m_stack->addWidget(main);
+  m_main->addWidget(m_column);
+  m_main->setStretchFactor(0, 1);
+  m_stack->addWidget(m_main);
 
   m_formPlace = new QWidget;
   auto* formColumn = new QVBoxLayout(m_formPlace);
@@ -192,6 +187,22 @@ TrainPage::TrainPage(Session& session, Selection& selection, QWidget* parent) : 
   for (const QString& name : session.runs()) m_run = name;
   fillOverlayMenu();
   chooseRun();
+  defaultPlaces();
+}
+
+void TrainPage::placePanels() {
+  m_down->addWidget(m_filmPanel);
+  m_column->placePanels(room() != Wide);
+}
+
+// Three whole rows of curves, the strip has the rest. In a low room the curves are scrolled anyway: two rows of them, and the strip
+// keeps its pictures.
+void TrainPage::defaultSizes() {
+  m_main->setSizes({1062, kSideWidth});
+  m_low = height() < kLow;
+  const int curves = 30 + (m_low ? 2 : 3) * kCurveHeight + 2;
+  m_down->setSizes({curves, std::max(120, m_down->height() - curves - 1)});
+  m_column->setSizes({150, 230, 410});
 }
 
 QWidget* TrainPage::makeControl() {
@@ -666,14 +677,18 @@ void TrainPage::compareProbe(int row, int step) {
 void TrainPage::takePictures(const DataRows& rows) {
   if (!m_asked.contains(QString::fromStdString(rows.file))) return;
   bool any = false;
-  for (const DataRow& row : rows.rows) {
-    const QString label = QString::fromStdString(row.id);
-    if (row.image.empty() || m_pictures.contains(label)) continue;
+  const auto take = [&](const DataRow& row, const QString& label, const std::vector<std::uint8_t>& bytes) {
+    if (bytes.empty() || m_pictures.contains(label)) return;
     m_probeRows.insert(label, row);
-    const QImage picture = QImage::fromData(row.image.data(), int(row.image.size()));
-    if (picture.isNull()) continue;
+    const QImage picture = QImage::fromData(bytes.data(), int(bytes.size()));
+    if (picture.isNull()) return;
     m_pictures.insert(label, picture.convertToFormat(QImage::Format_RGB32));
     any = true;
+  };
+  for (const DataRow& row : rows.rows) {
+    const QString id = QString::fromStdString(row.id);
+    if (row.moreImages.empty()) take(row, id, row.image);
+    for (std::size_t i = 0; i < row.moreImages.size() + 1 && !row.moreImages.empty(); ++i) take(row, QStringLiteral("%1 image %2").arg(id).arg(i + 1), i ? row.moreImages[i - 1] : row.image);  // as the run names them
   }
   const RunRecord* record = m_session.run(m_run);
   if (!any || !record) return;
@@ -734,14 +749,17 @@ void TrainPage::placeColumns() {
 void TrainPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
   placeColumns();
-  // In a low room the curves are scrolled anyway: two rows of them, and the strip keeps its pictures. Said once a crossing, so that
-  // a line that a person moved stays.
-  const bool low = height() < kLow;
-  auto* down = qobject_cast<QSplitter*>(m_filmPanel->parentWidget());
-  if (!down || low == down->property("low").toBool()) return;
-  down->setProperty("low", low);
-  const int curves = 30 + (low ? 2 : 3) * kCurveHeight + 2;
-  down->setSizes({curves, std::max(120, height() - curves - 90)});
+  followSize();
+  // Said once a crossing, so that a line that a person moved stays.
+  if ((height() < kLow) == m_low || m_filmPanel->parentWidget() != m_down) return;
+  m_low = height() < kLow;
+  const int curves = 30 + (m_low ? 2 : 3) * kCurveHeight + 2;
+  m_down->setSizes({curves, std::max(120, height() - curves - 90)});
+}
+
+void TrainPage::showEvent(QShowEvent* event) {
+  QWidget::showEvent(event);
+  sizeOnce();
 }
 
 void TrainPage::curveMenu(int panel, const QPoint& at) {

@@ -13,6 +13,7 @@
 
 #include "ui/models/run_curves.h"
 #include "ui/page_view.h"
+#include "ui/roomy_page.h"
 #include "ui/selection.h"
 #include "ui/session.h"
 
@@ -23,6 +24,7 @@ class QLabel;
 class QPushButton;
 class QScrollArea;
 class QSlider;
+class QSplitter;
 class QStackedWidget;
 class QTimer;
 class QToolButton;
@@ -42,7 +44,7 @@ class RunQueue;
 class SegmentedButton;
 class TrainColumn;
 
-class TrainPage : public QWidget, public ViewSource {
+class TrainPage : public QWidget, public RoomyPage, public ViewSource {
   Q_OBJECT
  public:
   TrainPage(Session& session, Selection& selection, QWidget* parent = nullptr);
@@ -86,6 +88,9 @@ class TrainPage : public QWidget, public ViewSource {
 
  protected:
   void resizeEvent(QResizeEvent* event) override;
+  void showEvent(QShowEvent* event) override;
+  void placePanels() override;
+  void defaultSizes() override;
 
  private:
   QWidget* makeControl();
@@ -164,6 +169,8 @@ class TrainPage : public QWidget, public ViewSource {
   Panel* m_filmPanel = nullptr;
   QComboBox* m_filmLayer = nullptr;
   TrainColumn* m_column = nullptr;
+  QSplitter *m_main = nullptr, *m_down = nullptr;
+  bool m_low = false;  // of the height that the sizes were said for
 };
 
 }  // namespace cuescope
