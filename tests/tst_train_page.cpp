@@ -191,6 +191,19 @@ class TrainPageTest : public QObject {
     for (const float v : rows[0].maps.at(10)) sum += v;
     QVERIFY(std::abs(sum - 1) < 1e-5);  // a mean of shares is still shares
     QVERIFY(filmOf(steps, 7, {})[0].maps.empty());
+    QCOMPARE(rows[0].visualTokens, rows[0].gridRows * rows[0].gridCols);
+    // Two pictures of one row share its attention: a uniform map has half in each.
+    auto two = std::make_shared<StepSnapshot>();
+    for (const char* name : {"pair image 1", "pair image 2", "alone"}) {
+      ProbeMap map;
+      map.image = name, map.gridRows = 2, map.gridCols = 3, map.layers = {0}, map.values.assign(6, 1.f / 12);
+      two->probes.push_back(map);
+    }
+    const auto pair = filmOf({two}, -1, {});
+    QCOMPARE(pair.size(), std::size_t(3));
+    QCOMPARE(pair[0].visualTokens, 12);
+    QCOMPARE(pair[1].visualTokens, 12);
+    QCOMPARE(pair[2].visualTokens, 6);
   }
 
   void anEmptyPageOffersANewRun() {

@@ -23,6 +23,7 @@
 #include "ui/models/sample_rows.h"
 #include "ui/panels/fact_table.h"
 #include "ui/panels/panel.h"
+#include "ui/roomy_page.h"
 #include "ui/table_columns.h"
 #include "ui/workspace.h"
 #include "widgets/elided_label.h"
@@ -206,10 +207,11 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
   sideColumn->addWidget(m_facts);
   m_pictures = new FrameStrip;
   m_pictures->setWhatsThis(tr("The pictures of the sample; choosing one shows it above."));
+  m_pictures->setFixedHeight(64);  // the chosen one is large above
   m_pictures->hide();
   sideColumn->addWidget(m_picture, 1);
   sideColumn->addWidget(m_pictures);
-  auto* answers = new QHBoxLayout;
+  m_answers = new QBoxLayout(QBoxLayout::LeftToRight);
   for (int i = 0; i < 2; ++i) {
     auto* half = new QVBoxLayout;
     m_heads[i] = new ElidedLabel;
@@ -226,9 +228,9 @@ EvaluatePage::EvaluatePage(Session& session, Workspace& workspace, QWidget* pare
     m_texts[i]->setFixedHeight(120);
     half->addWidget(m_heads[i]);
     half->addWidget(m_texts[i]);
-    answers->addLayout(half);
+    m_answers->addLayout(half);
   }
-  sideColumn->addLayout(answers);
+  sideColumn->addLayout(m_answers);
   auto* sidePanel = new Panel(QStringLiteral("evaluate.side"), tr("Side by side"), side);
   m_inspect = new QPushButton(icon(Icon::Eye), tr("Open in Inspect"));
   actsAs(m_inspect, "evaluate.inspect");
@@ -570,6 +572,14 @@ void EvaluatePage::refreshBoard() {
     }
     Session::reply(QPointer<QObject>(self.data()), [self, board] { if (self) self->m_board->setBoard(board); });
   });
+}
+
+// In a narrow room the answers stand below each other, in as much height as beside each other.
+void EvaluatePage::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  const bool narrow = width() < RoomyPage::kWideFrom;
+  m_answers->setDirection(narrow ? QBoxLayout::TopToBottom : QBoxLayout::LeftToRight);
+  for (QPlainTextEdit* text : m_texts) text->setFixedHeight(narrow ? 50 : 120);
 }
 
 // The board is as high as its rows, the samples have the rest; where a person moved the line it stays.

@@ -9,6 +9,7 @@
 #include "ui/sample_walk.h"
 #include "ui/session.h"
 
+class QBoxLayout;
 class QComboBox;
 class QMenu;
 class QPlainTextEdit;
@@ -90,6 +91,7 @@ class EvaluatePage : public QWidget, public ViewSource, public SampleWalk {
 
  protected:
   void showEvent(QShowEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
 
  private:
   struct Done {
@@ -144,6 +146,7 @@ class EvaluatePage : public QWidget, public ViewSource, public SampleWalk {
   ImageCanvas* m_picture = nullptr;
   FrameStrip* m_pictures = nullptr;  // of a sample with several
   FactTable* m_facts = nullptr;
+  QBoxLayout* m_answers = nullptr;
   ElidedLabel* m_heads[2] = {};
   QPlainTextEdit* m_texts[2] = {};
   QPushButton* m_inspect = nullptr;

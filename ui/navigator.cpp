@@ -24,6 +24,8 @@
 namespace cuescope {
 namespace {
 
+constexpr int kInset = 10;  // of an entry, to the left of where the tree would put it
+
 // Name, then a number in mono at the right; hints wrap over several lines.
 class NavigatorDelegate : public QStyledItemDelegate {
  public:
@@ -33,7 +35,7 @@ class NavigatorDelegate : public QStyledItemDelegate {
     if (!index.data(NavigatorModel::HintRole).toBool()) return {100, index.parent().isValid() ? 22 : 26};
     const QFontMetrics metrics(uiFont(11));
     const auto* view = qobject_cast<const QTreeView*>(option.widget);
-    const int width = std::clamp(view ? view->viewport()->width() : 216, 140, 216) - 46;
+    const int width = std::clamp(view ? view->viewport()->width() : 216, 140, 216) - 46 + kInset;
     return {100, metrics.boundingRect(QRect(0, 0, width, 200), Qt::TextWordWrap, index.data().toString()).height() + 10};
   }
 
@@ -42,7 +44,7 @@ class NavigatorDelegate : public QStyledItemDelegate {
     const bool hint = index.data(NavigatorModel::HintRole).toBool();
     if (option.state & QStyle::State_Selected) painter->fillRect(option.rect, c.selection);
     else if ((option.state & QStyle::State_MouseOver) && !hint) painter->fillRect(option.rect, c.hover);
-    QRect r = option.rect.adjusted(2, 0, -8, 0);
+    QRect r = option.rect.adjusted(index.parent().isValid() ? 2 - kInset : 2, 0, -8, 0);
     if (hint) {
       painter->setFont(uiFont(11));
       painter->setPen(c.text3);
@@ -142,7 +144,10 @@ Navigator::Navigator(Session& session, Workspace& workspace, QWidget* parent) : 
   connect(m_rail, &NavigatorRail::addRequested, this, &Navigator::addRequested);
   connect(m_rail, &NavigatorRail::openRequested, this, [this] { Q_EMIT railRequested(false); });
   setRail(false);
-  connect(m_model, &QAbstractItemModel::modelReset, m_tree, &QTreeView::expandAll);
+  connect(m_model, &QAbstractItemModel::modelReset, this, [this] {
+    m_tree->expandAll();
+    selectRun(m_run);  // what is chosen stays marked
+  });
   connect(m_tree, &QTreeView::activated, this, &Navigator::activate);
   connect(m_tree, &QTreeView::clicked, this, [this](const QModelIndex& index) {
     const bool compare = QApplication::keyboardModifiers() & Qt::ControlModifier;
@@ -188,6 +193,7 @@ void Navigator::menu(const QPoint& position) {
 }
 
 void Navigator::selectRun(const QString& name) {
+  m_run = name;
   const QModelIndex index = m_model->runIndex(name);
   if (index.isValid()) m_tree->setCurrentIndex(index);
 }

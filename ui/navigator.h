@@ -46,6 +46,7 @@ class Navigator : public QWidget {
   Workspace& m_workspace;
   NavigatorModel* m_model = nullptr;
   QTreeView* m_tree = nullptr;
+  QString m_run;  // marked
   QLineEdit* m_filter = nullptr;
   QWidget* m_whole = nullptr;
   NavigatorRail* m_rail = nullptr;

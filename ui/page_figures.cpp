@@ -148,7 +148,7 @@ std::vector<FilmRow> filmFrom(const QJsonObject& d, int* left) {
     for (int i = 0; i < kDrawnSteps; ++i) drawn.insert(all[std::size_t(std::lround(double(i) * double(all.size() - 1) / (kDrawnSteps - 1)))]);
   *left = int(all.size() - drawn.size());
   for (const QJsonValue& each : d["rows"].toArray()) {
-    FilmRow row{each["label"].toString(), pictureFrom(each["picture"].toString()), each["down"].toInt(), each["across"].toInt(), {}};
+    FilmRow row{each["label"].toString(), pictureFrom(each["picture"].toString()), each["down"].toInt(), each["across"].toInt(), {}, each["visual_tokens"].toInt()};
     for (const QJsonValue& map : each["maps"].toArray()) {
       const std::vector<double> values = unpackedDoubles(map["values"].toString());
       if (drawn.count(map["step"].toInt()) && int(values.size()) == row.gridRows * row.gridCols) row.maps[map["step"].toInt()] = {values.begin(), values.end()};

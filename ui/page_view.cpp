@@ -107,7 +107,7 @@ QJsonObject filmData(const std::vector<FilmRow>& rows, ColorMap map, int cursor)
   for (const FilmRow& row : rows) {
     QJsonArray maps;
     for (const auto& [step, values] : row.maps) maps.append(QJsonObject{{"step", step}, {"values", packedDoubles({values.begin(), values.end()})}});
-    list.append(QJsonObject{{"label", row.label}, {"picture", pictureText(row.picture)}, {"down", row.gridRows}, {"across", row.gridCols}, {"maps", maps}});
+    list.append(QJsonObject{{"label", row.label}, {"picture", pictureText(row.picture)}, {"down", row.gridRows}, {"across", row.gridCols}, {"visual_tokens", row.visualTokens}, {"maps", maps}});
   }
   return {{"rows", list}, {"color_map", colorMapName(map)}, {"cursor", cursor}};
 }

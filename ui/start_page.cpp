@@ -179,7 +179,7 @@ StartPage::StartPage(Session& session, Workspace& workspace, QWidget* parent) : 
   dropRow->addStretch(1);
   dropRow->addWidget(picture);
   auto* dropWords = words(tr("Drop an image, video, model folder, data file or run folder anywhere in the window"), 12);
-  dropRow->addWidget(dropWords, 4);
+  dropRow->addWidget(dropWords, 12);
   dropRow->addWidget(open);
   dropRow->addWidget(new KeyHint(QStringLiteral("Ctrl+O")));
   dropRow->addStretch(1);

@@ -41,7 +41,9 @@ QString conditionsDiffer(const Evaluation& a, const Evaluation& b) {
 
 QString aloneSentence(const Evaluation& a, const EvaluationPairs& pairs) {
   if (a.samples.empty()) return QCoreApplication::translate("EvaluatePage", "This file holds scores alone; its samples were not kept.");
-  QString words = QCoreApplication::translate("EvaluatePage", "%1 of %2 right; %3 rows could not be asked. %4").arg(pairs.counts[int(PairKind::Both)]).arg(pairs.counts[int(PairKind::All)]).arg(a.skipped).arg(a.decoding.empty() ? QCoreApplication::translate("EvaluatePage", "decoding not recorded") : QString::fromStdString(a.decoding));
+  const QString decoding = a.decoding.empty() ? QCoreApplication::translate("EvaluatePage", "decoding not recorded") : QString::fromStdString(a.decoding);
+  QString words = QCoreApplication::translate("EvaluatePage", "%1 of %2 right, %3").arg(pairs.counts[int(PairKind::Both)]).arg(pairs.counts[int(PairKind::All)]).arg(decoding);
+  if (a.skipped > 0) words += QCoreApplication::translate("EvaluatePage", "; %1 rows could not be asked").arg(a.skipped);
   if (a.answersPerRow > 1) words += QCoreApplication::translate("EvaluatePage", "; %1 answers a row, right when half of them are").arg(a.answersPerRow);
   if (a.privilege != "none" && !a.privilege.empty()) words += QCoreApplication::translate("EvaluatePage", "; the prompt holds the %1").arg(QString::fromStdString(a.privilege));
   return words;

@@ -199,13 +199,23 @@ CurveSet curvesOf(const std::vector<const RunRecord*>& records, const Columns& c
   return set;
 }
 
+// The pictures of a row share its attention.
+static int visualTokensOf(const StepSnapshot& step, const ProbeMap& probe) {
+  const std::size_t name = probe.image.rfind(" image ");
+  if (name == std::string::npos) return probe.gridRows * probe.gridCols;
+  int tokens = 0;
+  for (const ProbeMap& other : step.probes)
+    if (other.image.rfind(" image ") == name && other.image.compare(0, name, probe.image, 0, name) == 0) tokens += other.gridRows * other.gridCols;
+  return tokens;
+}
+
 void explainCurves(CurveSet& set, const RunConfig& config, const std::vector<StepPtr>& steps, double uniformEvidence) {
-  // A uniform map's entropy is the logarithm of the patches: known when all probe pictures have the same number of them.
+  // A uniform map's entropy is the logarithm of the visual tokens: known when all probe rows have the same number of them.
   double patches = 0;
   bool alike = true;
   for (const StepPtr& step : steps)
     for (const ProbeMap& map : step->probes) {
-      const double n = double(map.gridRows) * map.gridCols;
+      const double n = visualTokensOf(*step, map);
       alike = alike && (patches == 0 || patches == n);
       patches = n;
     }
@@ -242,7 +252,8 @@ std::vector<FilmRow> filmOf(const std::vector<StepPtr>& steps, int layer, const 
     for (const ProbeMap& probe : step->probes) {
       const QString label = QString::fromStdString(probe.image);
       auto row = std::find_if(rows.begin(), rows.end(), [&](const FilmRow& r) { return r.label == label; });
-      if (row == rows.end()) row = rows.insert(rows.end(), FilmRow{label, pictures.value(label), probe.gridRows, probe.gridCols, {}});
+      if (row == rows.end()) row = rows.insert(rows.end(), FilmRow{label, pictures.value(label), probe.gridRows, probe.gridCols, {}, 0});
+      row->visualTokens = visualTokensOf(*step, probe);
       const std::size_t n = std::size_t(probe.gridRows) * std::size_t(probe.gridCols);
       std::vector<float> map(n, 0.f);
       int used = 0;

@@ -23,7 +23,7 @@ namespace cuescope {
 
 namespace {
 
-constexpr int kPromptHeight = 120;  // seven lines, enough for a short prompt
+constexpr int kPromptLines = 7;  // whole ones, enough for a short prompt
 
 // A prompt to read: what is copied is the prompt, without the marks that keep its tokens whole.
 class PromptView : public QPlainTextEdit {
@@ -137,7 +137,7 @@ AlignmentPanel::AlignmentPanel(QWidget* parent) : QWidget(parent) {
     m_texts[i]->setReadOnly(true);
     m_texts[i]->setFont(monoFont(11));
     m_texts[i]->setTabChangesFocus(true);
-    m_texts[i]->setMinimumHeight(kPromptHeight);
+    m_texts[i]->setMinimumHeight(kPromptLines * QFontMetrics(monoFont(11)).lineSpacing() + 2 * int(m_texts[i]->document()->documentMargin()) + 2 * m_texts[i]->frameWidth());
     m_texts[i]->setAccessibleName(i == 0 ? tr("Prompt of the student") : tr("Prompt of the teacher with the cue"));
     texts->addWidget(m_texts[i]);
   }

@@ -93,7 +93,7 @@ AskBar::AskBar(Workspace& workspace, QWidget* parent) : QWidget(parent), m_works
   actsAs(m_add, "inspect.add-picture");
   actsAs(m_capture, "inspect.capture-settings");
   QLabel* captions[] = {caption(tr("Student"), student), caption(tr("Teacher"), teacher), caption(tr("Beside"), beside)};
-  who->row()->setSpacing(6);
+  who->row()->setSpacing(4);  // at the design's smallest width the captions still stand in their choosers
   who->row()->addWidget(captions[0]);
   who->row()->addWidget(m_student);
   who->row()->addWidget(captions[1]);

@@ -41,6 +41,7 @@ CaptureSettings::CaptureSettings(QWidget* parent) : Strip(32, Ground::Panel, par
   const auto field = [this](const QString& name, const QString& tip, int width) {
     auto* label = new ElidedLabel(name);
     label->setTone(ElidedLabel::Tone::Text2);
+    label->setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
     auto* line = new QLineEdit;
     line->setAccessibleName(name);
     line->setPlaceholderText(tr("all"));
@@ -54,9 +55,9 @@ CaptureSettings::CaptureSettings(QWidget* parent) : Strip(32, Ground::Panel, par
     return line;
   };
   row()->setSpacing(6);
-  m_layers = field(tr("Layers"), tr("Decoder layers whose attention is kept, as 0-3, 8; empty: all. Cue recovery keeps all its injection layers"), 96);
-  m_vision = field(tr("Vision blocks"), tr("Blocks of the vision tower whose attention is kept, as 0-3, 8; empty: all"), 76);
-  m_tokens = field(tr("Tokens"), tr("Response tokens, counted from 0, whose maps are kept, as 2-5, 9; empty: all. The chosen token is kept besides"), 96);
+  m_layers = field(tr("Layers"), tr("Decoder layers whose attention is kept, as 0-3, 8; empty: all. Cue recovery keeps all its injection layers"), 76);
+  m_vision = field(tr("Vision blocks"), tr("Blocks of the vision tower whose attention is kept, as 0-3, 8; empty: all"), 60);
+  m_tokens = field(tr("Tokens"), tr("Response tokens, counted from 0, whose maps are kept, as 2-5, 9; empty: all. The chosen token is kept besides"), 76);
   m_budget = new QSpinBox;
   m_budget->setLocale(QLocale::c());
   m_budget->setRange(1, 1 << 20);
@@ -68,6 +69,7 @@ CaptureSettings::CaptureSettings(QWidget* parent) : Strip(32, Ground::Panel, par
   m_note = new ElidedLabel;
   m_note->setPixelSize(11);
   m_note->setTone(ElidedLabel::Tone::Text2);
+  m_note->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
   row()->addWidget(m_budget);
   row()->addWidget(m_note, 1);
   connect(m_budget, &QSpinBox::valueChanged, this, &CaptureSettings::judge);
@@ -89,6 +91,7 @@ void CaptureSettings::judge() {
     line->style()->polish(line);
   }
   const QString wrong = complaint();
+  m_budget->setVisible(wrong.isEmpty());  // in a narrow page the complaint takes its room
   m_note->setText(wrong.isEmpty() ? tr("For the next answer, and for sites that are computed later.") : wrong);
   Q_EMIT changed();
 }

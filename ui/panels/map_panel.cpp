@@ -17,6 +17,7 @@
 #include "ui/acts_as.h"
 #include "ui/panels/panel.h"
 #include "widgets/elided_label.h"
+#include "widgets/words.h"
 #include "widgets/frame_strip.h"
 #include "widgets/icons.h"
 #include "widgets/numbers.h"
@@ -558,7 +559,9 @@ void MapPanel::showIdleReadout() {
     m_readout->setText({});
   }
   const ImageView& view = m_inspection->images[std::size_t(m_view.image)];
-  m_processed->setText(tr("%1 × %2 px, grid %3 × %4, %5 px a token")
+  // The picture's name stands here: the bar above has no room for it beside three models.
+  const QString name = elidedWords(uiFont(11), QString::fromStdString(view.label), Qt::ElideMiddle, 120);
+  m_processed->setText((name.isEmpty() ? name : name + QStringLiteral(", ")) + tr("%1 × %2 px, grid %3 × %4, %5 px a token")
                            .arg(view.width)
                            .arg(view.height)
                            .arg(view.gridCols)

@@ -21,6 +21,7 @@ std::vector<FilmRow> stepRows(const std::map<int, InspectionPtr>& looks, const S
         rows.back().picture = pictureOf(look->images[i]);
         rows.back().gridRows = look->images[i].gridRows;
         rows.back().gridCols = look->images[i].gridCols;
+        for (const ImageView& image : look->images) rows.back().visualTokens += image.gridRows * image.gridCols;
       }
       const MapSlice slice = sliceMap(*look, fitted(*look, selection), int(i));
       if (slice.exists() && slice.rows == rows[i].gridRows && slice.cols == rows[i].gridCols) rows[i].maps[step] = slice.values;
