@@ -125,8 +125,8 @@ class DoorEngine : public Engine {
     return exportRows(resolvePath(file), output, teacherPrompt, sink, stop);
   }
   std::vector<RowVerdict> checkRows(const CheckRowsRequest& request, std::stop_token stop) override;
-  std::string exportModel(const std::string& runOrCheckpoint, const std::string& outputFolder) override {
-    return exportCheckpoint(runOrCheckpoint, outputFolder);
+  std::string exportModel(const std::string& runOrCheckpoint, const std::string& outputFolder, const EventSink& sink, std::stop_token stop) override {
+    return exportCheckpoint(runOrCheckpoint, outputFolder, sink, stop);
   }
   void demoStudy(const DemoStudyRequest& request, const EventSink& sink, std::stop_token stop) override { runStudy(request, m_options, sink, stop); }
 

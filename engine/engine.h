@@ -313,7 +313,8 @@ class Engine {
   /// file and for models that are not there, Cancelled.
   virtual std::vector<RowVerdict> checkRows(const CheckRowsRequest& /*request*/, std::stop_token /*stop*/) { refuse("check rows"); }
   /// Writes the model of a checkpoint, or of RUN or RUN@STEP, as a Hugging Face folder without the trainer's state; returns the folder.
-  virtual std::string exportModel(const std::string& /*runOrCheckpoint*/, const std::string& /*outputFolder*/) { refuse("export"); }
+  /// One that is cancelled leaves nothing. Throws Error, Cancelled.
+  virtual std::string exportModel(const std::string& /*runOrCheckpoint*/, const std::string& /*outputFolder*/, const EventSink& /*sink*/ = {}, std::stop_token /*stop*/ = {}) { refuse("export"); }
 
   virtual void makeDemoData(const std::string& outputFolder, std::uint64_t seed, const EventSink& sink, std::stop_token stop) = 0;
   virtual void trainDemo(const DemoTrainRequest& request, const EventSink& sink, std::stop_token stop) = 0;
@@ -330,5 +331,5 @@ class Engine {
 /// The one symbol of the engine module. `abi` must equal kEngineAbi, else null. The caller owns the result.
 extern "C" cuescope::Engine* cuescopeCreateEngine(int abi, const cuescope::EngineOptions* options);
 namespace cuescope {
-inline constexpr int kEngineAbi = 7;
+inline constexpr int kEngineAbi = 8;
 }

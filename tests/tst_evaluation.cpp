@@ -230,6 +230,26 @@ class TestEvaluation : public QObject {
     QVERIFY(alone.model.folder.empty() && alone.decoding.empty());
   }
 
+  void readingTellsHowFarItIsAndIsCancelled() {
+    const std::string file = m_folder->path().toStdString() + "/long.jsonl";
+    Evaluation e = sampledOnThreeRows();
+    const auto three = e.samples;
+    while (e.samples.size() < 1500) e.samples.insert(e.samples.end(), three.begin(), three.end());
+    writeEvaluation(file, e);
+    std::vector<double> done;
+    std::stop_source source;
+    const auto sink = [&](const Event& event) {
+      const auto& progress = std::get<Progress>(event);
+      QVERIFY(progress.total == double(fs::file_size(file)) && progress.done <= progress.total);
+      done.push_back(progress.done);
+    };
+    QCOMPARE(readEvaluation(file, sink).samples.size(), e.samples.size());
+    QVERIFY(done.size() >= 4 && std::is_sorted(done.begin(), done.end()));
+    done.clear();
+    QVERIFY_THROWS_EXCEPTION(Cancelled, readEvaluation(file, [&](const Event&) { done.push_back(0), source.request_stop(); }, source.get_token()));
+    QCOMPARE(done.size(), std::size_t(1));  // it went no further
+  }
+
   void aDamagedLineIsNamedAndOtherFilesAreNoEvaluation() {
     const std::string folder = m_folder->path().toStdString(), file = folder + "/kept.jsonl";
     writeEvaluation(file, sampledOnThreeRows());

@@ -338,6 +338,16 @@ class TestResume : public QObject {
     QVERIFY(fs::exists(out + "/config.json") && fs::exists(out + "/tokenizer.json") && !fs::exists(out + "/trainer") && !fs::exists(out + "/manifest.json"));
     QVERIFY(sameBits(Qwen3VL::load(out, "cpu", "float32")->parameters(), Qwen3VL::load(checkpointFolder(directory, 2), "cpu", "float32")->parameters()));
     QVERIFY_THROWS_EXCEPTION(Error, exportCheckpoint(directory + "@2", out));  // never over something
+    // It tells how far it is, and leaves nothing when it is cancelled.
+    std::vector<Progress> told;
+    std::stop_source source;
+    const std::string half = folder("half");
+    QVERIFY_THROWS_EXCEPTION(Cancelled, exportCheckpoint(directory + "@2", half, [&](const Event& event) {
+                               told.push_back(std::get<Progress>(event));
+                               source.request_stop();
+                             }, source.get_token()));
+    QVERIFY(told.size() == 1 && told.front().done > 0 && told.front().done < told.front().total);
+    QVERIFY(!fs::exists(half) && !fs::exists(half + ".unfinished"));
     try {
       exportCheckpoint(directory + "@17", folder("none"));
       QFAIL("there is no step 17");

@@ -61,12 +61,18 @@ EvaluatedSample sampleFrom(const Json& line) {
   return sample;
 }
 
-std::vector<EvaluatedSample> readSamples(const std::string& file) {
+constexpr std::size_t kLinesAWord = 256;  // between two words of progress
+
+std::vector<EvaluatedSample> readSamples(const std::string& file, const EventSink& sink, const std::stop_token& stop) {
   std::ifstream in(file, std::ios::binary);
   if (!in) throw Error("The evaluation could not be read", file, "the file does not open", "Check the path and its rights.");
   std::vector<EvaluatedSample> samples;
   std::string text;
+  std::error_code unknown;
+  const double bytes = static_cast<double>(fs::file_size(file, unknown));
   for (std::size_t line = 1; std::getline(in, text); ++line) {
+    if (stop.stop_requested()) throw Cancelled();
+    if (sink && !unknown && line % kLinesAWord == 0) sink(Progress{"Reading an evaluation", static_cast<double>(in.tellg()), bytes, -1});
     if (text.empty()) continue;
     try {
       samples.push_back(sampleFrom(Json::parse(text)));
@@ -105,7 +111,7 @@ bool isEvaluationFile(const std::string& file) {
   return looksLikeScores(Json::parse(in, nullptr, false));
 }
 
-Evaluation readEvaluation(const std::string& file) {
+Evaluation readEvaluation(const std::string& file, const EventSink& sink, std::stop_token stop) {
   std::string samples = file, scores;
   if (file.ends_with(".json")) {
     scores = file;
@@ -117,7 +123,7 @@ Evaluation readEvaluation(const std::string& file) {
   }
   Evaluation evaluation;
   if (!scores.empty()) evaluation = readScores(scores);
-  evaluation.samples = readSamples(samples);
+  evaluation.samples = readSamples(samples, sink, stop);
   if (!scores.empty()) return evaluation;
   for (const EvaluatedSample& sample : evaluation.samples) {
     if (!sample.file.empty() && std::find(evaluation.files.begin(), evaluation.files.end(), sample.file) == evaluation.files.end()) evaluation.files.push_back(sample.file);

@@ -378,7 +378,35 @@ std::string modelFolderOf(const std::string& name, int* step) {
   return found;
 }
 
-std::string exportCheckpoint(const std::string& name, const std::string& outputFolder) try {
+namespace {
+
+constexpr std::size_t kPiece = 8 << 20;  // bytes between two looks at the stop
+
+struct CopyProgress {
+  const EventSink& sink;
+  std::stop_token stop;
+  double done = 0, total = 0;
+};
+
+void copyInPieces(const fs::path& from, const fs::path& to, CopyProgress& progress) {
+  std::ifstream in(from, std::ios::binary);
+  std::ofstream out(to, std::ios::binary);
+  std::vector<char> piece(std::min<std::uintmax_t>(kPiece, fs::file_size(from) + 1));
+  while (in && out) {
+    if (progress.stop.stop_requested()) throw Cancelled();
+    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    out.write(piece.data(), in.gcount());
+    progress.done += static_cast<double>(in.gcount());
+    if (progress.sink) progress.sink(Progress{"Writing the model", progress.done, progress.total, -1});
+  }
+  out.close();
+  if (!in.eof()) throw Error("The model could not be exported", from.string(), "the file could not be read to its end", "Check the folder's rights and its disk.");
+  if (!out) throw Error("The model could not be exported", to.string(), "the file could not be written", "Free some space, or choose another folder.");
+}
+
+}  // namespace
+
+std::string exportCheckpoint(const std::string& name, const std::string& outputFolder, const EventSink& sink, std::stop_token stop) try {
   int step = -1;
   const fs::path from = modelFolderOf(name, &step), wanted = fs::absolute(outputFolder).lexically_normal();
   const fs::path to = wanted.has_filename() ? wanted : wanted.parent_path();  // «NAME/» is NAME: what is unfinished lies beside it
@@ -386,13 +414,18 @@ std::string exportCheckpoint(const std::string& name, const std::string& outputF
   if (!isCheckpointFolder(from.string()) && fs::exists(from / "manifest.json")) verifyCheckpoint(from.string());  // a run's own are verified by now
   if (fs::exists(to) && !fs::is_empty(to)) throw Error("The folder is not empty", to.string(), "an export never overwrites", "Name a new folder.");
   const fs::path part = to.string() + kUnfinished;
+  std::vector<fs::path> files;
+  CopyProgress progress{sink, stop};
+  for (const auto& entry : fs::directory_iterator(from))
+    if (entry.is_regular_file() && entry.path().filename() != "manifest.json") {
+      files.push_back(entry.path());
+      progress.total += static_cast<double>(entry.file_size());
+    }
   Unfinished unfinished(part);
   fs::remove(part / "trainer");
-  for (const auto& entry : fs::directory_iterator(from)) {
-    const std::string file = entry.path().filename().string();
-    if (!entry.is_regular_file() || file == "manifest.json") continue;
-    fs::copy_file(entry.path(), part / file);
-    flushToDisk(part / file, false);
+  for (const fs::path& file : files) {
+    copyInPieces(file, part / file.filename(), progress);
+    flushToDisk(part / file.filename(), false);
   }
   flushToDisk(part, true);
   unfinished.renameTo(to);

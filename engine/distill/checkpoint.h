@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <string>
 
+#include "engine/core/events.h"
 #include "engine/distill/optimizer.h"
 #include "engine/model/qwen3_vl.h"
 
@@ -70,8 +72,9 @@ std::string newestCheckpoint(const std::string& runDirectory);
 /// The model's folder that a person means by RUN (its newest checkpoint), RUN@STEP, a checkpoint's folder or a model's
 /// folder; `step` gets the checkpoint's, -1 for a model. Throws Error that lists the steps there are, or that says what is damaged.
 std::string modelFolderOf(const std::string& name, int* step);
-/// Copies the model of such a name, without the trainer's state, to a new folder, durably; verifies it first. Returns the folder.
-std::string exportCheckpoint(const std::string& name, const std::string& outputFolder);
+/// Copies the model of such a name, without the trainer's state, to a new folder, durably; verifies it first. Returns the folder. The
+/// sink hears of the bytes that are written; one that is cancelled leaves nothing.
+std::string exportCheckpoint(const std::string& name, const std::string& outputFolder, const EventSink& sink = {}, std::stop_token stop = {});
 /// Removes complete checkpoints older than the newest `keep` (0: keeps all) but for the one with the best val/accuracy, and what
 /// a crash has left half written.
 void pruneCheckpoints(const std::string& runDirectory, int keep);

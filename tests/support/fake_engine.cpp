@@ -289,7 +289,7 @@ class FakeEngine : public Engine {
  public:
   explicit FakeEngine(std::shared_ptr<FakeControl> control) : m_control(std::move(control)) {}
 
-  std::vector<DoctorLine> doctor() override { return {{"Device", "CPU, 2 cores", "", true}}; }
+  std::vector<DoctorLine> doctor() override { return {{"runs on", "cpu, float32, 2 threads", "", true}, {"GPU", "none in use; this is the CPU engine", "", true}}; }
   ModelInfo openModel(const std::string& folder, const EventSink&, std::stop_token) override {
     if (folder.find("broken") != std::string::npos)
       throw Error("This folder is no model", folder, "it has no config.json", "Choose the folder that holds config.json.");
@@ -430,7 +430,14 @@ class FakeEngine : public Engine {
     }
     return verdicts;
   }
-  std::string exportModel(const std::string&, const std::string& outputFolder) override { return outputFolder; }
+  std::string exportModel(const std::string&, const std::string& outputFolder, const EventSink& sink, std::stop_token stop) override {
+    if (sink) sink(Progress{"Writing the model", 25, 100, -1});
+    std::unique_lock lock(m_control->mutex);
+    m_control->changed.wait(lock, stop, [&] { return !m_control->holdInspect; });
+    if (!stop.stop_requested()) return outputFolder;
+    ++m_control->cancelled;
+    throw Cancelled();
+  }
   std::vector<SelfcheckLine> selfcheck(const std::string&, const std::string&, const EventSink&) override { return {}; }
   std::vector<BenchLine> bench(const BenchRequest&, const std::function<void(const BenchLine&)>&) override { return {}; }
   DataRows readRows(const std::string& file, std::int64_t first, int count) override {
