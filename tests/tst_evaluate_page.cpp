@@ -23,6 +23,8 @@
 #include "ui/evaluate_page.h"
 #include "ui/evaluate_settings.h"
 #include "ui/workspace.h"
+#include "widgets/frame_strip.h"
+#include "widgets/image_canvas.h"
 #include "widgets/segmented_button.h"
 #include "widgets/error_panel.h"
 #include "widgets/theme.h"
@@ -169,6 +171,29 @@ class EvaluatePageTest : public QObject {
     QCOMPARE(page.boardView()->currentCell(), 3);
     QTest::keyClick(page.boardView(), Qt::Key_Down);
     QCOMPARE(page.boardView()->currentCell(), 5);
+  }
+
+  void aSampleWithSeveralPicturesHasAStrip() {
+    Chosen chosen;
+    EvaluatePage& page = chosen.page;
+    QVERIFY(QTest::qWaitForWindowExposed(&page));
+    auto e = std::make_shared<Evaluation>(*evaluation([](int) { return true; }));
+    e->files = {"two-pictures.jsonl"};
+    e->samples.resize(2);
+    for (int i = 0; i < 2; ++i) e->samples[std::size_t(i)].file = e->files.front(), e->samples[std::size_t(i)].id = "scene-" + std::to_string(i), e->samples[std::size_t(i)].fileRow = i;
+    e->scores = scoresOf(e->samples, 1);
+    page.addEvaluation(e, QStringLiteral("two pictures"));
+    QCOMPARE(page.table()->rowCount(), 2);
+    QTest::mouseClick(page.table()->viewport(), Qt::LeftButton, {}, page.table()->visualItemRect(page.table()->item(1, 0)).center());
+    FrameStrip* strip = page.pictures();
+    QTRY_VERIFY(strip->isVisible());
+    QCOMPARE(strip->cellCount(), 2);
+    QCOMPARE(page.picture()->scene().picture.size(), QSize(192, 192));
+    QTest::mouseClick(strip->viewport(), Qt::LeftButton, {}, strip->cellRect(1).center());
+    QCOMPARE(page.picture()->scene().picture.size(), QSize(96, 128));
+    strip->setFocus();
+    QTest::keyClick(strip, Qt::Key_Left);
+    QCOMPARE(page.picture()->scene().picture.size(), QSize(192, 192));
   }
 
   void anEvaluationIsPausedContinuedAndCancelledByClicks() {

@@ -20,6 +20,8 @@
 #include "ui/rollouts_cells.h"
 #include "ui/rollouts_detail.h"
 #include "ui/rollouts_page.h"
+#include "widgets/frame_strip.h"
+#include "widgets/image_canvas.h"
 #include "widgets/theme.h"
 
 using namespace cuescope;
@@ -240,6 +242,40 @@ class RolloutsPageTest : public QObject {
     const QRectF place = strip->tokenRect(4);
     QTest::mouseClick(strip->viewport(), Qt::LeftButton, {}, place.center().toPoint());
     QCOMPARE(o.selection->token(), 4);
+  }
+
+  void aSampleWithSeveralPicturesHasAStrip() {
+    const std::string directory = made_up::writeRun(m_folder.path(), "pictures", 2, 0.4);
+    for (const char* name : {"two-pictures.jsonl", "one.jsonl"}) QVERIFY(QFile(m_folder.filePath(name)).open(QIODevice::WriteOnly));
+    RunWriter writer(directory);
+    RolloutRecord r;
+    r.step = 2, r.sampleId = "scene-1", r.input = "Left:<image>Right:<image>What differs?", r.output = "the square", r.dataFile = m_folder.filePath("two-pictures.jsonl").toStdString(), r.dataRow = 1;
+    r.ids = {100, 101}, r.studentLogProbs = {-0.5f, -0.4f}, r.teacherLogProbs = {-0.3f, -0.9f};
+    RolloutRecord single = r;
+    single.index = 1, single.sampleId = "scene-2", single.dataFile = m_folder.filePath("one.jsonl").toStdString(), single.dataRow = 2, single.teacherLogProbs = {-0.4f, -0.5f};
+    writer.appendRollouts(2, toJsonLine(r) + toJsonLine(single));
+    Opened o = show(QString::fromStdString(directory));
+    QTRY_COMPARE(o.page->model()->rowCount(), 2);
+    RolloutsDetail* detail = o.page->detail();
+    const auto choose = [&](const QString& id) {
+      for (int row = 0; row < 2; ++row)
+        if (QString::fromStdString(o.page->model()->facts(row)->sampleId) == id) QTest::mouseClick(o.page->table()->viewport(), Qt::LeftButton, {}, o.page->table()->visualRect(o.page->model()->index(row, 0)).center());
+    };
+    choose("scene-1");
+    FrameStrip* strip = detail->pictures();
+    QTRY_VERIFY(strip->isVisible());
+    QCOMPARE(strip->cellCount(), 2);
+    const auto size = [&] { return detail->picture()->scene().picture.size(); };
+    const auto boxes = [&] { return detail->picture()->scene().boxes.size(); };
+    QCOMPARE(size(), QSize(192, 192));
+    QTest::mouseClick(strip->viewport(), Qt::LeftButton, {}, strip->cellRect(1).center());
+    QCOMPARE(size(), QSize(96, 128));
+    QCOMPARE(boxes(), std::size_t(1));  // its own evidence
+    strip->setFocus();
+    QTest::keyClick(strip, Qt::Key_Left);
+    QCOMPARE(size(), QSize(192, 192));
+    choose("scene-2");  // one picture: no strip
+    QTRY_VERIFY(!strip->isVisible());
   }
 
   void withoutWeightsInspectSaysWhy() {
