@@ -16,6 +16,7 @@
 #include "ui/main_window.h"
 #include "ui/panels/train_page.h"
 #include "ui/notice_bar.h"
+#include "ui/preferences.h"
 #include "ui/report.h"
 #include "ui/session_file.h"
 #include "ui/tour.h"
@@ -82,9 +83,11 @@ int main(int argc, char** argv) {
     return 1;
   }
 
+  QCoreApplication::setOrganizationName(QStringLiteral("cuescope"));
+  QCoreApplication::setApplicationName(QStringLiteral("cuescope"));
+  if (!tour && !windowless) cuescope::applyScale();
+
   Application application(argc, argv);
-  QApplication::setOrganizationName(QStringLiteral("cuescope"));
-  QApplication::setApplicationName(QStringLiteral("cuescope"));
   QApplication::setApplicationDisplayName(QStringLiteral("Cuescope"));
   QApplication::setApplicationVersion(QStringLiteral(CUESCOPE_VERSION));
   if (render || report) {
@@ -150,7 +153,7 @@ int main(int argc, char** argv) {
   const QString settingsNotice = alone ? QString() : cuescope::checkSettings();
   chooseTheme(alone && theme.isEmpty() ? QStringLiteral("dark") : theme);
 
-  cuescope::Session session([] { return cuescope::loadEngine({}); });
+  cuescope::Session session([options = cuescope::engineOptions()] { return cuescope::loadEngine(options); });
   // Under an application's style sheet every widget that is put into another is styled anew with all that it holds, and the pages
   // are built from the inside: the sheet is laid over the whole window once.
   const QString sheet = application.styleSheet();

@@ -16,9 +16,6 @@
 #include <QContextMenuEvent>
 #include <QMenu>
 #include <QTableWidget>
-#include <QDragEnterEvent>
-#include <QDropEvent>
-#include <QMimeData>
 #include <QMouseEvent>
 #include <QTemporaryDir>
 #include <QUndoGroup>
@@ -49,9 +46,6 @@
 #include "ui/rollouts_detail.h"
 #include "ui/evaluate_board.h"
 #include "ui/view_menu.h"
-#include "ui/drags.h"
-#include "ui/models/navigator_model.h"
-#include "ui/navigator.h"
 #include "ui/start_page.h"
 #include "widgets/curve_plot.h"
 #include "widgets/empty_panel.h"
@@ -118,6 +112,20 @@ class TestKeys : public QObject, private WindowFixture {
     auto* list = page->findChild<QueueList*>()->findChild<QListView*>();
     list->setCurrentIndex(page->queue()->index(0, 0));
     list->setFocus();
+    RunConfig second = config;
+    second.trainer.name = "waits too";
+    page->queue()->add(second, true);
+    const auto names = [&] {
+      QStringList all;
+      for (const QueuedRun& run : page->queue()->items()) all << QString::fromStdString(run.config.trainer.name);
+      return all;
+    };
+    press(Qt::Key_Down, Qt::AltModifier);
+    QCOMPARE(names(), QStringList({"waits too", "waits"}));
+    press(Qt::Key_Z, Qt::ControlModifier);
+    QCOMPARE(names(), QStringList({"waits", "waits too"}));
+    page->queue()->remove(1);
+    list->setCurrentIndex(page->queue()->index(0, 0));
     press(Qt::Key_Delete);
     QCOMPARE(page->queue()->size(), 0);
     QCOMPARE(map()->region().size(), std::size_t(2));
@@ -368,94 +376,6 @@ class TestKeys : public QObject, private WindowFixture {
     QVERIFY(!open(m_window->dataPage()->cueField()->viewport(), QPoint(4, 4)));
     if (QWidget* own = QApplication::activePopupWidget()) own->close();
     QVERIFY(copied(m_window->dataPage()->canvas(), QPoint(4, 4)) != "no menu");
-  }
-
-  void aViewIsDraggedOutOfTheWindowAsAPictureOrItsNumbers() {
-    auto* drags = m_window->findChild<ViewDrag*>();
-    QVERIFY(drags);
-    std::unique_ptr<QMimeData> carried;
-    drags->setCarry([&](QMimeData* data) { carried.reset(data); });
-    const auto dragOut = [&](QWidget* view, const QPoint& from, Qt::KeyboardModifiers modifiers, bool beyond = true) {
-      carried.reset();
-      QTest::mousePress(view, Qt::LeftButton, modifiers, from);
-      const QPointF inside = QPointF(from) + QPointF(5, 5);
-      QMouseEvent near(QEvent::MouseMove, inside, view->mapToGlobal(inside), Qt::NoButton, Qt::LeftButton, modifiers);
-      QApplication::sendEvent(view, &near);
-      const QPointF outside = m_window->mapToGlobal(QPointF(m_window->width() + (beyond ? 40 : -40), 300));
-      QMouseEvent far(QEvent::MouseMove, view->mapFromGlobal(outside), outside, Qt::NoButton, Qt::LeftButton, modifiers);
-      QApplication::sendEvent(view, &far);
-      QTest::mouseRelease(view, Qt::LeftButton, modifiers, from);
-    };
-    ImageCanvas* canvas = map()->canvas();
-    map()->command("move");
-    canvas->setFocus();
-    const QPoint at = canvas->rect().center();
-    dragOut(canvas, at, Qt::NoModifier, false);
-    QVERIFY(!carried);  // it stayed in the window: it was a pan
-    dragOut(canvas, at, Qt::NoModifier);
-    QVERIFY(carried && carried->hasImage() && carried->urls().size() == 1);
-    const QString picture = carried->urls().front().toLocalFile();
-    QVERIFY2(picture.endsWith("inspect-map.png"), qPrintable(picture));
-    QVERIFY(!QImage(picture).isNull() && QFile::exists(picture + ".recipe.json"));
-    dragOut(canvas, at, Qt::ControlModifier);
-    QVERIFY(carried && carried->text().count('\n') > 30);  // a line a patch
-    QVERIFY(carried->urls().front().toLocalFile().endsWith("inspect-map.csv"));
-    // A tool that draws keeps its drag.
-    map()->command("box");
-    dragOut(canvas, at, Qt::NoModifier);
-    QVERIFY(!carried);
-    map()->command("move");
-    // A table of another page: its rows; and what is carried out of the window is not taken in again.
-    followRun(true);
-    m_window->setPage(MainWindow::Rollouts);
-    QTRY_COMPARE(m_window->rolloutsPage()->model()->rowCount(), 4);
-    QTableView* table = m_window->rolloutsPage()->table();
-    table->setFocus();
-    dragOut(table->viewport(), QPoint(40, 40), Qt::ControlModifier);
-    QVERIFY(carried && carried->urls().front().toLocalFile().endsWith("rollouts-list.csv"));
-    QVERIFY2(carried->text().count('\n') >= 5, qPrintable(carried->text()));
-    QDragEnterEvent enter(QPoint(200, 200), Qt::CopyAction, carried.get(), Qt::LeftButton, Qt::NoModifier);
-    enter.ignore();
-    QApplication::sendEvent(m_window.get(), &enter);
-    QVERIFY(!enter.isAccepted());
-  }
-
-  void aRunIsDroppedOnAPlotAndAModelOnADropDown() {
-    followRun();
-    m_window->selection().setRun("keys-run");
-    const QString second = QString::fromStdString(made_up::writeRun(m_home.filePath("dropped"), "second-run", 20, 0.3));
-    QVERIFY(m_session->followRun(second));
-    m_window->selection().setRun("keys-run");
-    m_window->setPage(MainWindow::Train);
-    NavigatorModel* model = m_window->navigator()->model();
-    const auto drop = [&](QMimeData* data, QWidget* on, const QPoint& where) {
-      const QPointF at = on->mapTo(m_window.get(), where);
-      QDragEnterEvent enter(at.toPoint(), Qt::CopyAction, data, Qt::LeftButton, Qt::NoModifier);
-      QApplication::sendEvent(m_window.get(), &enter);
-      QDropEvent event(at, Qt::CopyAction, data, Qt::LeftButton, Qt::NoModifier);
-      QApplication::sendEvent(m_window.get(), &event);
-      delete data;
-    };
-    QTRY_VERIFY(m_window->trainPage()->curves()->panels().size() > 2);
-    QTRY_COMPARE(m_window->trainPage()->shownRun(), QString("keys-run"));
-    CurveGrid* curves = m_window->trainPage()->curves();
-    const auto underPlot = [&] { return m_window->childAt(curves->mapTo(m_window.get(), QRectF(curves->axesRect(0)).center().toPoint())); };
-    QTRY_VERIFY2(curves->isAncestorOf(underPlot()), underPlot() ? underPlot()->metaObject()->className() : "nothing");  // laid out
-    drop(model->mimeData({model->runIndex("second-run")}), curves, QRectF(curves->axesRect(0)).center().toPoint());
-    QCOMPARE(m_window->trainPage()->overlay(), QStringList{"second-run"});
-    QCOMPARE(m_window->page(), MainWindow::Train);
-    const QModelIndex models = model->index(NavigatorModel::Models, 0);
-    QModelIndex strong;
-    for (int i = 0; i < model->rowCount(models); ++i)
-      if (const QModelIndex row = model->index(i, 0, models); row.data(NavigatorModel::PathRole).toString() == "/models/strong") strong = row;
-    QVERIFY(strong.isValid() && (model->flags(strong) & Qt::ItemIsDragEnabled));
-    m_window->setPage(MainWindow::Inspect);
-    AskBar* bar = m_window->inspectPage()->askBar();
-    drop(model->mimeData({strong}), bar->besideChooser(), bar->besideChooser()->rect().center());
-    QCOMPARE(bar->beside(), QString("/models/strong"));
-    m_window->setPage(MainWindow::Evaluate);
-    drop(model->mimeData({strong}), m_window->evaluatePage()->modelChooser(), m_window->evaluatePage()->modelChooser()->rect().center());
-    QCOMPARE(m_window->evaluatePage()->modelChooser()->currentData().toString(), QString("/models/strong"));
   }
 
   void nAndPWalkTheSamplesOfTheShownPage() {

@@ -5,16 +5,23 @@
 #include <QSettings>
 #include <QSignalSpy>
 #include <QTemporaryDir>
+#include <QToolButton>
 #include <QtTest>
 
+#include "engine/core/evaluation_file.h"
 #include "support/fake_engine.h"
+#include "support/made_up_run.h"
 #include "support/null_engine.h"
 #include "ui/data_page.h"
+#include "ui/evaluate_page.h"
 #include "ui/inspect_page.h"
 #include "ui/main_window.h"
 #include "ui/panels/ask_bar.h"
+#include "ui/panels/train_page.h"
+#include "ui/status_strip.h"
 #include "ui/workspace.h"
 #include "widgets/error_panel.h"
+#include "widgets/task_progress.h"
 
 using namespace cuescope;
 
@@ -54,6 +61,15 @@ DataRow pictured(qint64 index, std::size_t bytes) {
 class TestPageJobs : public QObject {
   Q_OBJECT
   QTemporaryDir m_home;
+
+  static void open(MainWindow& window, Session& session) {
+    window.resize(1600, 1000);
+    window.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&window));
+    session.start();
+    QTRY_COMPARE(session.engineState(), EngineState::Ready);
+  }
+  static QToolButton* cancelOf(const MainWindow& window) { return window.status()->findChild<TaskProgress*>()->findChild<QToolButton*>(); }
 
  private Q_SLOTS:
   void initTestCase() {
@@ -135,6 +151,93 @@ class TestPageJobs : public QObject {
     QVERIFY2(held <= qint64(13 * kBytes), qPrintable(QString::number(held)));
     model.replace(pictured(kRows - 1, kBytes));  // the same again is not counted twice
     QCOMPARE(model.pictureBytes(), held);
+  }
+
+  // What the status bar names is cancelled there; the page then stands as if it had not been asked.
+  void aSuggestedCueIsATaskThatIsCancelledInTheStatusBar() {
+    auto control = std::make_shared<FakeControl>();
+    Session session([control] { return makeFakeEngine(control); });
+    MainWindow window(session);
+    open(window, session);
+    window.setPage(MainWindow::Data);
+    DataPage* page = window.dataPage();
+    page->openFile(m_home.filePath("suggested.jsonl"));
+    QTRY_VERIFY2(page->suggestButton()->isEnabled(), qPrintable(page->suggestButton()->toolTip()));
+    const std::string before = page->currentCue().cue;
+    control->set(true);
+    QTest::mouseClick(page->suggestButton(), Qt::LeftButton);
+    QTRY_VERIFY2(window.status()->words().startsWith("Suggesting a cue for scene-0"), qPrintable(window.status()->words()));
+    QCOMPARE(page->suggestButton()->text(), QString("Cancel"));
+    const auto asked = [&] {
+      std::lock_guard lock(control->mutex);
+      return control->lastRequest.sampleId == "scene-0";
+    };
+    QTRY_VERIFY(asked());  // the teacher is at it
+    QTest::mouseClick(cancelOf(window), Qt::LeftButton);
+    QCOMPARE(page->suggestButton()->text(), QString("Suggest cue"));
+    QTRY_COMPARE(control->cancelled, 1);
+    QVERIFY2(!window.status()->words().contains("Suggesting"), qPrintable(window.status()->words()));
+    control->set(false);
+    QCOMPARE(page->currentCue().cue, before);
+    QTest::mouseClick(page->suggestButton(), Qt::LeftButton);  // and asked again it comes, and the task with it goes
+    QTRY_VERIFY(page->currentCue().cue != before);
+    QVERIFY(!session.currentTask());
+  }
+
+  void aSavedEvaluationIsReadAsATaskAndNotShownWhenItIsCancelled() {
+    auto control = std::make_shared<FakeControl>();
+    Session session([control] { return makeFakeEngine(control); });
+    MainWindow window(session);
+    open(window, session);
+    Evaluation e;
+    e.files = {"held-out.jsonl"};
+    e.decoding = "greedy";
+    EvaluatedSample sample;
+    sample.file = e.files.front(), sample.id = "row-0", sample.question = "How many?", sample.groundTruth = "two";
+    sample.answers = {{}};
+    e.samples = {sample};
+    e.scores = scoresOf(e.samples, 1);
+    const QString file = m_home.filePath("saved.jsonl");
+    writeEvaluation(file.toStdString(), e);
+    control->set(true);
+    session.submit("somebody", [](Engine& engine, const EventSink& sink, std::stop_token stop) {
+      engine.inspect({}, sink, stop);  // until it is let go
+    });
+    window.openPath(file);
+    EvaluatePage* page = window.evaluatePage();
+    QCOMPARE(window.page(), MainWindow::Evaluate);
+    QTRY_COMPARE(window.status()->words(), QString("Reading saved.jsonl"));
+    QTest::mouseClick(cancelOf(window), Qt::LeftButton);
+    QVERIFY(!session.currentTask());
+    control->set(false);
+    QTRY_COMPARE(session.waiting(), 0);
+    QTRY_COMPARE(control->inspections, 1);
+    window.openPath(file);  // again: it comes, once
+    QTRY_COMPARE(page->evaluations(), 1);
+    QVERIFY(!session.currentTask());
+  }
+
+  void aModelThatIsExportedTellsHowFarItIsAndIsCancelled() {
+    auto control = std::make_shared<FakeControl>();
+    Session session([control] { return makeFakeEngine(control); });
+    MainWindow window(session);
+    open(window, session);
+    QVERIFY(session.followRun(QString::fromStdString(made_up::writeRun(m_home.path(), "exporting", 3, 0.1))));
+    window.setPage(MainWindow::Train);
+    TrainPage* page = window.trainPage();
+    QSignalSpy exported(page, &TrainPage::modelExported);
+    control->set(true);
+    page->exportCheckpointTo("/runs/exporting/step-2", "/models/half");
+    QTRY_VERIFY(session.currentTask() && session.currentTask()->done == 25);
+    QCOMPARE(window.status()->words(), QString("Exporting half"));
+    QVERIFY(cancelOf(window)->isEnabled());
+    QTest::keyClick(&window, Qt::Key_Period, Qt::ControlModifier);
+    QTRY_COMPARE(control->cancelled, 1);
+    QVERIFY(!session.currentTask());
+    control->set(false);
+    page->exportCheckpointTo("/runs/exporting/step-2", "/models/whole");
+    QTRY_COMPARE(exported.size(), 1);
+    QCOMPARE(exported.front().front().toString(), QString("/models/whole"));
   }
 
   void theCueColumnFollowsAnEdit() {

@@ -23,6 +23,7 @@
 #include "ui/models/run_curves.h"
 #include "ui/page_bar.h"
 #include "ui/panels/map_panel.h"
+#include "ui/panels/panel.h"
 #include "ui/panels/steps_panel.h"
 #include "ui/panels/tokens_panel.h"
 #include "ui/panels/train_page.h"
@@ -189,6 +190,56 @@ class TestTimeline : public QObject, private WindowFixture {
     QCOMPARE(m_window->inspectPage()->shownRequest().sampleId, std::string("scene-0"));
     QCOMPARE(m_window->inspectPage()->askBar()->beside().toStdString(), checkpoint(80));
     QCOMPARE(m_window->selection().step(), 45);
+  }
+
+  void ctrlClickInTheCheckpointListPutsTwoBesideEachOtherAndThenReplacesA() {
+    addCheckpoint(100);
+    m_window->selection().setRun("older");
+    m_window->setPage(MainWindow::Inspect);
+    InspectRequest request;
+    request.student = "/models/weak";
+    request.teacher = "/models/strong";
+    request.imageBytes = {1, 2, 3};
+    request.question = "What digit is on the red circle?";
+    InspectPage* inspect = m_window->inspectPage();
+    inspect->ask(request);
+    QTRY_VERIFY(inspect->inspection() != nullptr);
+    m_window->setPage(MainWindow::Train);
+    auto* list = m_window->trainPage()->findChild<CheckpointList*>();
+    QTRY_COMPARE(list->checkpoints().size(), std::size_t(3));
+    for (Panel* panel : m_window->trainPage()->findChildren<Panel*>())
+      if (panel->isAncestorOf(list)) panel->bringToFront();
+    auto* table = list->findChild<QTableWidget*>();
+    QTRY_VERIFY(table->isVisible());
+    const auto rowOf = [&](int step) {
+      for (int row = 0; row < table->rowCount(); ++row)
+        if (table->item(row, 0)->text().section(' ', 0, 0) == QString::number(step)) return row;
+      return -1;
+    };
+    const auto click = [&](int step, Qt::KeyboardModifiers modifiers = Qt::NoModifier) {
+      m_window->setPage(MainWindow::Train);
+      table->scrollToItem(table->item(rowOf(step), 0));
+      QTest::mouseClick(table->viewport(), Qt::LeftButton, modifiers, table->visualItemRect(table->item(rowOf(step), 0)).center());
+    };
+    const auto shown = [&] { return std::pair(QString::fromStdString(inspect->shownRequest().student), inspect->askBar()->beside()); };
+    const auto folder = [&](int step) { return QString::fromStdString(checkpoint(step)); };
+    click(40);
+    QCOMPARE(m_window->selection().step(), 40);
+    click(80, Qt::ControlModifier);
+    QCOMPARE(m_window->page(), MainWindow::Inspect);
+    QTRY_VERIFY(inspect->besideInspection() != nullptr);
+    QCOMPARE(shown(), std::pair(folder(40), folder(80)));
+    QCOMPARE(inspect->shownRequest().question, std::string("What digit is on the red circle?"));  // the one that was there
+    QCOMPARE(m_window->selection().step(), 40);                                                   // a comparison is no selection
+    QCOMPARE(table->item(rowOf(40), 0)->text(), QString("40 A"));
+    QCOMPARE(table->item(rowOf(80), 0)->text(), QString("80 B"));
+    click(100, Qt::ControlModifier);  // two at most: it takes A's place
+    QTRY_COMPARE(shown(), std::pair(folder(100), folder(80)));
+    QCOMPARE(table->item(rowOf(100), 0)->text(), QString("100 A"));
+    QCOMPARE(table->item(rowOf(40), 0)->text(), QString("40"));
+    click(100);  // a plain click chooses, and ends it
+    QCOMPARE(table->item(rowOf(80), 0)->text(), QString("80"));
+    QCOMPARE(m_window->selection().step(), 100);
   }
 
   void ctrlClickInTheNavigatorLaysARunOverAndPutsAModelBeside() {

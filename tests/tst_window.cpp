@@ -1,4 +1,4 @@
-// The window as a desktop citizen: undo, session, layouts, recent things, shortcuts, settings of another version.
+// The window as a desktop citizen: undo, session, layouts, recent things, shortcuts, settings of another version. What is set is in tst_settings.
 #include <QAbstractButton>
 #include <QAction>
 #include <QApplication>
@@ -22,14 +22,15 @@
 #include "ui/layouts.h"
 #include "ui/panels/panel_tabs.h"
 #include "ui/main_window.h"
+#include "ui/navigator.h"
 #include "ui/notice_bar.h"
 #include "ui/panels/ask_bar.h"
 #include "ui/panels/map_panel.h"
 #include "ui/panels/panel.h"
 #include "ui/panels/train_new_run.h"
 #include "ui/panels/train_page.h"
+#include "ui/preferences.h"
 #include "ui/session_file.h"
-#include "ui/settings_dialog.h"
 #include "ui/undo.h"
 #include "widgets/theme.h"
 
@@ -52,8 +53,8 @@ class TestWindow : public QObject, private WindowFixture {
   void namedLayoutsComeBackAndResetUndoesThem();
   void panelsChangePlacesByDraggingTheirTitles();
   void aDamagedLayoutIsRefusedWhole();
+  void layoutsAndListsAreEditsTheWindowTakesBack();
   void recentThingsAreInTheMenu();
-  void keysCanBeChangedAndDuplicatesAreRefused();
   void everyActionHasWordsKeysAMenuAndAPlaceInThePalette();
 };
 
@@ -239,6 +240,15 @@ void TestWindow::anOrderlyEndRestoresNothingByItself() {
   m_window->action("file.session")->trigger();
   QCOMPARE(m_window->page(), MainWindow::Data);
   QCOMPARE(m_window->inspectPage()->askBar()->questionField()->text(), QString("Kept?"));
+  // Unless a person has set that it does.
+  Preferences::instance().set(preference::kReopen, "always");
+  m_window->close();
+  m_window.reset();
+  m_window = std::make_unique<MainWindow>(*m_session);
+  m_window->show();
+  m_window->keepSession();
+  QCOMPARE(m_window->page(), MainWindow::Data);
+  QCOMPARE(m_window->inspectPage()->askBar()->questionField()->text(), QString("Kept?"));
 }
 
 void TestWindow::aDamagedSessionIsSetAsideWithANotice() {
@@ -364,6 +374,35 @@ void TestWindow::aDamagedLayoutIsRefusedWhole() {
   QVERIFY(m_window->restoreLayoutState(good));
 }
 
+// Whatever a person would miss: the order of panels, a layout of the same name, a model that was taken out of the list.
+void TestWindow::layoutsAndListsAreEditsTheWindowTakesBack() {
+  const auto undo = [&] { QTest::keyClick(m_window.get(), Qt::Key_Z, Qt::ControlModifier); };
+  m_window->setPage(MainWindow::Inspect);
+  Panel* matrix = m_window->inspectPage()->panels()[1];
+  QVERIFY(matrix && !matrix->isClosed());
+  m_window->saveLayout("mine");
+  const QByteArray first = QSettings().value("layouts/mine").toByteArray();
+  matrix->setClosed(true);
+  m_window->saveLayout("mine");  // over it
+  QVERIFY(QSettings().value("layouts/mine").toByteArray() != first);
+  undo();
+  QCOMPARE(QSettings().value("layouts/mine").toByteArray(), first);
+  m_window->action("view.reset")->trigger();
+  QVERIFY(!matrix->isClosed());
+  undo();
+  QVERIFY(matrix->isClosed());
+  m_window->workspace().addModel("/models/mine");
+  Q_EMIT m_window->navigator()->forgetRequested("/models/mine");
+  const auto listed = [&] {
+    for (const WorkspaceEntry& model : m_window->workspace().models())
+      if (model.path == "/models/mine") return true;
+    return false;
+  };
+  QVERIFY(!listed());
+  undo();
+  QVERIFY(listed());
+}
+
 void TestWindow::recentThingsAreInTheMenu() {
   const QString picture = m_home.filePath("one picture.png");
   QImage(8, 8, QImage::Format_RGB32).save(picture);
@@ -377,28 +416,9 @@ void TestWindow::recentThingsAreInTheMenu() {
   recent->actions().back()->trigger();
   Q_EMIT recent->aboutToShow();
   QVERIFY(!recent->actions().front()->isEnabled());
-}
-
-void TestWindow::keysCanBeChangedAndDuplicatesAreRefused() {
-  m_window->action("file.settings")->trigger();
-  auto* dialog = m_window->findChild<SettingsDialog*>();
-  QVERIFY(dialog && dialog->isVisible() && !dialog->isModal());
-  QVERIFY(dialog->setKeys("map.fade", "H").contains("Map on"));
-  QCOMPARE(m_window->action("map.fade")->shortcut(), QKeySequence("U"));
-  QVERIFY(!dialog->setKeys("map.fade", "Left").isEmpty());
-  QCOMPARE(dialog->setKeys("map.fade", "Ctrl+Alt+U"), QString());
-  QCOMPARE(m_window->action("map.fade")->shortcut(), QKeySequence("Ctrl+Alt+U"));
-  {
-    MainWindow next(*m_session);
-    QCOMPARE(next.action("map.fade")->shortcut(), QKeySequence("Ctrl+Alt+U"));
-  }
-  dialog->undoStack()->undo();
-  QCOMPARE(m_window->action("map.fade")->shortcut(), QKeySequence("U"));
-  dialog->theme()->setCurrentIndex(1);
-  QVERIFY(!Theme::instance().isDark());
-  dialog->undoStack()->undo();
-  QVERIFY(Theme::instance().isDark());
-  dialog->close();
+  QTest::keyClick(m_window.get(), Qt::Key_Z, Qt::ControlModifier);  // and that is taken back
+  Q_EMIT recent->aboutToShow();
+  QVERIFY(recent->actions().front()->isEnabled() && recent->actions().front()->text().contains("one picture.png"));
 }
 
 void TestWindow::everyActionHasWordsKeysAMenuAndAPlaceInThePalette() {

@@ -26,6 +26,7 @@
 #include "ui/data_cue_canvas.h"
 #include "ui/layouts.h"
 #include "ui/panels/panel.h"
+#include "ui/preferences.h"
 #include "ui/rollouts_cells.h"
 #include "ui/table_columns.h"
 #include "ui/workspace.h"
@@ -99,6 +100,11 @@ class RowFilter : public QSortFilterProxyModel {
 DataPage::DataPage(Session& session, Workspace& workspace, QWidget* parent) : QWidget(parent), RoomyPage(this), m_session(session), m_workspace(workspace) {
   m_undo = new QUndoStack(this);
   m_model = new DataRowsModel(this);
+  const auto limit = [this] { m_model->setPictureLimit(qint64(Preferences::instance().number(preference::kPictureMib)) << 20); };
+  limit();
+  connect(&Preferences::instance(), &Preferences::changed, this, [limit](const QString& key) {
+    if (key == QLatin1String(preference::kPictureMib)) limit();
+  });
   m_model->setEdits(&m_edits);
   m_filter = new RowFilter(*m_model, this);
   auto* column = new QVBoxLayout(this);
@@ -496,7 +502,7 @@ void DataPage::openFile(const QString& file) {
   m_edits.clear();
   m_verdict.reset();
   m_notComputed.clear();
-  if (m_suggesting) suggestCue();  // the row is another one now
+  stopSuggesting();  // the row is another one now
   m_stack->setCurrentIndex(0);
   m_empty->setText(tr("Reading %1").arg(QFileInfo(file).fileName()), tr("Its rows come in pages of %1.").arg(kPage), {});
   m_dirty.clear();

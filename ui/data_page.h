@@ -127,6 +127,7 @@ class DataPage : public QWidget, public RoomyPage, public SessionPart, public Vi
   void saveAs(const QString& file);
   /// Asks the teacher for a cue of the chosen row, without its answer; a second call cancels.
   void suggestCue();
+  void stopSuggesting();
   void lintAll();
   void jumpTo(qint64 row);
   QStringList viewNames() const override;  // data_views.cpp, as are the next

@@ -19,6 +19,7 @@
 namespace cuescope {
 namespace {
 
+constexpr const char* kSuggestTask = "suggest-cue";  // also of its job on the engine thread
 constexpr const char* kTriple = "<|vision_start|><|image_pad|><|vision_end|>";
 
 /// Each picture of a rendered prompt as one word with its tokens; `visual`: in all of them.
@@ -184,13 +185,17 @@ void DataPage::checkRow() {
 
 // ---- suggestions -----------------------------------------------------------------------------------------------------------
 
+void DataPage::stopSuggesting() {
+  if (!m_suggesting) return;
+  m_suggesting = false;
+  ++m_suggested;
+  m_session.cancelJobs(kSuggestTask);
+  m_session.endTask(QLatin1String(kSuggestTask));
+  refreshState();
+}
+
 void DataPage::suggestCue() {
-  if (m_suggesting) {
-    m_suggesting = false;
-    ++m_suggested;
-    m_session.cancelJobs("suggest-cue");
-    return refreshState();
-  }
+  if (m_suggesting) return stopSuggesting();
   QString refusal;
   const QString model = teacherModel(&refusal);
   const DataRow* row = m_model->row(currentRow());
@@ -199,17 +204,19 @@ void DataPage::suggestCue() {
   m_suggesting = true;
   refreshState();
   const QPointer<DataPage> self(this);
-  m_session.submit("suggest-cue", [self, request, number = ++m_suggested, at = row->index, file = file()](Engine& engine, const EventSink&, std::stop_token stop) {
+  m_session.setTask(QLatin1String(kSuggestTask), tr("Suggesting a cue for %1").arg(QString::fromStdString(row->id)), [self] { if (self) self->stopSuggesting(); });
+  m_session.submit(kSuggestTask, [self, request, number = ++m_suggested, at = row->index, file = file(), progress = m_session.taskSink(QLatin1String(kSuggestTask))](Engine& engine, const EventSink&, std::stop_token stop) {
     const auto answer = [&](std::function<void()> then) {
       Session::reply(QPointer<QObject>(self.data()), [self, number, then = std::move(then)] {
         if (!self || number != self->m_suggested) return;
         self->m_suggesting = false;
+        self->m_session.endTask(QLatin1String(kSuggestTask));
         self->refreshState();
         then();
       });
     };
     try {
-      const InspectionPtr inspection = engine.inspect(request, [](const Event&) {}, stop);
+      const InspectionPtr inspection = engine.inspect(request, progress, stop);
       answer([self, at, file, request, inspection] {
         if (file != self->file() || !self->m_model->row(int(at))) return;
         if (inspection->answer.find_first_not_of(" \t\r\n") == std::string::npos) return Q_EMIT self->said(tr("The teacher answered nothing"));

@@ -17,13 +17,15 @@ class MainWindow;
 /// Names and folders in a drag of the window's own.
 inline constexpr const char* kRunMime = "application/x-cuescope-run";      // the run's name
 inline constexpr const char* kEntryMime = "application/x-cuescope-entry";  // path of a model or data file
+inline constexpr const char* kCurveMime = "application/x-cuescope-curve";  // id of the metric of a plot
 inline constexpr const char* kViewMime = "application/x-cuescope-view";    // a view that leaves the window is no picture to ask about
 
-/// What a drop at `position` of the window means when it is one of these: a plot takes a run over the shown one, a drop-down what it
-/// offers. False when nothing there takes it. `apply`: it is done; else only asked.
+/// What a drop at `position` of the window means when it is one of these: a plot takes a run over the shown one and another plot's
+/// curve, a drop-down what it offers. False when nothing there takes it. `apply`: it is done; else only asked.
 bool dropInside(MainWindow& window, const QPoint& position, const QMimeData& data, bool apply);
 
-/// A left drag that began in a view and leaves the window carries the view along. Drawing tools keep their drag.
+/// A left drag that began in a view and leaves the window carries the view along; one that began on a plot's title carries that plot
+/// alone, into another plot too. Drawing tools keep their drag.
 class ViewDrag : public QObject {
   Q_OBJECT
  public:
@@ -38,7 +40,12 @@ class ViewDrag : public QObject {
  private:
   MainWindow& m_window;
   Carry m_carry;
+  QMimeData* curveData(int panel, bool csv) const;
+  QMimeData* carried(const QString& name, bool csv, const std::function<bool(const QString&)>& write) const;
+  bool moveCurve(class QMouseEvent* mouse);
   QPointer<QWidget> m_pressed;
+  int m_curve = -1;  // plot whose title was pressed
+  QPoint m_pressedAt;
 };
 
 }  // namespace cuescope

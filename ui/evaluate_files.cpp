@@ -19,6 +19,8 @@ bool inRun(const QString& file) {
   return folder.dirName() == QStringLiteral("evaluations") && RunReader::isRunDirectory(QFileInfo(folder.absolutePath()).path().toStdString());
 }
 
+QString readingTask(const QString& file) { return QStringLiteral("evaluation ") + file; }
+
 }  // namespace
 
 void EvaluatePage::finished(const EvaluationPtr& evaluation) {
@@ -51,26 +53,41 @@ QString EvaluatePage::nameOf(const QString& file, const Evaluation& evaluation) 
   return model.isEmpty() ? base : tr("%1, %2").arg(base, model);
 }
 
+bool EvaluatePage::endReading(const QString& file) {
+  m_session.endTask(readingTask(file));
+  return m_reading.removeOne(file);
+}
+
+// Each file is a task of its own: cancelling one leaves the others.
 void EvaluatePage::openFile(const QString& file) {
   m_error->hide();
   const QPointer<EvaluatePage> self(this);
-  m_session.submit("evaluation-file", [self, file](Engine&, const EventSink&, std::stop_token) {
+  const QString task = readingTask(file);
+  m_reading.removeAll(file);
+  m_reading << file;
+  m_session.setTask(task, tr("Reading %1").arg(QFileInfo(file).fileName()), [self, file, task] {
+    if (!self) return;
+    self->m_session.cancelJobs(task.toStdString());
+    self->endReading(file);
+  });
+  m_session.submit(task.toStdString(), [self, file, progress = m_session.taskSink(task)](Engine&, const EventSink&, std::stop_token stop) {
     try {
-      auto evaluation = std::make_shared<const Evaluation>(readEvaluation(file.toStdString()));
+      auto evaluation = std::make_shared<const Evaluation>(readEvaluation(file.toStdString(), progress, stop));
       Session::reply(QPointer<QObject>(self.data()), [self, file, evaluation] {
-        if (!self) return;
+        if (!self || !self->endReading(file)) return;
         // Of a run's student the file names the folder where the run began, which is not who answered.
         const bool ofRun = inRun(file);
         const QString model = QString::fromStdString(evaluation->model.folder);
         const bool named = !ofRun || QFileInfo(model).dir().dirName() == QStringLiteral("checkpoints");
         self->addEvaluation(evaluation, self->nameOf(file, *evaluation), named ? model : QStringLiteral(""));  // empty, not null: not known
       });
+    } catch (const Cancelled&) {
     } catch (...) {
-      Session::reply(QPointer<QObject>(self.data()), [self, failure = currentFailure("opening an evaluation")] {
-        if (self) self->showFailure(failure);
+      Session::reply(QPointer<QObject>(self.data()), [self, file, failure = currentFailure("opening an evaluation")] {
+        if (self && self->endReading(file)) self->showFailure(failure);
       });
     }
-  }, false);
+  });
 }
 
 bool EvaluatePage::saveFile(const QString& file) {

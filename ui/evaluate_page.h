@@ -104,6 +104,7 @@ class EvaluatePage : public QWidget, public ViewSource, public SampleWalk {
   void showProgress();
   void finished(const EvaluationPtr& evaluation);
   void fillSaved();  // the menu of what can be opened
+  bool endReading(const QString& file);  // whether it was still wanted
   void keep(const EvaluationPtr& evaluation);
   QString nameOf(const QString& file, const Evaluation& evaluation) const;
   void inspectSample();
@@ -116,6 +117,7 @@ class EvaluatePage : public QWidget, public ViewSource, public SampleWalk {
   Workspace& m_workspace;
   SampleRows* m_samples = nullptr;
   std::vector<Done> m_done;
+  QStringList m_reading;  // files
   EvaluationPairs m_pairs;
   std::vector<int> m_shown;  // of m_pairs.rows
   qint64 m_id = 0;           // of the evaluation that is under way, 0: none

@@ -22,6 +22,7 @@
 #include "ui/layouts.h"
 #include "ui/panels/alignment_panel.h"
 #include "ui/panels/ask_bar.h"
+#include "ui/preferences.h"
 #include "ui/panels/capture_settings.h"
 #include "ui/panels/distributions_panel.h"
 #include "ui/panels/lens_panel.h"
@@ -360,6 +361,7 @@ void InspectPage::ask(const InspectRequest& request) {
   m_ask->setRequest(request);
   m_sent = m_ask->request();
   m_captureSettings->apply(m_sent);
+  if (m_sent.sampling.maxNew == SamplingOptions().maxNew) m_sent.sampling.maxNew = Preferences::instance().number(preference::kAnswerTokens);
   // The demo's answers are short; before a strange picture its models ramble to the limit.
   const QString student = QString::fromStdString(m_sent.student);
   if (m_workspace.isDemo(student)) m_sent.sampling.maxNew = std::min(m_sent.sampling.maxNew, kDemoAnswerTokens);

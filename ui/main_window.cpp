@@ -37,12 +37,14 @@
 #include "ui/page_bar.h"
 #include "ui/page_holder.h"
 #include "ui/panel_mover.h"
+#include "ui/preferences.h"
 #include "ui/sample_walk.h"
 #include "ui/panels/ask_bar.h"
 #include "ui/panels/map_panel.h"
 #include "ui/panels/train_new_run.h"
 #include "ui/panels/train_page.h"
 #include "ui/session_file.h"
+#include "ui/settings_dialog.h"
 #include "ui/start_page.h"
 #include "ui/status_strip.h"
 #include "ui/timeline_bar.h"
@@ -96,6 +98,15 @@ MainWindow::MainWindow(Session& session, QWidget* parent) : QMainWindow(parent),
   qApp->installEventFilter(new ViewMenu(*this));
   qApp->installEventFilter(new ViewDrag(*this));
   m_palette = new CommandPalette(this);
+  Preferences::instance().applyLooks();
+  const auto scale = [this] {
+    m_exportScale = Preferences::instance().number(preference::kExportScale);
+    m_inspect->setExportScale(m_exportScale);
+  };
+  scale();
+  connect(&Preferences::instance(), &Preferences::changed, this, [scale](const QString& key) {
+    if (key == QLatin1String(preference::kExportScale)) scale();
+  });
   m_undo = new QUndoGroup(this);
   for (QLineEdit* field : findChildren<QLineEdit*>()) field->setAcceptDrops(false);
   for (QPlainTextEdit* field : findChildren<QPlainTextEdit*>()) field->setAcceptDrops(false);
@@ -157,6 +168,7 @@ void MainWindow::connectSession() {
     m_inspect->ask(request);
   });
   connect(m_navigator, &Navigator::addRequested, this, &MainWindow::openDialog);
+  connect(m_navigator, &Navigator::forgetRequested, this, [this](const QString& path) { forgetPaths(tr("Take %1 out of the list").arg(QFileInfo(path).fileName()), {path}); });
   connect(m_navigator, &Navigator::railRequested, this, &MainWindow::setRail);
   connect(m_navigator, &Navigator::modelActivated, this, &MainWindow::openPath);
   connect(m_navigator, &Navigator::dataActivated, this, &MainWindow::openPath);
@@ -203,6 +215,11 @@ void MainWindow::connectSession() {
   });
   connect(&m_session, &Session::runFailed, this, [this](const QString&, const Failure& failure) { m_status->say(QString::fromStdString(failure.what)); });
   connect(&m_session, &Session::checkpointWritten, this, [this](const QString&, const QString& folder) { m_status->say(tr("Checkpoint %1").arg(QFileInfo(folder).fileName())); });
+  // A GPU that is there and not used costs hours: it is said once, wherever the person is.
+  connect(&m_session, &Session::doctorArrived, this, [this] {
+    for (const DoctorLine& line : m_session.doctorLines())
+      if (line.name == kDoctorGpu && !line.ok) m_notice->say(troubleText(line), {{tr("Device"), tr("Choose where models run, in Settings"), [this] { SettingsDialog::open(*this, QLatin1String(preference::kDevice)); }}});
+  });
   connect(&m_session, &Session::actionsChanged, this, &MainWindow::refreshActions);
   connect(&m_session, &Session::actionsChanged, this, &MainWindow::refreshDemoMark);
   connect(&m_session, &Session::busyChanged, this, &MainWindow::refreshActions);
@@ -228,6 +245,19 @@ TrainPage* MainWindow::trainPage() {
     m_workspace.addModel(beside);  // the bar offers listed models alone
     inspectRequest(request);
     m_inspect->askBar()->setBeside(beside);
+  });
+  // The question that Inspect shows is asked of both, else the run's first probe image.
+  connect(m_train, &TrainPage::checkpointsCompared, this, [this](const QString& a, const QString& b, const InspectRequest& probe) {
+    for (const QString& folder : {a, b}) m_workspace.addModel(folder);  // the bar offers listed models alone
+    InspectRequest request = m_inspect->askBar()->hasPicture() ? m_inspect->askBar()->request() : probe;
+    request.student = probe.student;
+    if (!probe.teacher.empty()) request.teacher = probe.teacher;
+    request.response.clear();
+    request.responseIds.clear();
+    setPage(Inspect);
+    if (!request.images.empty() || !request.imageBytes.empty()) m_inspect->ask(request);
+    else m_inspect->useModel(a);
+    m_inspect->askBar()->setBeside(b);
   });
   connect(m_train, &TrainPage::said, this, [this](const QString& words) { m_status->say(words); });
   return m_train;
@@ -493,13 +523,13 @@ bool MainWindow::startDemoRun(int steps) {
 void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
   // A view that is carried out is no picture to ask about; what comes from the navigator is taken where something offers it.
   const QMimeData* data = event->mimeData();
-  if (!data->hasFormat(kViewMime) && (data->hasUrls() || data->hasImage() || data->hasFormat(kRunMime))) event->acceptProposedAction();
+  if (data->hasFormat(kCurveMime) || (!data->hasFormat(kViewMime) && (data->hasUrls() || data->hasImage() || data->hasFormat(kRunMime)))) event->acceptProposedAction();
 }
 
 void MainWindow::dropEvent(QDropEvent* event) {
   if (event->mimeData()->hasFormat(kViewMime)) return;
   if (dropInside(*this, event->position().toPoint(), *event->mimeData(), true)) return event->acceptProposedAction();
-  if (event->source()) return;  // a row of the navigator that nothing there takes: it is open already
+  if (event->source() || event->mimeData()->hasFormat(kCurveMime)) return;  // a row of the navigator or a curve that nothing there takes: it is open already
   QStringList paths;
   for (const QUrl& url : event->mimeData()->urls())
     if (url.isLocalFile()) paths << url.toLocalFile();

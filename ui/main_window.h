@@ -176,6 +176,7 @@ class MainWindow : public QMainWindow {
   void nameLayout();
   void fillLayoutMenu();
   void fillRecentMenu();
+  void forgetPaths(const QString& words, const QStringList& paths);
   void saveState();
   void connectSession();
   void refreshSelectionBar();

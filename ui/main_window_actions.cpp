@@ -7,7 +7,6 @@
 #include <QMenu>
 #include <QMenuBar>
 #include <QPushButton>
-#include <QSettings>
 #include <QStackedWidget>
 #include <QUndoGroup>
 #include <QWhatsThis>
@@ -22,6 +21,7 @@
 #include "ui/navigator.h"
 #include "ui/page_view.h"
 #include "ui/panel_mover.h"
+#include "ui/preferences.h"
 #include "ui/panels/map_panel.h"
 #include "ui/panels/panel.h"
 #include "ui/panels/tokens_panel.h"
@@ -84,7 +84,7 @@ void MainWindow::buildActions() {
   file->addSeparator();
   add(file, {"file.report", "Export report …", "Ctrl+Shift+E", "The run (on Train, Rollouts, Evaluate) or the inspection as one page with its figures, HTML or PDF", [this] { reportDialog(); }});
   file->addSeparator();
-  add(file, {"file.settings", "Settings …", "Ctrl+,", "Theme and shortcuts", [this] { showSettings(); }});
+  add(file, {"file.settings", "Settings …", "Ctrl+,", "What the window and its engine do, and the keys of every action", [this] { showSettings(); }});
   add(file, {"file.quit", "Quit", "Ctrl+Q", "Close the window; a run is saved first", [this] { close(); }});
 
   QMenu* edit = menu(tr("Edit"));
@@ -108,15 +108,11 @@ void MainWindow::buildActions() {
   add(view, {"view.navigator", "Navigator", "F9", "The navigator with its trees, or folded to a rail of icons", [this] { setRail(!m_navigator->isRail()); }, true}).checkedBy([this] { return !m_navigator->isRail(); });
   add(view, {"view.full", "Full screen", "F11", "The window alone on the screen", [this] { isFullScreen() ? showNormal() : showFullScreen(); }});
   add(view, {"view.theme", "Light or dark", "Ctrl+Shift+L", "Switch between the light and the dark theme", [this] {
-               const auto set = [](ThemeSetting theme) {
-                 static const QString kNames[] = {QStringLiteral("dark"), QStringLiteral("light"), QStringLiteral("system")};
-                 Theme::instance().setSetting(theme);
-                 QSettings().setValue(QStringLiteral("theme"), kNames[int(theme)]);
-               };
-               const ThemeSetting before = Theme::instance().setting(), next = Theme::instance().isDark() ? ThemeSetting::Light : ThemeSetting::Dark;
+               const auto set = [](const QVariant& theme) { Preferences::instance().set(QLatin1String(preference::kTheme), theme); };
+               const QVariant before = Preferences::instance().value(preference::kTheme), next = Theme::instance().isDark() ? QStringLiteral("light") : QStringLiteral("dark");
                pushSetting(tr("Theme"), [set, next] { set(next); }, [set, before] { set(before); });
              }});
-  add(view, {"view.reset", "Reset layout", "Ctrl+Shift+0", "All panels of all pages back in their places", [this] { resetLayout(); }});
+  add(view, {"view.reset", "Reset layout", "Ctrl+Shift+0", "All panels of all pages back in their places", [this] { pushSetting(tr("Reset layout"), [this] { resetLayout(); }, [this, before = layoutState()] { restoreLayoutState(before); }); }});
 
   QMenu* selection = menu(tr("Selection"));
   add(selection, {"selection.back", "Back", "Alt+Left", "The selection before", [this] { m_selection.back(); }}).unless([this] { return m_selection.canGoBack() ? QString() : tr("There is no selection before this one."); });
@@ -355,7 +351,7 @@ void MainWindow::showHelp(const QString& page) {
 }
 
 void MainWindow::showSettings() {
-  (new SettingsDialog(*this))->show();
+  SettingsDialog::open(*this);
 }
 
 }  // namespace cuescope

@@ -30,6 +30,8 @@
 #include "ui/panels/map_panel.h"
 #include "ui/panels/tokens_panel.h"
 #include "ui/panels/train_page.h"
+#include "ui/preferences.h"
+#include "ui/settings_dialog.h"
 #include "ui/start_page.h"
 #include "ui/undo.h"
 #include "widgets/image_canvas.h"
@@ -213,6 +215,8 @@ void MainWindow::showPalette() {
     entries.push_back({plainText(action), action->statusTip(), keysText(action), [action] { action->trigger(); },
                        action->isEnabled() ? QString() : action->toolTip()});
   }
+  for (const Preference& each : preferences())
+    entries.push_back({each.title, tr("setting, %1, now %2").arg(each.group, each.words(Preferences::instance().value(each.key.toLatin1().constData()))), {}, [this, key = each.key] { SettingsDialog::open(*this, key); }, {}});
   for (const QString& layout : layouts()) entries.push_back({layout, tr("layout"), {}, [this, layout] { useLayout(layout); }, {}});
   for (const QString& run : m_session.runs())
     entries.push_back({run, tr("run"), {}, [this, run] {

@@ -25,6 +25,7 @@
 #include "ui/panels/map_panel.h"
 #include "ui/panels/train_new_run.h"
 #include "ui/panels/train_page.h"
+#include "ui/preferences.h"
 #include "ui/roomy_page.h"
 #include "ui/session_file.h"
 #include "ui/status_strip.h"
@@ -32,7 +33,8 @@
 namespace cuescope {
 namespace {
 
-constexpr int kAutosaveMs = 4000;  // with the write itself well under the ten seconds that may be lost
+// What is set is at most eight seconds: with the write itself under the ten that may be lost.
+int autosaveMs() { return 1000 * Preferences::instance().number(preference::kAutosave); }
 constexpr int kRunLimit = 20;
 constexpr quint32 kLayoutMagic = 0x43554c58;  // CULX: the navigator folds
 
@@ -152,7 +154,8 @@ QStringList MainWindow::layouts() const {
 void MainWindow::saveLayout(const QString& name) {
   const QString clean = name.simplified().left(60);
   if (clean.isEmpty()) return m_status->say(tr("A layout needs a name"));
-  QSettings().setValue(settingsName(clean), layoutState());
+  const QString key = settingsName(clean);
+  pushSetting(tr("Keep layout «%1»").arg(clean), [key, kept = layoutState()] { QSettings().setValue(key, kept); }, [key, before = QSettings().value(key)] { before.isValid() ? QSettings().setValue(key, before) : QSettings().remove(key); });
   m_status->say(tr("Layout «%1» is kept").arg(clean));
 }
 
@@ -214,8 +217,17 @@ void MainWindow::fillRecentMenu() {
   }
   if (paths.isEmpty()) return;
   m_recentMenu->addSeparator();
-  connect(m_recentMenu->addAction(tr("Forget all")), &QAction::triggered, this, [this, paths] {
-    for (const QString& path : paths) m_workspace.forget(path);
+  connect(m_recentMenu->addAction(tr("Forget all")), &QAction::triggered, this, [this, paths] { forgetPaths(tr("Forget recent things"), paths); });
+}
+
+void MainWindow::forgetPaths(const QString& words, const QStringList& paths) {
+  const auto backs = std::make_shared<std::vector<std::function<void()>>>();
+  const auto forget = [this, paths, backs] {
+    backs->clear();
+    for (const QString& path : paths) backs->push_back(m_workspace.forget(path));
+  };
+  pushSetting(words, forget, [backs] {
+    for (std::size_t i = backs->size(); i-- > 0;) (*backs)[i]();
   });
 }
 
@@ -302,7 +314,10 @@ void MainWindow::keepSession() {
     m_earlierSession = true;
     refreshActions();
     connect(m_actions["file.session"], &QAction::triggered, this, restore);
-    if (!found->ended) {
+    const QString reopen = Preferences::instance().text(preference::kReopen);
+    if (found->ended && reopen == u"always") restore();
+    else if (!found->ended && reopen == u"never") m_notice->say(tr("Cuescope ended without closing. Its session of %1 is kept: File, Reopen the last session.").arg(found->saved));
+    else if (!found->ended) {
       restore();
       m_notice->say(tr("Cuescope ended without closing. This is its session of %1; nothing was computed again.").arg(found->saved),
                     {{tr("Start fresh"), tr("Forget the restored session and go to the start page"), [this] { startFresh(); }}});
@@ -312,7 +327,10 @@ void MainWindow::keepSession() {
     if (inspection) m_sessionFile->keep(inspection, m_inspect->shownRequest());
   });
   m_autosave = new QTimer(this);
-  m_autosave->setInterval(kAutosaveMs);
+  m_autosave->setInterval(autosaveMs());
+  connect(&Preferences::instance(), &Preferences::changed, this, [this](const QString& key) {
+    if (key == QLatin1String(preference::kAutosave)) m_autosave->setInterval(autosaveMs());
+  });
   connect(m_autosave, &QTimer::timeout, this, [this] { m_sessionFile->write(sessionState()); });
   m_autosave->start();
   m_sessionFile->write(sessionState());

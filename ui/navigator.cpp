@@ -187,7 +187,7 @@ void Navigator::menu(const QPoint& position) {
   QMenu menu(this);
   menu.addAction(tr("Open"), this, [this, index = QPersistentModelIndex(index)] { activate(index); });
   menu.addAction(tr("Copy path"), this, [path] { QApplication::clipboard()->setText(path); });
-  QAction* forget = menu.addAction(tr("Take out of the list"), this, [this, path] { m_workspace.forget(path); });
+  QAction* forget = menu.addAction(tr("Take out of the list"), this, [this, path] { Q_EMIT forgetRequested(path); });
   forget->setEnabled(!m_workspace.isDemo(path) && index.data(NavigatorModel::GroupRole).toInt() != NavigatorModel::Runs);
   menu.exec(m_tree->viewport()->mapToGlobal(position));
 }

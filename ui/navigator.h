@@ -35,6 +35,7 @@ class Navigator : public QWidget {
   void runActivated(const QString& name);
   void captureActivated(const QString& path);
   void addRequested();
+  void forgetRequested(const QString& path);  // out of the list
   void railRequested(bool rail);
 
  protected:

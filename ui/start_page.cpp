@@ -242,6 +242,12 @@ QWidget* StartPage::computer() {
   m_device = row(tr("Device"));
   m_memory = row(tr("Memory"));
   m_pack = row(tr("GPU pack"));
+  m_trouble = words({}, 11);
+  m_trouble->setContentsMargins(8, 6, 8, 0);
+  m_trouble->setTextInteractionFlags(Qt::TextSelectableByMouse);
+  m_trouble->setAccessibleName(tr("What is not as it should be"));
+  m_trouble->hide();
+  column->addWidget(m_trouble);
   auto* note = words(tr("The demo needs only the CPU. The window works while the engine loads."), 11, QFont::Normal, "3");
   note->setContentsMargins(8, 6, 8, 6);
   column->addWidget(note);
@@ -302,11 +308,14 @@ void StartPage::refresh() {
     m_error->setFailure(QString::fromStdString(failure.what), QString::fromStdString(failure.where), QString::fromStdString(failure.why), QString::fromStdString(failure.nextStep));
   }
   QString device = tr("CPU, %1 cores").arg(QThread::idealThreadCount()), pack = tr("not known yet");
+  QStringList trouble;
   for (const DoctorLine& line : m_session.doctorLines()) {
-    const QString name = QString::fromStdString(line.name).toLower();
-    if (name == u"device") device = QString::fromStdString(line.value);
-    if (name.contains(u"gpu") || name.contains(u"cuda")) pack = QString::fromStdString(line.value);
+    if (line.name == kDoctorDevice) device = QString::fromStdString(line.value);
+    if (line.name == kDoctorGpu) pack = QString::fromStdString(line.value);
+    if (!line.ok) trouble << troubleText(line);
   }
+  m_trouble->setText(trouble.join(u'\n').replace(u'/', QStringLiteral("/\u200b")));  // a long path may be broken
+  m_trouble->setVisible(!trouble.isEmpty());
   m_device->setText(device);
   m_pack->setText(pack);
   const MemoryUse use = memoryUse();

@@ -56,6 +56,7 @@ class StartPage : public QWidget {
   ElidedLabel* m_device = nullptr;
   ElidedLabel* m_memory = nullptr;
   ElidedLabel* m_pack = nullptr;
+  QLabel* m_trouble = nullptr;
   ThinBar* m_loading = nullptr;
   ErrorPanel* m_error = nullptr;
   bool m_narrow = false;

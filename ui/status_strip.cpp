@@ -52,6 +52,11 @@ MemoryUse memoryUse() {
   return use;
 }
 
+QString troubleText(const DoctorLine& line) {
+  const QString found = StatusStrip::tr("%1: %2.").arg(QString::fromStdString(line.name), QString::fromStdString(line.value));
+  return line.advice.empty() ? found : found + u' ' + QString::fromStdString(line.advice);
+}
+
 StatusStrip::StatusStrip(Session& session, QWidget* parent) : Strip(24, Ground::Window, parent), m_session(session) {
   QHBoxLayout* row = this->row();
   row->setContentsMargins(8, 0, 8, 0);
@@ -158,7 +163,16 @@ void StatusStrip::refresh() {
     m_task->setIdle(m_words);
   }
   m_queue->setText(tr("Queue %1").arg(m_session.waiting()));
-  QString device = tr("CPU · float32");
+  QString device = tr("CPU"), tip;
+  for (const DoctorLine& line : m_session.doctorLines()) {
+    if (line.name == kDoctorDevice) {
+      const QStringList parts = QString::fromStdString(line.value).split(QStringLiteral(", "));
+      device = parts.value(0).toUpper() + QStringLiteral(" · ") + parts.value(1);
+      tip = QString::fromStdString(line.value);
+    }
+    if (line.name == kDoctorGpu && !line.ok) tip += u'\n' + troubleText(line);
+  }
+  m_device->setToolTip(tip.trimmed());
   for (const ModelInfo& model : m_session.models()) device = QString::fromStdString(model.device).toUpper() + QStringLiteral(" · ") + QString::fromStdString(model.dtype);
   m_device->setText(m_session.engineState() == EngineState::Ready ? device : tr("no device yet"));
 }

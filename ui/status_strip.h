@@ -3,6 +3,8 @@
 
 #include "ui/panels/panel.h"
 
+#include "engine/engine.h"
+
 class QLabel;
 class QTimer;
 
@@ -34,6 +36,12 @@ class StatusStrip : public Strip {
   QString m_said, m_words;
   QTimer* m_forget = nullptr;
 };
+
+/// Lines of the engine's doctor that the window shows by name.
+inline constexpr const char* kDoctorDevice = "runs on";  // «cuda, bfloat16, 8 threads»
+inline constexpr const char* kDoctorGpu = "GPU";
+/// Of a line that is not as it should be: what was found and what to do.
+QString troubleText(const DoctorLine& line);
 
 /// Resident memory of this process and the machine's, bytes; 0 where it is not known.
 struct MemoryUse {

@@ -135,13 +135,31 @@ void Workspace::addRecent(const QString& path) {
   Q_EMIT changed();
 }
 
-void Workspace::forget(const QString& path) {
+std::function<void()> Workspace::forget(const QString& path) {
   const QString clean = QDir::cleanPath(path);
-  for (auto* list : {&m_models, &m_data, &m_captures})
-    std::erase_if(*list, [&](const WorkspaceEntry& entry) { return entry.path == clean && !entry.demo; });
-  m_recent.removeAll(clean);
+  std::vector<std::function<void()>> places;
+  for (auto* list : {&m_models, &m_data, &m_captures}) {
+    const auto at = std::find_if(list->begin(), list->end(), [&](const WorkspaceEntry& entry) { return entry.path == clean && !entry.demo; });
+    if (at == list->end()) continue;
+    places.push_back([list, entry = *at, place = at - list->begin()] {
+      const bool known = std::any_of(list->begin(), list->end(), [&](const WorkspaceEntry& each) { return each.path == entry.path; });
+      if (!known) list->insert(list->begin() + std::min<std::ptrdiff_t>(place, std::ssize(*list)), entry);
+    });
+    list->erase(at);
+  }
+  if (const qsizetype place = m_recent.indexOf(clean); place >= 0) {
+    places.push_back([this, clean, place] {
+      if (!m_recent.contains(clean)) m_recent.insert(std::min(place, m_recent.size()), clean);
+    });
+    m_recent.removeAll(clean);
+  }
   save();
   Q_EMIT changed();
+  return [this, places] {
+    for (const auto& back : places) back();
+    save();
+    Q_EMIT changed();
+  };
 }
 
 bool Workspace::isDemo(const QString& path) const {

@@ -5,6 +5,7 @@
 #include <QObject>
 #include <QString>
 #include <QStringList>
+#include <functional>
 #include <vector>
 
 namespace cuescope {
@@ -34,7 +35,8 @@ class Workspace : public QObject {
   void addCapture(const QString& path);
   void setModelDetail(const QString& path, const QString& detail);
   void addRecent(const QString& path);
-  void forget(const QString& path);
+  /// Out of all lists; what it returns puts it back to its places.
+  std::function<void()> forget(const QString& path);
 
   /// Folder of the demo, with its models (weak, middle, strong, teacher) and data; may hold nothing yet.
   QString demoFolder() const { return m_demo; }

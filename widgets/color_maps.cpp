@@ -1,5 +1,7 @@
 #include "widgets/color_maps.h"
 
+#include "widgets/color_map_choice.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -63,7 +65,11 @@ ColorMap colorMapFromName(const QString& name) {
   const qsizetype index = colorMapNames().indexOf(name);
   return index < 0 ? ColorMap::Inferno : ColorMap(index);
 }
-ColorMap defaultColorMap(bool dark) { return dark ? ColorMap::Inferno : ColorMap::Viridis; }
+namespace {
+std::optional<ColorMap> preferred;
+}
+void preferColorMap(std::optional<ColorMap> map) { preferred = map; }
+ColorMap defaultColorMap(bool dark) { return preferred.value_or(dark ? ColorMap::Inferno : ColorMap::Viridis); }
 
 double gapPosition(double nats, double limit) {
   if (std::isnan(nats) || limit <= 0) return 0;

@@ -6,14 +6,18 @@
 #include <QSpinBox>
 #include <QStyle>
 #include <set>
+#include <utility>
 
+#include "ui/preferences.h"
 #include "widgets/elided_label.h"
 #include "widgets/theme.h"
 
 namespace cuescope {
 namespace {
 
-constexpr int kUsualMib = 2048, kMost = 100'000;  // a list of more numbers is a slip of the hand
+int usualMib() { return Preferences::instance().number(preference::kCaptureMib); }
+
+constexpr int kMost = 100'000;  // a list of more numbers is a slip of the hand
 
 }  // namespace
 
@@ -61,7 +65,12 @@ CaptureSettings::CaptureSettings(QWidget* parent) : Strip(32, Ground::Panel, par
   m_budget = new QSpinBox;
   m_budget->setLocale(QLocale::c());
   m_budget->setRange(1, 1 << 20);
-  m_budget->setValue(kUsualMib);
+  m_budget->setValue(m_usual = usualMib());
+  // A strip that was not touched follows the setting.
+  connect(&Preferences::instance(), &Preferences::changed, this, [this](const QString& key) {
+    if (key != QLatin1String(preference::kCaptureMib)) return;
+    if (m_budget->value() == std::exchange(m_usual, usualMib())) m_budget->setValue(m_usual);
+  });
   m_budget->setPrefix(tr("at most "));
   m_budget->setSuffix(tr(" MiB"));
   m_budget->setAccessibleName(tr("Memory of the captured numbers"));
@@ -113,7 +122,7 @@ QString CaptureSettings::words() const {
   if (!m_layers->text().trimmed().isEmpty()) parts << tr("layers %1").arg(m_layers->text().trimmed());
   if (!m_vision->text().trimmed().isEmpty()) parts << tr("vision blocks %1").arg(m_vision->text().trimmed());
   if (!m_tokens->text().trimmed().isEmpty()) parts << tr("tokens %1").arg(m_tokens->text().trimmed());
-  if (m_budget->value() != kUsualMib) parts << tr("at most %1 MiB").arg(m_budget->value());
+  if (m_budget->value() != m_usual) parts << tr("at most %1 MiB").arg(m_budget->value());
   return parts.join(QStringLiteral(", "));
 }
 

@@ -47,6 +47,7 @@ class CaptureSettings : public Strip {
   QLineEdit* m_vision = nullptr;
   QLineEdit* m_tokens = nullptr;
   QSpinBox* m_budget = nullptr;
+  int m_usual = 0;  // MiB, of the settings
   ElidedLabel* m_note = nullptr;
 };
 

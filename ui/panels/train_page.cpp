@@ -1,7 +1,5 @@
 #include "ui/panels/train_page.h"
 
-#include <QApplication>
-#include <QClipboard>
 #include <QDesktopServices>
 #include <QDir>
 #include <QFileInfo>
@@ -35,6 +33,7 @@
 #include "ui/panels/train_column.h"
 #include "ui/panels/train_new_run.h"
 #include "ui/panels/train_side.h"
+#include "ui/preferences.h"
 #include "ui/undo.h"
 #include "widgets/curve_plot.h"
 #include "widgets/elided_label.h"
@@ -49,7 +48,7 @@
 namespace cuescope {
 namespace {
 
-constexpr int kOverlays = 3, kCurveHeight = 160, kSideWidth = 320;
+constexpr int kCurveHeight = 160, kSideWidth = 320;
 constexpr int kThreeColumns = 1000;  // of curves, from this width on
 constexpr int kLow = 740;             // a page below this height shows two rows of curves
 
@@ -298,7 +297,7 @@ QWidget* TrainPage::makeCurves() {
   row->addWidget(fit);
   row->addWidget(save);
   m_curves = new CurveGrid;
-  m_curves->setWhatsThis(tr("The metrics of the chosen runs over the steps."));
+  m_curves->setWhatsThis(tr("The metrics of the chosen runs over the steps. Drag a plot's title into another plot to lay its curve there, or out of the window as a picture (Ctrl: its numbers)."));
   m_curves->setEmptyText(tr("No steps yet: the line above says what is being done. The first point arrives after the first update."));
   m_curveArea = new QScrollArea;
   m_curveArea->setWidgetResizable(true);
@@ -310,7 +309,11 @@ QWidget* TrainPage::makeCurves() {
     m_smoothingText->setText(number(value / 100.0, 2));
     m_curves->setSmoothing(value / 100.0);
   });
-  m_smoothing->setValue(60);
+  const auto smooth = [this] { m_smoothing->setValue(Preferences::instance().number(preference::kSmoothing)); };
+  smooth();
+  connect(&Preferences::instance(), &Preferences::changed, this, [smooth](const QString& key) {
+    if (key == QLatin1String(preference::kSmoothing)) smooth();
+  });
   connect(m_x, &SegmentedButton::currentChanged, this, [this](int index) { m_curves->setX(CurveX(index)); });
   connect(fit, &QToolButton::clicked, this, [this] { m_curves->fit(); });
   connect(save, &QToolButton::clicked, this, [this] { Q_EMIT exportRequested(QStringLiteral("curves")); });
@@ -345,6 +348,7 @@ void TrainPage::connectColumn() {
   connect(checkpoints, &CheckpointList::inspectRequested, this, [this](const QString& folder) {
     if (!folder.isEmpty()) Q_EMIT inspectFolderRequested(folder);
   });
+  connect(checkpoints, &CheckpointList::compareRequested, this, &TrainPage::compareCheckpoints);
   connect(checkpoints, &CheckpointList::useAsStudentRequested, this, [this](const QString& folder) { newRun(folder); });
   connect(checkpoints, &CheckpointList::exportRequested, this, &TrainPage::exportCheckpoint);
   connect(checkpoints, &CheckpointList::folderRequested, this, [](const QString& folder) { QDesktopServices::openUrl(QUrl::fromLocalFile(folder)); });
@@ -443,7 +447,7 @@ void TrainPage::newRun(const QString& student) {
 }
 
 void TrainPage::setOverlay(const QStringList& runs) {
-  m_overlay = runs.mid(0, kOverlays);
+  m_overlay = runs.mid(0, roomForRuns());
   m_overlay.removeAll(m_run);
   for (const QString& name : std::as_const(m_overlay)) m_session.openRun(name);
   fillOverlayMenu();
@@ -454,7 +458,7 @@ void TrainPage::compareRun(const QString& name) {
   if (name == m_run || !m_session.run(name)) return;
   QStringList next = m_overlay;
   if (next.removeAll(name) == 0) next << name;
-  while (next.size() > kOverlays) next.removeFirst();
+  while (next.size() > roomForRuns()) next.removeFirst();
   setOverlay(next);
 }
 
@@ -535,6 +539,7 @@ void TrainPage::refresh() {
   const std::vector<HealthEvent> health = eventsOf(m_watch);
   CurveSet set = curvesOf(records, columns, health);
   if (!record->yaml.isEmpty() && !record->foreign) explainCurves(set, configOf(*record), record->steps, uniformEvidence(*record));
+  addGuests(set);
   QStringList names;
   for (const CurveRun& run : set.runs) names << run.name;
   m_legend->setRuns(names);
@@ -674,6 +679,15 @@ void TrainPage::compareProbe(int row, int step) {
   Q_EMIT compareRequested(request, QString::fromStdString(other.student));
 }
 
+void TrainPage::compareCheckpoints(const QString& a, const QString& b) {
+  const RunRecord* record = m_session.run(m_run);
+  const auto first = std::min_element(m_probeRows.cbegin(), m_probeRows.cend(), [](const DataRow& x, const DataRow& y) { return x.index < y.index; });
+  InspectRequest probe = first == m_probeRows.cend() ? InspectRequest() : requestOf(*first);
+  probe.student = a.toStdString();
+  probe.teacher = record ? teacherFolderOf(*record) : std::string();
+  Q_EMIT checkpointsCompared(a, b, probe);
+}
+
 void TrainPage::takePictures(const DataRows& rows) {
   if (!m_asked.contains(QString::fromStdString(rows.file))) return;
   bool any = false;
@@ -727,7 +741,7 @@ void TrainPage::fillOverlayMenu() {
     QAction* action = menu->addAction(name);
     action->setCheckable(true);
     action->setChecked(m_overlay.contains(name));
-    action->setEnabled(action->isChecked() || m_overlay.size() < kOverlays);
+    action->setEnabled(action->isChecked() || m_overlay.size() < roomForRuns());
     connect(action, &QAction::toggled, this, [this, name](bool on) {
       on ? m_overlay.append(name) : void(m_overlay.removeAll(name));
       if (on) m_session.openRun(name);  // of an earlier day: its steps are read now
@@ -762,22 +776,6 @@ void TrainPage::showEvent(QShowEvent* event) {
   sizeOnce();
 }
 
-void TrainPage::curveMenu(int panel, const QPoint& at) {
-  if (panel < 0 || std::size_t(panel) >= m_curves->panels().size()) return;
-  const CurvePanel& shown = m_curves->panels()[std::size_t(panel)];
-  auto* menu = new QMenu(this);
-  menu->setAttribute(Qt::WA_DeleteOnClose);
-  QAction* log = menu->addAction(tr("Logarithmic axis (L)"), this, [this, panel] { m_curves->toggleLog(panel); });
-  log->setCheckable(true);
-  log->setChecked(shown.log);
-  menu->addAction(tr("Fit (F)"), m_curves, &CurveGrid::fit);
-  menu->addSeparator();
-  menu->addAction(tr("Copy value"), this, [this, panel] { QApplication::clipboard()->setText(m_curves->cellName(panel)); });
-  menu->addAction(tr("Copy numbers as CSV"), this, [this, panel] { QApplication::clipboard()->setText(m_curves->csv(panel)); });
-  menu->addAction(tr("Export the curves …"), this, [this] { Q_EMIT exportRequested(QStringLiteral("curves")); });
-  menu->popup(at);
-}
-
 // The engine is asked between two units of whatever it does; an older question that still waits is dropped.
 void TrainPage::askPlan(const RunConfig& config) {
   if (m_session.engineState() != EngineState::Ready) return m_form->setPlanFailure(tr("The engine is not ready."));
@@ -804,15 +802,23 @@ void TrainPage::exportCheckpointTo(const QString& folder, const QString& output)
   const QPointer<QObject> self(this);
   m_column->setCheckpointNote(tr("exporting …"));
   const QString task = QStringLiteral("export ") + output;
-  m_session.setTask(task, tr("Exporting %1").arg(QFileInfo(output).fileName()), {}, tr("A model is written whole: half a folder would open as a damaged one."));
-  m_session.submit("export-model", [this, self, folder, output, task](Engine& engine, const EventSink&, std::stop_token) {
+  m_session.setTask(task, tr("Exporting %1").arg(QFileInfo(output).fileName()), [this, self, task] {
+    if (!self) return;
+    m_session.cancelJobs(task.toStdString());
+    m_session.endTask(task);
+    const RunRecord* record = m_session.run(m_run);
+    m_column->setCheckpointNote(record ? keepNote(*record) : QString());
+    Q_EMIT said(tr("Nothing was exported"));
+  });
+  m_session.submit(task.toStdString(), [this, self, folder, output, task, progress = m_session.taskSink(task)](Engine& engine, const EventSink&, std::stop_token stop) {
     try {
-      const std::string written = engine.exportModel(folder.toStdString(), output.toStdString());
+      const std::string written = engine.exportModel(folder.toStdString(), output.toStdString(), progress, stop);
       Session::reply(self, [this, written, task] {
         m_session.endTask(task);
         m_column->setCheckpointNote(tr("exported to %1").arg(QString::fromStdString(written)));
         Q_EMIT modelExported(QString::fromStdString(written));
       });
+    } catch (const Cancelled&) {
     } catch (...) {
       Session::reply(self, [this, task, failure = currentFailure("exporting a model")] {
         m_session.endTask(task);
@@ -822,16 +828,6 @@ void TrainPage::exportCheckpointTo(const QString& folder, const QString& output)
       });
     }
   }, false);
-}
-
-bool TrainPage::exportCurvesTo(const QString& file) {
-  try {
-    exportPageView(file, view(QStringLiteral("curves")), kPngScale);
-    return true;
-  } catch (...) {
-    showFailure(currentFailure("exporting the curves"));
-    return false;
-  }
 }
 
 }  // namespace cuescope

@@ -67,6 +67,10 @@ class TrainPage : public QWidget, public RoomyPage, public ViewSource {
   /// Pauses or resumes the shown run, in this window or in its process, or goes on from its newest checkpoint.
   void toggle();
   QString toggleRefusal() const;  // why that is not possible; empty when it is
+  /// Lays the curve of one plot into another, both by their metrics' ids, or with `apply` false only says whether that is possible.
+  bool layCurve(const QString& into, const QString& curve, bool apply = true);
+  /// One plot alone, for whoever carries it away. Throws Error.
+  PageView curveView(int panel) const;
   /// Writes all curves, the format by the ending; false with the reason on the page.
   bool exportCurvesTo(const QString& file);
   QStringList viewNames() const override;  // train_views.cpp, as are the next
@@ -81,6 +85,8 @@ class TrainPage : public QWidget, public RoomyPage, public ViewSource {
   void inspectRequested(const InspectRequest& request);  // a probe image
   /// The same of two steps: `beside` is the folder of the second student.
   void compareRequested(const InspectRequest& request, const QString& beside);
+  /// Two checkpoints; `probe`: what both can be asked where Inspect has no question yet, its teacher always.
+  void checkpointsCompared(const QString& a, const QString& b, const InspectRequest& probe);
   void said(const QString& words);                       // for the status bar
   void exportRequested(const QString& view);
   void formBuilt();
@@ -105,7 +111,16 @@ class TrainPage : public QWidget, public RoomyPage, public ViewSource {
   void askPictures(const RunRecord& record);
   void takePictures(const DataRows& rows);
   void inspectProbe(int row, int step);
+  struct Guest {
+    QString into, curve;
+    bool operator==(const Guest&) const = default;
+  };
+  static constexpr int kOverlays = 3;  // lines beside the shown run's that can be told apart
+  int roomForRuns() const { return kOverlays - int(m_guests.size()); }
+  void setGuest(const Guest& guest, bool on);
+  void addGuests(CurveSet& set) const;
   void compareProbe(int row, int step);
+  void compareCheckpoints(const QString& a, const QString& b);
   struct Kept {
     int step = -1;  // -1: none was kept up to the wanted step
     std::string student, teacher;
@@ -130,6 +145,7 @@ class TrainPage : public QWidget, public RoomyPage, public ViewSource {
   Selection& m_selection;
   QString m_run;
   QStringList m_overlay;
+  std::vector<Guest> m_guests;  // curves that were laid into other plots
   QString m_failureRun, m_shownYaml;
   QString m_notedRun;  // whose checkpoints the note is of
   bool m_couldNotStart = false;  // the message on the page is of a run that could not be started

@@ -68,17 +68,28 @@ class CheckpointList : public QWidget {
   void useAsStudentRequested(const QString& folder);
   void exportRequested(const QString& folder);
   void folderRequested(const QString& folder);
+  /// Ctrl+click on another checkpoint than the chosen one; where two are compared already, it takes A's place.
+  void compareRequested(const QString& a, const QString& b);
+
+ protected:
+  bool eventFilter(QObject* watched, QEvent* event) override;
+  void keyPressEvent(QKeyEvent* event) override;
 
  private:
   QString chosen() const;
+  void compare(const QString& folder);
+  void endComparison();
+  QString stepText(const CheckpointInfo& info) const;
+  void fillSteps();
   void updateButtons();
   QTableWidget* m_table = nullptr;
   QLabel* m_empty = nullptr;
   QPushButton *m_inspect = nullptr, *m_student = nullptr, *m_export = nullptr;
   std::vector<CheckpointInfo> m_checkpoints;
+  QString m_a, m_b;  // folders that are compared
 };
 
-/// Runs that wait: a list that can be reordered (drag, Alt+↑ ↓, buttons), shortened (Del) and held.
+/// Runs that wait: a list that can be reordered (Alt+↑ ↓, buttons), shortened (Del) and held; each an edit of the page.
 class QueueList : public QWidget {
   Q_OBJECT
  public:
