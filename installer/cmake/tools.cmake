@@ -1,7 +1,11 @@
 # Compiler cache, linker, warnings: one place.
-find_program(CUESCOPE_CCACHE ccache)
-if(CUESCOPE_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${CUESCOPE_CCACHE}")
+# The cache pays for who builds often (presets dev, asan, tsan); who builds once would wait a tenth longer for filling it.
+option(CUESCOPE_COMPILER_CACHE "Compile through ccache, where it is installed" OFF)
+if(CUESCOPE_COMPILER_CACHE)
+  find_program(CUESCOPE_CCACHE ccache)
+  if(CUESCOPE_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros "${CUESCOPE_CCACHE}")
+  endif()
 endif()
 find_program(CUESCOPE_MOLD mold)
 if(CUESCOPE_MOLD)
