@@ -183,6 +183,13 @@ void TestStudio::keysWalkTokensLayersAndHeads() {
   QCOMPARE(m_window->selection().token(), 1);
   QTest::keyClick(m_window.get(), Qt::Key_Down);
   QCOMPARE(m_window->selection().layer(), 2);
+  TokenStrip* strip = m_window->inspectPage()->tokens()->strip();
+  QTest::mouseClick(strip->viewport(), Qt::LeftButton, {}, strip->cellRect(2).center() - strip->viewport()->pos());
+  QTest::keyClick(strip, Qt::Key_Up);  // it has the focus and no use for this key
+  QCOMPARE(m_window->selection().token(), 2);
+  QCOMPARE(m_window->selection().layer(), 0);
+  QTest::keyClick(strip, Qt::Key_Down);
+  QCOMPARE(m_window->selection().layer(), 2);
   m_window->actions().value("selection.head")->trigger();
   QCOMPARE(m_window->selection().head(), 0);
   m_window->actions().value("selection.max")->trigger();

@@ -1,5 +1,6 @@
 #include "ui/page_holder.h"
 
+#include <QKeyEvent>
 #include <QScrollBar>
 
 namespace cuescope {
@@ -25,6 +26,11 @@ void PageHolder::resizeEvent(QResizeEvent* event) {
   Q_EMIT roomChanged(maximumViewportSize());
   widget()->resize(maximumViewportSize());
   QScrollArea::resizeEvent(event);
+}
+
+void PageHolder::keyPressEvent(QKeyEvent* event) {
+  if (event->key() == Qt::Key_PageUp || event->key() == Qt::Key_PageDown) return QScrollArea::keyPressEvent(event);
+  event->ignore();
 }
 
 }  // namespace cuescope

@@ -21,6 +21,8 @@ class PageHolder : public QScrollArea {
 
  protected:
   void resizeEvent(QResizeEvent* event) override;
+  /// Arrows are the window's: a scroll area would take them although there is nothing to scroll. Page Up and Page Down scroll.
+  void keyPressEvent(QKeyEvent* event) override;
 };
 
 }  // namespace cuescope

@@ -231,6 +231,8 @@ void TokenStrip::keyPressEvent(QKeyEvent* event) {
     case Qt::Key_Enter:
       if (at >= 0) Q_EMIT tokenActivated(at);
       return;
+    case Qt::Key_Up:
+    case Qt::Key_Down: return event->ignore();  // the window's: they walk the layers of the map; Page Up and Page Down scroll
     default: QAbstractScrollArea::keyPressEvent(event);
   }
 }
