@@ -42,6 +42,7 @@ namespace cuescope {
 namespace {
 
 constexpr int kPage = 100;
+constexpr int kIdWidth = 148, kCueWidth = 126, kTightBelow = 380;
 constexpr int kColumnsFrom = 540;  // px of the table from which every column stands in it
 
 /// The mark's number before its kind, as on the picture.
@@ -345,7 +346,9 @@ void DataPage::connectRows() {
     m_stack->setCurrentIndex(1);
     if (first && m_filter->rowCount() > 0) m_table->selectRow(0);
     if (first) {
-      for (const auto& [each, width] : {std::pair{DataRowsModel::Index, 44}, {DataRowsModel::Id, 148}, {DataRowsModel::Answer, 66}, {DataRowsModel::Cue, 126}}) setColumn(m_table, each, width);
+      for (const auto& [each, width] : {std::pair{DataRowsModel::Index, 44}, {DataRowsModel::Id, kIdWidth}, {DataRowsModel::Answer, 66}, {DataRowsModel::Cue, kCueWidth}}) setColumn(m_table, each, width);
+      m_tight = false;
+      placeColumns();
     }
     if (m_wantedRow >= 0) jumpTo(m_wantedRow);
     else if (!m_search->text().isEmpty() || m_show->currentIndex() > 0) m_model->fetchMore({});  // a search looks at all rows
@@ -476,9 +479,15 @@ bool DataPage::eventFilter(QObject* watched, QEvent* event) {
   return QWidget::eventFilter(watched, event);
 }
 
-// In a narrow table number and answer of a row give way to its question; the answer stands in Provenance.
+// In a narrow table number and answer of a row give way to its question, in a narrower one its id and cue do; the answer stands in
+// Provenance.
 void DataPage::placeColumns() {
   for (const int each : {int(DataRowsModel::Index), int(DataRowsModel::Answer)}) m_table->setColumnHidden(each, m_table->width() < kColumnsFrom);
+  const bool tight = m_table->width() < kTightBelow;
+  if (tight == m_tight) return;  // said once a crossing: a column that a person moved stays
+  m_tight = tight;
+  setColumn(m_table, DataRowsModel::Id, tight ? 110 : kIdWidth);
+  setColumn(m_table, DataRowsModel::Cue, tight ? 108 : kCueWidth);
 }
 
 void DataPage::resizeEvent(QResizeEvent* event) {

@@ -200,6 +200,7 @@ class DataPage : public QWidget, public RoomyPage, public SessionPart, public Vi
   qint64 m_wantedRow = -1, m_askedRow = -1;  // to jump to; whose picture was asked for again
   int m_prompted = 0;
   bool m_linting = false, m_filling = false;
+  bool m_tight = false;  // the table's columns are
   int m_lintRun = 0;  // tells the newest lint from one that was cancelled
   std::vector<Complaint> m_found;
   QTimer m_promptTimer;

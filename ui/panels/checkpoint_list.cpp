@@ -38,7 +38,7 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   for (const int number : {1, 2, 3}) m_table->horizontalHeaderItem(number)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);  // over their numbers
   m_table->horizontalHeader()->setMinimumSectionSize(40);
-  const int widths[] = {54, 62, 60, 72};
+  const int widths[] = {62, 62, 66, 68};
   for (int c = 0; c < 4; ++c) m_table->setColumnWidth(c, widths[c]);  // longer heads elide: the column of the page is 320 px
   m_table->horizontalHeader()->setSectionResizeMode(4, QHeaderView::Stretch);
   m_table->setMinimumHeight(70);
