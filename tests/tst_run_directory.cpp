@@ -87,6 +87,23 @@ class TestRunDirectory : public QObject {
     QCOMPARE(steps[0]->secondsSinceStart, 3.0);
   }
 
+  void aLongRunIsReadInParts() {
+    RunWriter writer(path());
+    for (int n = 1; n <= 5; ++n) writer.append(step(n));
+    RunReader reader(path());
+    std::vector<int> read, parts;
+    do {
+      const auto steps = reader.newSteps(2);
+      parts.push_back(static_cast<int>(steps.size()));
+      for (const StepPtr& each : steps) read.push_back(each->step);
+    } while (parts.back() == 2);
+    QCOMPARE(parts, (std::vector<int>{2, 2, 1}));
+    QCOMPARE(read, (std::vector<int>{1, 2, 3, 4, 5}));
+    QVERIFY(reader.newSteps(2).empty());
+    writer.append(step(6));
+    QCOMPARE(reader.newSteps(2).size(), std::size_t(1));
+  }
+
   void aNewWriterRemovesTheHalfLineOfADeadOne() {
     {
       RunWriter writer(path());
@@ -102,12 +119,13 @@ class TestRunDirectory : public QObject {
 
   void aSpoiledLineIsNamedAndTheNextOnesAreRead() {
     { RunWriter writer(path()); }
-    appendRaw(path("metrics.jsonl"), "garbage\n{\"step\": 2}\n");
+    appendRaw(path("metrics.jsonl"), "{\"step\": 1}\ngarbage\n{\"step\": 2}\n");
     RunReader reader(path());
     QVERIFY_THROWS_EXCEPTION(Error, reader.newSteps());
     auto steps = reader.newSteps();
-    QCOMPARE(steps.size(), std::size_t(1));
-    QCOMPARE(steps[0]->step, 2);
+    QCOMPARE(steps.size(), std::size_t(2));  // what was read before it is not lost
+    QCOMPARE(steps[0]->step, 1);
+    QCOMPARE(steps[1]->step, 2);
   }
 
   void aSecondProcessIsRefused() {

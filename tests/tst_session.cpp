@@ -2,6 +2,7 @@
 #include <QSignalSpy>
 #include <QtTest>
 
+#include "engine/core/run_directory.h"
 #include "support/fake_engine.h"
 #include "ui/selection.h"
 #include "ui/session.h"
@@ -19,6 +20,7 @@ class TestSession : public QObject {
   void cancelReachesTheRunningInspection();
   void whatIfAnswersCarryTheirRequest();
   void stepsAllArriveInOrder();
+  void aLongRunOpensInPartsAndTheWindowGoesOn();
   void aPausedRunIsInspectedAndResumes();
   void stoppingReleasesTheRun();
   void aFailingRunSaysWhyAndAnotherMayStart();
@@ -191,6 +193,34 @@ void TestSession::whatIsComputedIsNamedInOrderAndCancelledOneByOne() {
   QVERIFY(!session->currentTask());
   m_control->set(false);
   m_control->setHoldEvaluation(false);
+}
+
+void TestSession::aLongRunOpensInPartsAndTheWindowGoesOn() {
+  constexpr int kSteps = 1300;
+  QTemporaryDir folder;
+  const QString directory = folder.filePath(QStringLiteral("long"));
+  {
+    RunWriter writer(directory.toStdString());
+    writer.writeConfig("trainer:\n  experiment_name: long\n");
+    RunStatus status;
+    status.run = "long";
+    status.state = RunState::Completed;
+    status.step = status.totalSteps = kSteps;
+    writer.writeStatus(status);
+    StepSnapshot step;
+    for (step.step = 1; step.step <= kSteps; ++step.step) writer.append(step);
+  }
+  auto session = open();
+  std::vector<int> arrived;
+  connect(session.get(), &Session::stepArrived, this, [&](const StepPtr& step) { arrived.push_back(step->step); });
+  std::size_t between = 0;  // how many had come when the event loop was free for the first time
+  QTimer::singleShot(0, this, [&] { between = arrived.size(); });
+  QVERIFY(session->followRun(directory));
+  QVERIFY(!arrived.empty() && arrived.size() < kSteps);
+  QTRY_COMPARE(arrived.size(), std::size_t(kSteps));
+  QVERIFY(between > 0 && between < kSteps);
+  for (int n = 0; n < kSteps; ++n) QCOMPARE(arrived[std::size_t(n)], n + 1);
+  QCOMPARE(session->run(QStringLiteral("long"))->steps.size(), std::size_t(kSteps));
 }
 
 void TestSession::aPausedRunIsInspectedAndResumes() {

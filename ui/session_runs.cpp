@@ -20,6 +20,7 @@ namespace cuescope {
 namespace {
 
 constexpr int kMostRunsListed = 200;
+constexpr std::size_t kMostSteps = 500;  // read at once: some ten milliseconds
 constexpr qint64 kYoungMs = 30'000;  // files younger than this are written by somebody, perhaps on another machine
 constexpr int kHeldMs = 1'000;       // how often the holder of a lock without a socket is looked for: its end changes no file
 
@@ -102,14 +103,12 @@ QString Session::openForeignRun(const QString& path, Failure* failure) {
   }
 }
 
-// All new steps of a run; a line that another program damaged is told of and left out, and the reader goes on behind it.
+// The next steps of a run, at most kMostSteps; a line that another program damaged is told of and left out, and the reader goes on
+// behind it.
 std::vector<StepPtr> Session::readSteps(RunReader& reader, const QString& run) {
-  std::vector<StepPtr> steps;
   for (;;) {
     try {
-      std::vector<StepPtr> more = reader.newSteps();
-      if (more.empty()) return steps;
-      steps.insert(steps.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+      return reader.newSteps(kMostSteps);
     } catch (const Error& error) {
       Q_EMIT runFailed(run, error.failure());
     }
@@ -150,6 +149,8 @@ void Session::refreshFollowed(const QString& directory) {
   RunStatus next = status.value_or(followed.status);
   next.run = name.toStdString();
   next.directory = directory.toStdString();
+  // The window goes on between two parts of a long run.
+  if (steps.size() >= kMostSteps) QTimer::singleShot(0, this, [this, directory] { refreshFollowed(directory); });
   const bool gone = judgeDriver(directory, record(name), &next);
   publishStatus(next);
   if (gone) Q_EMIT runFailed(name, *record(name).failure);

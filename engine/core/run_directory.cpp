@@ -13,6 +13,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "engine/core/failure.h"
 #include "engine/core/json_values.h"
@@ -204,31 +205,31 @@ bool RunReader::isRunDirectory(const std::string& directory) {
           fs::exists(fs::path(directory) / "metrics.jsonl", ignored));
 }
 
-std::vector<StepPtr> RunReader::newSteps() {
-  std::vector<StepPtr> steps;
+std::vector<StepPtr> RunReader::newSteps(std::size_t most) {
+  std::vector<StepPtr> steps = std::exchange(m_kept, {});
   const std::string path = m_directory + "/metrics.jsonl";
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return steps;
   // A resumed run replaces the file by a shorter one: then everything is read again.
-  if (info.st_ino != m_inode || info.st_size < m_offset) m_offset = 0;
+  if (info.st_ino != m_inode || info.st_size < m_offset) {
+    m_offset = 0;
+    steps.clear();
+  }
   m_inode = info.st_ino;
   std::ifstream in(path, std::ios::binary);
   in.seekg(m_offset);
-  std::stringstream rest;
-  rest << in.rdbuf();
-  const std::string bytes = rest.str();
-  std::size_t begin = 0;
-  for (std::size_t end; (end = bytes.find('\n', begin)) != std::string::npos; begin = end + 1) {
+  // A line without its end is still being written.
+  for (std::string line; steps.size() < most && std::getline(in, line) && !in.eof();) {
     const std::int64_t lineAt = m_offset;
-    m_offset += static_cast<std::int64_t>(end + 1 - begin);
+    m_offset += static_cast<std::int64_t>(line.size() + 1);
     try {
-      auto step = std::make_shared<StepSnapshot>(stepFromJson(json::parse(bytes.begin() + begin, bytes.begin() + end)));
+      auto step = std::make_shared<StepSnapshot>(stepFromJson(json::parse(line)));
       step->run = fs::path(m_directory).filename().string();
-      if (auto probes = readFile(m_directory + "/probes/" + std::to_string(step->step) + ".json")) {
+      if (auto probes = readFile(m_directory + "/probes/" + std::to_string(step->step) + ".json"))
         step->probes = probesFromJson(json::parse(*probes));
-      }
       steps.push_back(std::move(step));
     } catch (const json::exception& error) {
+      m_kept = std::move(steps);
       throw Error("A step of the run could not be read", path + ", byte " + std::to_string(lineAt), error.what(),
                   "The file was changed by another program; later steps are still read.");
     }

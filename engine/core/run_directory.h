@@ -11,6 +11,7 @@
 //   lock               flock-ed by the process that writes
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,8 +34,9 @@ class RunReader {
  public:
   explicit RunReader(std::string directory);
   const std::string& directory() const { return m_directory; }
-  /// Steps that arrived since the last call (all of them at the first), probes attached where they exist.
-  std::vector<StepPtr> newSteps();
+  /// Steps that arrived since the last call (all of them at the first), probes attached where they exist. `most`: so many and no more;
+  /// fewer come when there are no more now. Throws Error at a damaged line; the next call gives what stood before it and goes on behind it.
+  std::vector<StepPtr> newSteps(std::size_t most = std::numeric_limits<std::size_t>::max());
   std::optional<RunStatus> status() const;
   std::string configYaml() const;
   std::vector<CheckpointInfo> checkpoints() const;
@@ -44,6 +46,7 @@ class RunReader {
   std::string m_directory;
   std::int64_t m_offset = 0;
   std::uint64_t m_inode = 0;  // of metrics.jsonl: another one means that it was replaced
+  std::vector<StepPtr> m_kept;  // read before a damaged line
 };
 
 /// Write side: owns the lock. Throws Error when another process holds it or the disk refuses.
