@@ -13,6 +13,7 @@
 #include <QtTest/QtTest>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 using namespace cuescope;
 namespace fs = std::filesystem;
@@ -124,6 +125,7 @@ class TestRun : public QObject {
     QCOMPARE(first.at("response/aborted_ratio"), 0.0);
     QCOMPARE(first.at("num_turns/mean"), 2.0);  // a question and its answer
     QVERIFY(first.at("perf/mfu/actor") > 0);
+    QVERIFY(first.at("perf/cpu_cores_used") > 0.05 && first.at("perf/cpu_cores_used") <= std::thread::hardware_concurrency() + 0.5);
     QVERIFY(h.steps[2]->metrics.count("distillation/teacher_prompt_enabled") == 0 && first.count("critic/advantages/mean") == 0);
     QVERIFY(h.steps[2]->metrics.count("timing_s/testing") == 1);
     for (int step : {0, 2, 3}) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <utility>
 
@@ -15,6 +16,13 @@ namespace cuescope {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// Of all threads of this process.
+double processorSeconds() {
+  timespec used{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
 
 double startSeconds(const std::string& directory) {
   std::filesystem::create_directories(directory + "/tensorboard");
@@ -230,8 +238,10 @@ bool Run::advance(std::stop_token stop) {
       m_status.state = RunState::Running;
       const Phase worked = m_phase;
       const auto begin = Clock::now();
+      const double processorBefore = processorSeconds();
       unit(stop);
       const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+      m_processorSeconds += processorSeconds() - processorBefore;
       m_committed.seconds += seconds;
       m_stepSeconds += seconds;
       m_snapshot.phaseSeconds[phaseName(worked)] += seconds;

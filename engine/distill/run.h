@@ -208,6 +208,7 @@ class Run final : public TrainingRun {
   std::optional<Waiting> m_waiting;  // for room on the disk
   int m_published = 0;               // files of this step that are written: a publication that is repeated leaves them alone
   double m_stepSeconds = 0;  // of this step so far
+  double m_processorSeconds = 0;  // of all threads meanwhile
   double m_matrixRate = 0;   // operations a second of this machine's matrix products; measured with the first step
   double m_meanStepSeconds = 0;
 };

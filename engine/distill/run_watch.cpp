@@ -1,10 +1,9 @@
 // The units of a run that look at it: evaluation, probe maps, and what is published and written.
-#include <unistd.h>
+#include <ATen/DeviceAccelerator.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 
 #include "engine/core/failure.h"
 #include "engine/core/rollout_record.h"
@@ -20,11 +19,10 @@ namespace {
 constexpr std::size_t kProbeRows = 16;  // rows behind the cue curves; the first ones are shown
 constexpr std::size_t kDefaultProbesShown = 4;
 
-double residentGigabytes() {
-  std::ifstream in("/proc/self/statm");
-  double pages = 0, resident = 0;
-  in >> pages >> resident;
-  return resident * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e9;
+// The most that tensors have held on the device since the process began.
+double peakDeviceGigabytes(const at::Device& device) {
+  const auto stats = at::getDeviceAllocator(device.type())->getDeviceStats(device.index() < 0 ? 0 : device.index());
+  return static_cast<double>(stats.allocated_bytes[static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak) / 1e9;
 }
 
 double wallSeconds() {
@@ -226,7 +224,10 @@ void Run::publish() {
   m_snapshot.metrics["perf/time_per_step"] = m_stepSeconds;
   if (m_stepSeconds > 0 && m_batch.tokens > 0)
     m_snapshot.metrics["perf/throughput"] = static_cast<double>(m_batch.tokens) / m_stepSeconds;
-  m_snapshot.metrics["perf/cpu_memory_used_gb"] = residentGigabytes();
+  if (m_stepSeconds > 0) m_snapshot.metrics["perf/cpu_cores_used"] = m_processorSeconds / m_stepSeconds;
+  m_snapshot.metrics["perf/cpu_memory_used_gb"] = static_cast<double>(residentBytes()) / 1e9;
+  if (const at::Device device = m_parts.student->device(); !device.is_cpu())
+    m_snapshot.metrics["perf/max_memory_allocated_gb"] = peakDeviceGigabytes(device);
   timeMetrics();
   once(2, [&] { m_writer.append(m_snapshot); });
   once(3, [&] { m_events.scalars(step, wallSeconds(), m_snapshot.metrics); });
@@ -237,7 +238,7 @@ void Run::publish() {
     m_meanStepSeconds = m_meanStepSeconds > 0 ? 0.9 * m_meanStepSeconds + 0.1 * m_stepSeconds : m_stepSeconds;
   m_snapshot = {};
   m_snapshot.run = m_status.run;
-  m_stepSeconds = 0;
+  m_stepSeconds = m_processorSeconds = 0;
   m_batch = {};
   m_pendingRollouts.clear();
   releaseFreePages();

@@ -186,7 +186,8 @@ CurveSet curvesOf(const std::vector<const RunRecord*>& records, const Columns& c
   addPlain(set, columns, {{"actor/lr"}, "Learning rate", "of the schedule", 6, false, "Learning rate of this update."});
   addPlain(set, columns, {{"perf/throughput"}, "Speed", "tokens a second", 0, false, "Prompt and answer tokens of the step by the time it took."});
   addPlain(set, columns, {{"perf/time_per_step"}, "Step time", "seconds", 2, false, "Seconds of a step, evaluation and saving included."});
-  addPlain(set, columns, {{"perf/gpu_memory_used_gb"}, "GPU memory", "GB", 2, false, "Memory of the device that the run holds."});
+  addPlain(set, columns, {{"perf/max_memory_allocated_gb"}, "GPU memory", "GB, peak", 2, false, "The most that tensors have held on the device since the process began."});
+  addPlain(set, columns, {{"perf/cpu_cores_used"}, "Processor", "cores in use", 2, false, "Processor seconds of the process that trains, by the seconds of the step."});
   addPlain(set, columns, {{"perf/cpu_memory_used_gb"}, "Memory", "GB, this process", 2, false, "Resident memory of the process that trains."});
   if (records.front()->foreign) addUnknown(set, columns);
   for (const HealthEvent& event : health) {
