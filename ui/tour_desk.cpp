@@ -38,7 +38,7 @@ void Tour::planDesk() {
                      },
                      {},
                      [this] {
-                       for (const QString page : {QStringLiteral("look"), QStringLiteral("run")}) {
+                       for (const QString& page : {QStringLiteral("look"), QStringLiteral("run")}) {
                          const QByteArray html = bytesOf(QStringLiteral("report-%1.html").arg(page)), pdf = bytesOf(QStringLiteral("report-%1.pdf").arg(page));
                          const QString wrong = firstWrong({must(html.startsWith("<!DOCTYPE html>") && html.contains("data:image/png;base64,") && !html.contains("src=\"http"), "the HTML is not one page with its pictures"),
                                                            must(pdf.startsWith("%PDF-") && pdf.contains("%%EOF"), "the PDF is not whole"), must(html == bytesOf(QStringLiteral("report-%1-again.html").arg(page)), "the HTML has other bytes the second time"),

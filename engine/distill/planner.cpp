@@ -167,8 +167,7 @@ namespace {
 /// One step of a miniature of the architecture: prompt, rollout, the teacher's scores, gradients and an update.
 void miniatureStep(bool narrow) {
   Qwen3VLConfig shape;
-  shape.text = {.hidden = 64, .layers = 2, .heads = 4, .kvHeads = 2, .headDim = 32, .intermediate = 128, .vocabulary = 64, .maxPositions = 512};
-  shape.text.mropeSection = {6, 5, 5};
+  shape.text = {.hidden = 64, .layers = 2, .heads = 4, .kvHeads = 2, .headDim = 32, .intermediate = 128, .vocabulary = 64, .maxPositions = 512, .mropeSection = {6, 5, 5}};
   shape.text.tied = true;
   shape.vision.hidden = shape.vision.outHidden = 64;
   shape.vision.depth = shape.vision.heads = 2;

@@ -151,7 +151,7 @@ void ModelPanel::fill() {
     item->setFont(Name, monoFont(11));
     for (int c : {Shape, Type, Size, Norm}) {
       item->setFont(c, monoFont(11));
-      item->setTextAlignment(c, int(Qt::AlignRight) | int(Qt::AlignVCenter));
+      item->setTextAlignment(c, Qt::AlignRight | Qt::AlignVCenter);
     }
   };
   auto* cue = m_listing.cueParameters > 0 ? new QTreeWidgetItem(m_tree, {tr("cue recovery module")}) : nullptr;
