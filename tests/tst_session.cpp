@@ -54,7 +54,7 @@ void TestSession::theEngineOpensBehindTheCallAndReportsReady() {
   QCOMPARE(session->engineState(), EngineState::Loading);
   QTRY_COMPARE(session->engineState(), EngineState::Ready);
   QTRY_COMPARE(doctor.size(), 1);
-  QCOMPARE(session->doctorLines().size(), std::size_t(1));
+  QCOMPARE(session->doctorLines().size(), std::size_t(2));
 }
 
 void TestSession::anEngineThatCannotBeOpenedIsAReadableFailure() {
