@@ -118,6 +118,12 @@ void MainWindow::refreshActionsSoon() {
   QMetaObject::invokeMethod(this, refresh, Qt::QueuedConnection);
 }
 
+// A key is looked up among the actions as they are now.
+bool MainWindow::event(QEvent* event) {
+  if (event->type() == QEvent::ShortcutOverride && m_actionsDue) refreshActions();
+  return QMainWindow::event(event);
+}
+
 // The shown page's stack: a page that owns one takes part, whenever it made it.
 void MainWindow::refreshUndo() {
   if (m_actions.isEmpty()) return;

@@ -38,9 +38,8 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   for (const int number : {1, 2, 3}) m_table->horizontalHeaderItem(number)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);  // over their numbers
   m_table->horizontalHeader()->setMinimumSectionSize(40);
-  const int widths[] = {62, 62, 66, 68};
-  for (int c = 0; c < 4; ++c) m_table->setColumnWidth(c, widths[c]);  // longer heads elide: the column of the page is 320 px
-  m_table->horizontalHeader()->setSectionResizeMode(4, QHeaderView::Stretch);
+  const int widths[] = {62, 60, 60, 62, 50};  // with their heads they fit into the 315 px that the page's column leaves
+  for (int c = 0; c < 5; ++c) setColumn(m_table, c, widths[c]);
   m_table->setMinimumHeight(70);
   m_empty = new QLabel(tr("No checkpoint yet."), this);
   m_empty->setProperty("tone", QStringLiteral("3"));
