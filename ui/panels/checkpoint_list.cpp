@@ -38,7 +38,7 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   for (const int number : {1, 2, 3}) m_table->horizontalHeaderItem(number)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);  // over their numbers
   m_table->horizontalHeader()->setMinimumSectionSize(40);
-  const int widths[] = {60, 58, 60, 60, 50};  // with their heads they fit into the 315 px that the page's column leaves
+  const int widths[] = {60, 58, 60, 60, 56};  // with their heads they fit into the 315 px that the page's column leaves
   for (int c = 0; c < 5; ++c) setColumn(m_table, c, widths[c]);
   m_table->setMinimumHeight(70);
   m_empty = new QLabel(tr("No checkpoint yet."), this);
