@@ -31,14 +31,14 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
-  m_table = plainTable({tr("Step"), tr("Gap"), tr("Accuracy"), tr("Size"), tr("Kept as")}, this);
+  m_table = plainTable({tr("Step"), tr("Gap"), tr("Accuracy"), tr("Size"), tr("Kept")}, this);
   m_table->setAccessibleName(tr("Checkpoints"));
   m_table->setWhatsThis(tr("The checkpoints of the run; the buttons work on the chosen one. Ctrl+click opens another one beside it in Inspect."));
   m_table->viewport()->installEventFilter(this);
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   for (const int number : {1, 2, 3}) m_table->horizontalHeaderItem(number)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);  // over their numbers
   m_table->horizontalHeader()->setMinimumSectionSize(40);
-  const int widths[] = {60, 58, 60, 60, 56};  // with their heads they fit into the 315 px that the page's column leaves
+  const int widths[] = {60, 58, 60, 66, 50};  // with their heads they fit into what the column of 320 px leaves
   for (int c = 0; c < 5; ++c) setColumn(m_table, c, widths[c]);
   m_table->setMinimumHeight(70);
   m_empty = new QLabel(tr("No checkpoint yet."), this);
