@@ -38,7 +38,7 @@ CheckpointList::CheckpointList(QWidget* parent) : QWidget(parent) {
   m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   for (const int number : {1, 2, 3}) m_table->horizontalHeaderItem(number)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);  // over their numbers
   m_table->horizontalHeader()->setMinimumSectionSize(40);
-  const int widths[] = {60, 58, 60, 66, 50};  // with their heads they fit into what the column of 320 px leaves
+  const int widths[] = {60, 57, 60, 65, 54};  // with their heads they fit into what the column of 320 px leaves
   for (int c = 0; c < 5; ++c) setColumn(m_table, c, widths[c]);
   m_table->setMinimumHeight(70);
   m_empty = new QLabel(tr("No checkpoint yet."), this);
@@ -116,7 +116,7 @@ void CheckpointList::setCheckpoints(const RunRecord* record) {
     if (std::isnan(gap)) m_table->item(r, 1)->setToolTip(tr("not computed at this step"));
     if (std::isnan(accuracy)) m_table->item(r, 2)->setToolTip(tr("not computed at this step"));
     m_table->setItem(r, 3, cell(bytesText(double(info.bytes)), true, true));
-    m_table->setItem(r, 4, cell(info.step == best ? tr("best") : r == 0 ? tr("last") : tr("earlier"), false, false));
+    m_table->setItem(r, 4, cell(info.step == best ? tr("best") : r == 0 ? tr("last") : tr("older"), false, false));
     if (info.folder == keep.toStdString()) m_table->selectRow(r);
   }
   m_table->setVisible(!m_checkpoints.empty());
