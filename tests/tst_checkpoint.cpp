@@ -27,6 +27,7 @@ using test::rows;
 using test::sameBits;
 using test::textOf;
 using test::tinyConfig;
+using test::weightsAfter;
 using test::weightsOf;
 
 namespace {
@@ -61,10 +62,7 @@ class TestCheckpoint : public QObject {
   void initTestCase() {
     at::set_num_threads(1);
     m_folder = std::make_unique<QTemporaryDir>();
-    auto run = openRun(tinyConfig(), folder("unbroken"));
-    while (run->advance({})) {
-    }
-    m_unbroken = weightsOf(*run);
+    m_unbroken = weightsAfter(tinyConfig(), folder("unbroken"));
   }
   void cleanup() {
     fault::disarm();

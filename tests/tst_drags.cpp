@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "engine/core/rollout_record.h"
 #include "support/made_up_run.h"
 #include "support/window_fixture.h"
 #include "ui/drags.h"
@@ -245,17 +244,7 @@ class TestDrags : public QObject, private WindowFixture {
   void followRun(bool rollouts = false) {
     static int number = 0;  // a folder that is written twice would hold its steps twice
     const QString directory = QString::fromStdString(made_up::writeRun(m_home.filePath(QString::number(++number)), "keys-run", 40, 0.4));
-    if (rollouts) {
-      RunWriter writer(directory.toStdString());
-      std::string lines;
-      for (int i = 0; i < 4; ++i) {
-        RolloutRecord r;
-        r.step = 40, r.index = i, r.sampleId = "scene-" + std::to_string(i), r.input = "What color is the circle?", r.output = "\\boxed{red}", r.groundTruth = "red", r.score = 1;
-        for (int t = 0; t < 6; ++t) r.ids.push_back(100 + t), r.studentLogProbs.push_back(-0.5f), r.teacherLogProbs.push_back(-0.5f + 0.1f * float(i + 1));
-        lines += toJsonLine(r);
-      }
-      writer.appendRollouts(40, lines);
-    }
+    if (rollouts) made_up::writeRollouts(directory.toStdString(), 40);
     QVERIFY(m_session->followRun(directory));
     m_window->selection().setRun("keys-run");
   }

@@ -28,6 +28,7 @@ using test::sameBits;
 using test::textOf;
 using test::tinyConfig;
 using test::watchedConfig;
+using test::weightsAfter;
 using test::weightsOf;
 
 class TestResume : public QObject {
@@ -40,10 +41,7 @@ class TestResume : public QObject {
   void initTestCase() {
     at::set_num_threads(1);
     m_folder = std::make_unique<QTemporaryDir>();
-    auto run = openRun(tinyConfig(), folder("unbroken"));
-    while (run->advance({})) {
-    }
-    m_unbroken = weightsOf(*run);
+    m_unbroken = weightsAfter(tinyConfig(), folder("unbroken"));
   }
 
   void goingBackPutsLaterStepsAsideAsARunOfTheirOwn() {
@@ -63,13 +61,7 @@ class TestResume : public QObject {
     std::ofstream(directory + "/evaluations/held-out-step-1.json") << "z";
     std::vector<std::string> log;
     for (const int times : {1, 2}) {
-      RunParts parts;
-      parts.student = Qwen3VL::load(checkpointFolder(directory, 1), "cpu", "float32");
-      parts.teacher = Qwen3VL::load(golden::path("tiny-teacher"), "cpu", "float32");
-      parts.studentProcessor = parts.teacherProcessor = std::make_shared<Processor>(golden::path("tiny-student"));
-      parts.train = rows();
-      parts.studentFiles = golden::path("tiny-student-vicur");
-      Run run(config, std::move(parts), directory, checkpointFolder(directory, 1), [&](const Event& event) {
+      const auto run = openRun(config, directory, checkpointFolder(directory, 1), [&](const Event& event) {
         if (auto line = std::get_if<LogLine>(&event)) log.push_back(line->text);
       });
       if (times == 1) continue;  // stopped before anything new is safe: nothing is lost, and nothing is put aside twice
@@ -82,9 +74,9 @@ class TestResume : public QObject {
       QVERIFY(fs::exists(aside + "/captures/step-000002/row-0.capture") && fs::exists(aside + "/evaluations/held-out-step-3.json"));
       QVERIFY(fs::exists(directory + "/evaluations/held-out-step-1.json") && !fs::exists(directory + "/captures/step-000002"));
       QCOMPARE(RunReader(directory).newSteps().back()->step, 1);
-      while (run.advance({})) {
+      while (run->advance({})) {
       }
-      QVERIFY(sameBits(weightsOf(run), m_unbroken));
+      QVERIFY(sameBits(weightsOf(*run), m_unbroken));
     }
     QCOMPARE(log.size(), std::size_t(1));
     QVERIFY2(log[0].find("step 1") != std::string::npos && log[0].find("set-aside/steps-2-to-3") != std::string::npos, log[0].c_str());

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/core/config.h"
+#include "engine/core/rollout_record.h"
 #include "engine/core/run_directory.h"
 
 namespace cuescope::made_up {
@@ -72,6 +73,18 @@ inline std::string writeRun(const QString& folder, const std::string& name, int 
   status.step = steps, status.totalSteps = 150;
   writer.writeStatus(status);
   return directory;
+}
+
+/// Four responses of a step, told apart by their gap.
+inline void writeRollouts(const std::string& directory, int step) {
+  std::string lines;
+  for (int i = 0; i < 4; ++i) {
+    RolloutRecord r;
+    r.step = step, r.index = i, r.sampleId = "scene-" + std::to_string(i), r.input = "What color is the circle?", r.output = "\\boxed{red}", r.groundTruth = "red", r.score = 1;
+    for (int t = 0; t < 6; ++t) r.ids.push_back(100 + t), r.studentLogProbs.push_back(-0.5f), r.teacherLogProbs.push_back(-0.5f + 0.1f * float(i + 1));
+    lines += toJsonLine(r);
+  }
+  RunWriter(directory).appendRollouts(step, lines);
 }
 
 }  // namespace cuescope::made_up

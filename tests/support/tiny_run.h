@@ -61,6 +61,14 @@ inline std::vector<at::Tensor> weightsOf(const Run& run) {
   return out;
 }
 
+/// The weights of a run that nobody interrupts.
+inline std::vector<at::Tensor> weightsAfter(const RunConfig& config, const std::string& directory) {
+  const auto run = openRun(config, directory);
+  while (run->advance({})) {
+  }
+  return weightsOf(*run);
+}
+
 /// metrics.jsonl without what a clock or the memory says.
 inline std::vector<std::map<std::string, double>> numbersOf(const std::string& directory) {
   std::vector<std::map<std::string, double>> all;
