@@ -244,7 +244,7 @@ class TestDrags : public QObject, private WindowFixture {
   void followRun(bool rollouts = false) {
     static int number = 0;  // a folder that is written twice would hold its steps twice
     const QString directory = QString::fromStdString(made_up::writeRun(m_home.filePath(QString::number(++number)), "keys-run", 40, 0.4));
-    if (rollouts) made_up::writeRollouts(directory.toStdString(), 40);
+    if (rollouts) made_up::writeFourResponses(directory.toStdString(), 40);
     QVERIFY(m_session->followRun(directory));
     m_window->selection().setRun("keys-run");
   }

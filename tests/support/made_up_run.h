@@ -76,7 +76,7 @@ inline std::string writeRun(const QString& folder, const std::string& name, int 
 }
 
 /// Four responses of a step, told apart by their gap.
-inline void writeRollouts(const std::string& directory, int step) {
+inline void writeFourResponses(const std::string& directory, int step) {
   std::string lines;
   for (int i = 0; i < 4; ++i) {
     RolloutRecord r;
